@@ -1,0 +1,1 @@
+"""Judgement: do two nested outputs agree, and how far do they differ."""

@@ -1,0 +1,1 @@
+"""What may be fed: inputs inferred or declared, values drawn, sizes moved."""

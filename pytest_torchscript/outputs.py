@@ -1,0 +1,81 @@
+"""Walk the nested outputs of a model: every tensor with its path, in one order for eager, wrapper and artifact.
+
+A leaf: knows containers by their protocol (dict-like ModelOutputs, tuples, lists, dataclasses, cache objects) and
+imports torch only inside functions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+def tensor_leaves(output: Any) -> list[tuple[str, torch.Tensor]]:
+    """Return ``(path, tensor)`` for every tensor and number of a nested output, depth first.
+
+    Paths read as Python would: ``['logits']``, ``[0]``, ``['past_key_values'].layers[0].keys``. A bare tensor has the path
+    ``output``. None, strings and empty containers are no leaves; numbers become 0-d tensors, because a trace can only
+    return tensors.
+    """
+    import torch
+
+    leaves = []
+    for path, leaf in _walk(output, "", set()):
+        if isinstance(leaf, torch.Tensor):
+            leaves.append((path or "output", leaf))
+        elif isinstance(leaf, (bool, int, float, complex)):
+            leaves.append((path or "output", torch.as_tensor(leaf)))
+    return leaves
+
+
+def _walk(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    children = _children(value)
+    if children is None:
+        yield path, value
+        return
+    if id(value) in seen:  # a cache object may point back at its owner
+        return
+    seen.add(id(value))
+    for step, child in children:
+        yield from _walk(child, path + step, seen)
+    seen.discard(id(value))
+
+
+def _children(value: Any) -> list[tuple[str, Any]] | None:
+    """Return the steps into a container, or None for a leaf."""
+    import torch
+
+    if value is None or isinstance(value, (torch.Tensor, str, bytes, bool, int, float, complex)):
+        return None
+    if isinstance(value, Mapping):
+        return [(f"[{key!r}]", child) for key, child in value.items()]
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return [(f".{name}", child) for name, child in zip(value._fields, value)]
+    if isinstance(value, (tuple, list)):
+        return [(f"[{index}]", child) for index, child in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(f".{item.name}", getattr(value, item.name)) for item in dataclasses.fields(value)]
+    return _object_children(value)
+
+
+def _object_children(value: Any) -> list[tuple[str, Any]] | None:
+    """Return the attributes of an object that hold tensors: how transformers' caches carry keys and values."""
+    import torch
+
+    attributes = getattr(value, "__dict__", None)
+    if attributes is None or callable(value):
+        return None
+    holders = (torch.Tensor, list, tuple, dict)
+    return [
+        (f".{name}", child)
+        for name, child in attributes.items()
+        if isinstance(child, holders) or (hasattr(child, "__dict__") and not callable(child) and _is_cache(child))
+    ]
+
+
+def _is_cache(value: Any) -> bool:
+    return "cache" in type(value).__name__.lower()

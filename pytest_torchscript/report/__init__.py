@@ -1,0 +1,1 @@
+"""RunReport to bytes: knows no pytest."""

@@ -1,0 +1,256 @@
+"""What a run found, as plain data: the record that every report renders and that travels from a worker to its controller.
+
+A leaf: only the standard library. The names and nesting of `RunReport.to_dict` are a contract (docs/report.md): tools
+read them. NaN and infinity are written as the strings "nan" and "inf", because JSON has no others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+#: Verdicts of an axis, of the values check and of the padding check.
+DYNAMIC, FIXED, DIVERGES, STATIC, UNTESTED = "dynamic", "fixed", "diverges", "static", "untested"
+#: Outcomes of a check.
+PASSED, FAILED, SKIPPED, ERROR = "passed", "failed", "skipped", "error"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A source line that froze something. ``line`` 0 and an empty ``source`` say: line not known."""
+
+    file: str
+    line: int
+    function: str
+    source: str
+    evidence: str
+
+    def __str__(self) -> str:
+        if not self.line:
+            return f"line not known: {self.evidence}"
+        where = f"{self.file}:{self.line} in {self.function}"
+        return f"{where}: {self.evidence}"
+
+
+@dataclass
+class CheckResult:
+    """How one check ended. ``message`` is complete: evidence and hint included."""
+
+    name: str
+    outcome: str = PASSED
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass
+class AxisResult:
+    """What was found about one axis. ``reason`` says why an axis is untested."""
+
+    axis: str
+    min: int
+    max: int
+    verdict: str = UNTESTED
+    tried: list[int] = field(default_factory=list)
+    counterexample: dict[str, int] | None = None
+    error: str | None = None
+    max_abs_difference: float | None = None
+    causes: list[Cause] = field(default_factory=list)
+    reason: str | None = None
+
+
+@dataclass
+class AnchorFinding:
+    """What a trace made at another anchor would have got wrong."""
+
+    anchor: dict[str, int]
+    without: list[str]
+    axis: str
+    verdict: str
+    causes: list[Cause] = field(default_factory=list)
+
+
+@dataclass
+class ValuesResult:
+    """What was found about other values at the same sizes. ``counterexample`` names the values."""
+
+    verdict: str = UNTESTED
+    counterexample: dict[str, Any] | None = None
+    causes: list[Cause] = field(default_factory=list)
+
+
+@dataclass
+class BucketCost:
+    """What padding to one bucket costs: padded sizes over real ones, and seconds a call."""
+
+    sizes: dict[str, int]
+    real: dict[str, int]
+    waste: float
+    padded_seconds: float
+    real_seconds: float
+
+
+@dataclass
+class PaddingResult:
+    """Whether a padded input answers as the unpadded one, and what padding costs."""
+
+    verdict: str = UNTESTED
+    counterexample: dict[str, Any] | None = None
+    buckets: list[BucketCost] = field(default_factory=list)
+
+
+@dataclass
+class Signature:
+    """Dims by axis name where they move with it."""
+
+    inputs: dict[str, list[str | int]] = field(default_factory=dict)
+    outputs: dict[str, list[str | int]] = field(default_factory=dict)
+
+
+@dataclass
+class ExportResult:
+    """Everything about one model on one backend. ``device`` is what a Neuron backend found and did."""
+
+    backend: str
+    signature: Signature = field(default_factory=Signature)
+    anchors: list[dict[str, int]] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    axes: list[AxisResult] = field(default_factory=list)
+    anchor_findings: list[AnchorFinding] = field(default_factory=list)
+    values: ValuesResult = field(default_factory=ValuesResult)
+    padding: PaddingResult = field(default_factory=PaddingResult)
+    device: dict[str, Any] | None = None
+
+
+@dataclass
+class ModelResult:
+    """Everything about one model. ``notes`` are sentences for the summary: why these weights, what was switched."""
+
+    model: str
+    class_name: str = ""
+    task: str = "default"
+    weights: str = ""
+    parameters: int = 0
+    exports: list[ExportResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def checks(self) -> list[CheckResult]:
+        """All checks of all backends."""
+        return [check for export in self.exports for check in export.checks]
+
+    @property
+    def failures(self) -> list[CheckResult]:
+        """The checks that failed or could not be carried out."""
+        return [check for check in self.checks if check.outcome in (FAILED, ERROR)]
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was checked and nothing failed."""
+        return not self.failures and any(check.outcome == PASSED for check in self.checks)
+
+    def axis(self, name: str, backend: str | None = None) -> AxisResult:
+        """Return what was found about an axis; KeyError where it was not looked at."""
+        for export in self.exports:
+            for axis in export.axes:
+                if axis.axis == name and backend in (None, export.backend):
+                    return axis
+        raise KeyError(name)
+
+
+@dataclass
+class RunReport:
+    """One run: its environment and its models."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    models: list[ModelResult] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as the report file holds it."""
+        return {"schema_version": SCHEMA_VERSION, **to_plain(self)}
+
+
+_RENAMED = {"class_name": "class"}
+#: Keys that stand in the record only when they say something.
+_OMIT_EMPTY = {"reason", "device", "notes", "buckets"}
+
+
+def to_plain(value: Any) -> Any:
+    """Turn results into dicts, lists, strings and numbers that JSON can hold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        pairs = ((item.name, getattr(value, item.name)) for item in fields(value))
+        return {_RENAMED.get(name, name): to_plain(item) for name, item in pairs if item or name not in _OMIT_EMPTY}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return value
+
+
+_NESTED: dict[str, Any] = {
+    "causes": Cause,
+    "exports": ExportResult,
+    "checks": CheckResult,
+    "axes": AxisResult,
+    "anchor_findings": AnchorFinding,
+    "values": ValuesResult,
+    "padding": PaddingResult,
+    "buckets": BucketCost,
+    "signature": Signature,
+    "models": ModelResult,
+}
+
+
+def from_plain(kind: Any, data: Mapping[str, Any]) -> Any:
+    """Turn a dict made by `to_plain` back into a result of the given class."""
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        key = _RENAMED.get(item.name, item.name)
+        if key not in data:
+            continue
+        value, nested = data[key], _NESTED.get(item.name)
+        if nested is not None and isinstance(value, list):
+            value = [from_plain(nested, entry) for entry in value]
+        elif nested is not None and isinstance(value, Mapping):
+            value = from_plain(nested, value)
+        values[item.name] = value
+    return kind(**values)
+
+
+def merge_models(pieces: Iterable[ModelResult]) -> list[ModelResult]:
+    """Join the pieces that the tests of a run reported, model by model and backend by backend, in order of arrival."""
+    models: dict[str, ModelResult] = {}
+    for piece in pieces:
+        model = models.setdefault(piece.model, ModelResult(piece.model))
+        for name in ("class_name", "weights", "parameters"):
+            setattr(model, name, getattr(piece, name) or getattr(model, name))
+        if piece.class_name:
+            model.task = piece.task
+        model.notes.extend(note for note in piece.notes if note not in model.notes)
+        for export in piece.exports:
+            _merge_export(model, export)
+    return list(models.values())
+
+
+def _merge_export(model: ModelResult, piece: ExportResult) -> None:
+    export = next((known for known in model.exports if known.backend == piece.backend), None)
+    if export is None:
+        model.exports.append(export := ExportResult(piece.backend))
+    replaced = {check.name for check in piece.checks}  # a rerun of a test replaces its first result
+    export.checks = [check for check in export.checks if check.name not in replaced] + piece.checks
+    moved = {axis.axis for axis in piece.axes}
+    export.axes = [axis for axis in export.axes if axis.axis not in moved] + piece.axes
+    export.anchors.extend(anchor for anchor in piece.anchors if anchor not in export.anchors)
+    export.anchor_findings.extend(finding for finding in piece.anchor_findings if finding not in export.anchor_findings)
+    if piece.signature.outputs or (piece.signature.inputs and not export.signature.inputs):
+        export.signature = piece.signature
+    if piece.values.verdict != UNTESTED:
+        export.values = piece.values
+    if piece.padding.verdict != UNTESTED:
+        export.padding = piece.padding
+    export.device = piece.device or export.device
