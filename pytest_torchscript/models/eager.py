@@ -1,0 +1,95 @@
+"""Eager, the truth: the untouched model, run so that one call cannot spoil the next.
+
+Every call gets clones of its inputs and the same seed. A model that changes itself when called (BigBird switches its
+attention type for good, LeViT fills a cache) is replaced by a fresh copy after the call that changed it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from pytest_torchscript.models.calling import Positional
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+class Eager:
+    """Runs a positional module on named inputs, and counts its forward passes."""
+
+    def __init__(self, module: Positional, *, seed: int = 0) -> None:
+        self._pristine = module
+        self._working = fresh_copy(module)
+        self._state = fingerprint(self._working)
+        self.seed = seed
+        self.passes = 0
+        self.changes_itself = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs, in the order of the positional form."""
+        return self._pristine.names
+
+    def __call__(self, inputs: Tensors, *, seed: int | None = None) -> Any:
+        """Return the model's output as it is; what eager raises passes through."""
+        try:
+            return self.run(self._working, inputs, seed=seed)
+        finally:
+            if fingerprint(self._working) != self._state:
+                self.changes_itself = True
+                self._working = fresh_copy(self._pristine)
+                self._state = fingerprint(self._working)
+
+    def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
+        """Run a given copy once, seeded, on clones."""
+        self.passes += 1
+        tensors = [inputs[name].clone() for name in self.names]
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed if seed is None else seed)
+            return module.call(*tensors)
+
+    def copy(self) -> Positional:
+        """Return a copy that shares the weights: for one trace, or for two calls in a row."""
+        return fresh_copy(self._pristine)
+
+    def in_float64(self) -> Positional:
+        """Return a copy in double precision; costs twice the weights until it is dropped."""
+        return fresh_copy(self._pristine, share=False).double()
+
+
+def fresh_copy(module: Any, *, share: bool = True) -> Any:
+    """Copy a module; with ``share`` its parameters are the same tensors, everything else is its own."""
+    memo: dict[int, Any] = {}
+    if share:
+        memo = {id(parameter): parameter for parameter in module.parameters()}
+    return copy.deepcopy(module, memo)
+
+
+def fingerprint(module: nn.Module) -> tuple[Any, ...]:
+    """Return what a call may not change: plain attributes, the length of containers, the version of every tensor."""
+    return tuple(
+        (name, tuple((key, _mark(value)) for key, value in vars(child).items() if not key.endswith("hooks")))
+        for name, child in module.named_modules()
+    )
+
+
+def _mark(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, torch.Tensor):
+        return (id(value), value._version)
+    if isinstance(value, dict):
+        return tuple((key if isinstance(key, (str, int)) else id(key), _shallow(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return (len(value), tuple(_shallow(item) for item in value) if not isinstance(value, (set, frozenset)) else ())
+    return id(value)
+
+
+def _shallow(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return (id(value), value._version)
+    return value if isinstance(value, (bool, int, float, str)) else id(value)
