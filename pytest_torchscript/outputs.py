@@ -33,20 +33,20 @@ def tensor_leaves(output: Any) -> list[tuple[str, torch.Tensor]]:
 
 
 def _walk(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    children = _children(value)
-    if children is None:
+    steps = children(value)
+    if steps is None:
         yield path, value
         return
     if id(value) in seen:  # a cache object may point back at its owner
         return
     seen.add(id(value))
-    for step, child in children:
+    for step, child in steps:
         yield from _walk(child, path + step, seen)
     seen.discard(id(value))
 
 
-def _children(value: Any) -> list[tuple[str, Any]] | None:
-    """Return the steps into a container, or None for a leaf."""
+def children(value: Any) -> list[tuple[str, Any]] | None:
+    """Return the steps into a container with what lies there, or None for a leaf."""
     import torch
 
     if value is None or isinstance(value, (torch.Tensor, str, bytes, bool, int, float, complex)):
