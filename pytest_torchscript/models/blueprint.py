@@ -1,0 +1,242 @@
+"""Decide what will be built, before any weights are touched: class, configuration, and where the weights come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from torch import nn
+
+from pytest_torchscript.errors import ModelError, OptionError, closest
+from pytest_torchscript.models import hub
+from pytest_torchscript.models.bundled import bundled_config
+from pytest_torchscript.models.checkpoint import (
+    config_error,
+    config_from_dict,
+    config_from_pretrained,
+    read_config,
+    require_weights,
+)
+from pytest_torchscript.models.construct import SEED
+from pytest_torchscript.models.factory import call_factory
+from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
+from pytest_torchscript.models.shrink import shrink_config
+from pytest_torchscript.models.tasks import DEFAULT, config_for, model_class_for, task_of
+from pytest_torchscript.settings import WEIGHTS, Settings
+
+PRETRAINED, RANDOM, TINY, META = "pretrained", "random", "tiny", "meta"
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What will be built. ``weights`` are those really used; ``directory`` holds checkpoint files on this machine.
+
+    ``module`` and ``inputs`` are what a factory returned. ``fetch`` is the Hub id whose weights must still be fetched;
+    ``fall_back`` says that failing to do so is no error but makes the weights up.
+    """
+
+    reference: str
+    config: Any = None
+    model_class: Optional[type[Any]] = None
+    task: str = DEFAULT
+    weights: str = PRETRAINED
+    notes: tuple[str, ...] = ()
+    directory: Optional[str] = None
+    module: Optional[nn.Module] = None
+    inputs: Optional[Mapping[str, Any]] = None
+    fetch: Optional[str] = None
+    fall_back: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """The class under test."""
+        if self.model_class is not None:
+            return self.model_class.__name__
+        return type(self.module).__name__ if self.module is not None else ""
+
+
+def plan_model(reference: Reference, settings: Settings, *, offline: bool = False) -> Blueprint:
+    """Return what a reference stands for. Loads no weights; fetches at most a configuration, and nothing when offline.
+
+    Raises ModelError where the reference cannot be resolved.
+    """
+    if settings.weights not in WEIGHTS:
+        near = closest(settings.weights, WEIGHTS)
+        raise OptionError(
+            f"weights {settings.weights!r} do not exist", hint=f"{f'did you mean {near!r}? ' if near else ''}one of {', '.join(WEIGHTS)}"
+        )
+    if reference.kind == FACTORY:
+        module, inputs = call_factory(reference.text, seed=SEED)
+        return plan_module(module, reference.text, inputs=inputs, settings=settings)
+    if reference.kind == DIRECTORY:
+        return _finish(_plan_directory(reference, settings), settings)
+    return _finish(_plan_hub(reference, settings, offline=offline or settings.offline), settings)
+
+
+def plan_module(
+    module: nn.Module, name: str, *, inputs: Optional[Mapping[str, Any]] = None, settings: Optional[Settings] = None
+) -> Blueprint:
+    """Return the blueprint of a module that is already there: a factory's, a fixture's, or one given to `check`.
+
+    A transformers module is rebuilt from its configuration where the settings ask for random, tiny or meta weights;
+    any other module is taken as it is.
+    """
+    config = _transformers_config(module)
+    wanted = settings.weights if settings is not None else "auto"
+    blueprint = Blueprint(name, module=module, inputs=inputs, weights=META if _is_meta(module) else PRETRAINED)
+    if config is None:
+        if wanted in (RANDOM, TINY, META) and wanted != blueprint.weights:
+            note = f"weights {wanted} asked for: a module of its own is checked with the weights it has"
+            return replace(blueprint, notes=(note,))
+        return blueprint
+    blueprint = replace(blueprint, config=config, model_class=type(module), task=_task_of_class(config, type(module)))
+    if wanted in (RANDOM, TINY, META):
+        return _finish(replace(blueprint, module=None, weights=wanted), settings or Settings())
+    return blueprint
+
+
+def _transformers_config(module: nn.Module) -> Any:
+    import sys
+
+    transformers = sys.modules.get("transformers")  # a module of theirs cannot exist without it
+    if transformers is None:
+        return None
+    config = getattr(module, "config", None)
+    known = isinstance(module, transformers.PreTrainedModel) and isinstance(config, transformers.PretrainedConfig)
+    return config if known else None
+
+
+def _task_of_class(config: Any, model_class: type[Any]) -> str:
+    import copy
+
+    named = copy.copy(config)
+    named.architectures = [model_class.__name__]
+    return task_of(named)
+
+
+def _is_meta(module: nn.Module) -> bool:
+    return any(parameter.is_meta for parameter in module.parameters())
+
+
+def _plan_directory(reference: Reference, settings: Settings) -> Blueprint:
+    directory = expand(reference.text)
+    config = read_config(directory, trust_remote_code=settings.trust_remote_code)
+    weights = PRETRAINED if settings.weights == "auto" else settings.weights
+    if weights == PRETRAINED:
+        require_weights(directory)
+    return Blueprint(reference.text, config=config, weights=weights, directory=directory)
+
+
+def _plan_hub(reference: Reference, settings: Settings, *, offline: bool) -> Blueprint:
+    identifier = reference.text
+    directory = hub.cached_directory(identifier)
+    blueprint = Blueprint(identifier, weights=settings.weights, directory=directory)
+    if settings.weights in (RANDOM, TINY, META):
+        return replace(blueprint, config=_any_config(identifier, settings, offline=offline))
+    if hub.complete_directory(identifier) is not None and directory is not None:
+        return replace(blueprint, config=_cached_config(directory, settings), weights=PRETRAINED)
+    answer = hub.Answer(hub.UNREACHABLE, "nothing is fetched now") if offline else hub.ask_hub(identifier)
+    if answer.state == hub.ABSENT:
+        raise _absent(identifier, answer)
+    if answer.state == hub.OK:
+        return _plan_fetch(blueprint, settings)
+    if settings.weights == PRETRAINED and not offline:
+        raise ModelError(
+            f"{identifier}: its pretrained weights are not in the cache, and the Hugging Face Hub could not be reached "
+            f"({answer.reason})",
+            hint="connect to the network, or give --torchscript-weights random to check the architecture without them",
+        )
+    return _plan_without_hub(blueprint, settings, answer.reason)
+
+
+def _plan_fetch(blueprint: Blueprint, settings: Settings) -> Blueprint:
+    identifier = blueprint.reference
+    auto = settings.weights == "auto"
+    try:
+        config = config_from_pretrained(identifier, trust_remote_code=settings.trust_remote_code, local=False)
+    except OSError as error:
+        if not auto:
+            raise config_error(identifier, error) from None
+        return _plan_without_hub(blueprint, settings, f"fetching its configuration failed: {error}".splitlines()[0])
+    directory = hub.cached_directory(identifier)
+    return replace(blueprint, config=config, weights=PRETRAINED, directory=directory, fetch=identifier, fall_back=auto)
+
+
+def _plan_without_hub(blueprint: Blueprint, settings: Settings, reason: str) -> Blueprint:
+    identifier = blueprint.reference
+    local = _local_config(identifier, settings)
+    if local is None:
+        raise _unknown(identifier, reason)
+    config, origin = local
+    if settings.weights == PRETRAINED:
+        return replace(blueprint, config=config, weights=PRETRAINED, fetch=identifier)
+    return made_up(replace(blueprint, config=config), origin, reason)
+
+
+def made_up(blueprint: Blueprint, origin: str, reason: str) -> Blueprint:
+    """Return the blueprint with random weights, and the note that says so and why."""
+    note = (
+        f"weights are made up (random), not pretrained: the Hugging Face Hub could not be reached ({reason}) and the "
+        f"cache does not hold them; built at full size from {origin}"
+    )
+    return replace(blueprint, weights=RANDOM, notes=(*blueprint.notes, note), fetch=None, fall_back=False)
+
+
+def _any_config(identifier: str, settings: Settings, *, offline: bool) -> Any:
+    local = _local_config(identifier, settings)
+    if local is not None:
+        return local[0]
+    if offline:
+        raise _unknown(identifier, "nothing is fetched now")
+    answer = hub.ask_hub(identifier)
+    if answer.state == hub.ABSENT:
+        raise _absent(identifier, answer)
+    if answer.state == hub.UNREACHABLE:
+        raise _unknown(identifier, answer.reason)
+    try:
+        return config_from_pretrained(identifier, trust_remote_code=settings.trust_remote_code, local=False)
+    except OSError as error:
+        raise _unknown(identifier, str(error).splitlines()[0]) from None
+
+
+def _local_config(identifier: str, settings: Settings) -> Optional[tuple[Any, str]]:
+    """Return a configuration that is on this machine, and where it came from: the cache, else the package's own data."""
+    directory = hub.cached_directory(identifier)
+    if directory is not None:
+        return _cached_config(directory, settings), "its cached configuration"
+    values = bundled_config(identifier)
+    return (config_from_dict(identifier, values), "its bundled configuration") if values is not None else None
+
+
+def _cached_config(directory: str, settings: Settings) -> Any:
+    return read_config(directory, trust_remote_code=settings.trust_remote_code)
+
+
+def _unknown(identifier: str, reason: str) -> ModelError:
+    return ModelError(
+        f"{identifier}: unknown model: no such directory, not in the Hub's cache, no bundled configuration, "
+        f"and the Hugging Face Hub could not be reached ({reason})",
+        hint="check the spelling, connect to the network, or give a checkpoint directory or package.module:factory",
+    )
+
+
+def _absent(identifier: str, answer: hub.Answer) -> ModelError:
+    return ModelError(
+        f"{identifier}: unknown model: no such directory, and {answer.reason}",
+        hint="check the spelling; for a private or gated repository log in with: hf auth login",
+    )
+
+
+def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
+    """Fill in task and class, and shrink the configuration of a tiny model."""
+    task = settings.task or blueprint.task
+    config = blueprint.config
+    model_class = blueprint.model_class if settings.task is None else None
+    if model_class is None:
+        model_class = model_class_for(config, task)
+        config = config_for(config, model_class)
+    notes = blueprint.notes
+    if blueprint.weights == TINY:
+        config = shrink_config(config, model_class)
+    return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes)

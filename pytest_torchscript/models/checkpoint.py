@@ -1,0 +1,281 @@
+"""A checkpoint directory: read its configuration, find its weights, load them strictly.
+
+Nothing is repaired here: a file that is missing, cut off or of another kind is a ModelError that names it. Pickles are
+read with ``weights_only``; a checkpoint's own code runs only where the user allowed it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickletools
+import zipfile
+from pathlib import Path
+from typing import Any, Optional
+
+import torch
+from torch import nn
+
+from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.models.surroundings import quiet, seeded
+
+CONFIG = "config.json"
+#: Files of weights as transformers looks for them, the safe ones first.
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+_SAVE_HINT = "save it again with model.save_pretrained(directory)"
+_RANDOM_HINT = "give --torchscript-weights random to check the architecture without its weights"
+_TRUST_HINT = "give --torchscript-trust-remote-code to run the code that comes with it"
+
+
+def read_config(directory: str, *, trust_remote_code: bool = False) -> Any:
+    """Return the configuration of a checkpoint directory; ModelError where it is missing or not one."""
+    folder = Path(directory)
+    _require_directory(folder)
+    values = read_json(folder / CONFIG)
+    if not isinstance(values.get("model_type"), str) and "auto_map" not in values:
+        raise ModelError(
+            f"{folder / CONFIG}: model_type={values.get('model_type')!r} names no architecture",
+            hint="a transformers configuration says model_type, such as \"bert\"",
+        )
+    return config_from_pretrained(directory, trust_remote_code=trust_remote_code, local=True)
+
+
+def _require_directory(folder: Path) -> None:
+    if not folder.exists():
+        raise ModelError(
+            f"{folder}: no such directory", hint="check the path; a Hub id has at most one slash, and a factory has a colon"
+        )
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: is a file, not a checkpoint directory", hint="name the directory that holds config.json")
+    if not (folder / CONFIG).is_file():
+        found = sorted(each.name for each in folder.iterdir())
+        held = f"holds {', '.join(found[:5])}{' …' if len(found) > 5 else ''}" if found else "is empty"
+        raise ModelError(f"{folder}: no {CONFIG}: the directory {held}", hint=_SAVE_HINT)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; ModelError where it does not parse or is not an object."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: does not parse: {first_line(error)}", hint=_SAVE_HINT) from None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path}: holds a {type(values).__name__}, not an object", hint=_SAVE_HINT)
+    return values
+
+
+def config_from_pretrained(source: str, *, trust_remote_code: bool, local: bool) -> Any:
+    """Return AutoConfig's reading of a directory or Hub id; ModelError with its reason. OSErrors pass when not local."""
+    from transformers import AutoConfig
+
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, local_files_only=local)
+    except Exception as error:  # a configuration class may raise anything about its values
+        if isinstance(error, OSError) and not local:
+            raise
+        raise config_error(source, error) from None
+
+
+def config_from_dict(identifier: str, values: dict[str, Any]) -> Any:
+    """Return the configuration that a dict with ``model_type`` describes."""
+    from transformers import CONFIG_MAPPING
+
+    try:
+        with quiet():
+            config = CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
+            config.name_or_path = identifier
+            return config
+    except Exception as error:
+        raise config_error(identifier, error) from None
+
+
+def config_error(source: str, error: BaseException) -> ModelError:
+    """Say why a configuration was refused."""
+    text = str(error)
+    if "trust_remote_code" in text:
+        return ModelError(f"{source}: its configuration needs code of its own", hint=_TRUST_HINT)
+    if isinstance(error, KeyError) or "does not recognize this architecture" in text:
+        return ModelError(
+            f"{source}: the installed transformers does not know its architecture: {first_line(error)}",
+            hint="install a release of transformers that has it",
+        )
+    evidence = tuple(line.strip() for line in text.splitlines()[1:3] if line.strip())
+    return ModelError(
+        f"{source}: its configuration is refused: {first_line(error)}",
+        evidence=evidence,
+        hint=f"check the values in {CONFIG}, or save it again with config.save_pretrained(directory)",
+    )
+
+
+def weight_files(directory: str) -> Optional[Path]:
+    """Return the file of weights (or the index of its shards) that transformers would load, or None."""
+    return next((path for path in (Path(directory, name) for name in WEIGHTS) if path.is_file()), None)
+
+
+def require_weights(directory: str) -> Path:
+    """Return the file of weights; ModelError where there is none, or where a shard of it is missing."""
+    found = weight_files(directory)
+    if found is None:
+        names = ", ".join(sorted(each.name for each in Path(directory).iterdir())[:6])
+        raise ModelError(f"{directory}: no weights: the directory holds {names}", hint=_RANDOM_HINT)
+    if found.suffix == ".json":
+        for shard in shards(found):
+            if not Path(directory, shard).is_file():
+                raise ModelError(f"{found}: lists {shard}, which is not there", hint=_RANDOM_HINT)
+    return found
+
+
+def shards(index: Path) -> list[str]:
+    """Return the files that an index of shards lists."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelError(f"{index}: lists no weights", hint=_SAVE_HINT)
+    return sorted({str(name) for name in weight_map.values()})
+
+
+def load_pretrained(model_class: type[Any], directory: str, config: Any, **kwargs: Any) -> tuple[nn.Module, list[str]]:
+    """Return the module with a directory's weights in float32, and notes about parts that the file lacks.
+
+    Strict: ModelError where a parameter of the architecture is not in the file, except a head or a pooler that is
+    missing as a whole (transformers makes it up and so do we, with a note).
+    """
+    path = require_weights(directory)
+    _refuse_unsafe(path)
+    try:
+        with quiet(), seeded(0):
+            loaded = model_class.from_pretrained(
+                directory, config=config, output_loading_info=True, local_files_only=True, **_dtype_keyword(), **kwargs
+            )
+    except Exception as error:  # each format has its own exception for a broken file
+        raise _load_error(path, error) from None
+    module, info = loaded
+    return module, _judge(module, info, path)
+
+
+def _dtype_keyword() -> dict[str, Any]:
+    import transformers
+
+    major, minor = (int(part) for part in transformers.__version__.split(".")[:2])
+    return {"dtype" if (major, minor) >= (4, 56) else "torch_dtype": torch.float32}
+
+
+def _refuse_unsafe(path: Path) -> None:
+    """Refuse a pickle that weights_only would refuse, before any release of transformers can load it otherwise."""
+    if path.suffix != ".bin" and not path.name.endswith(".bin.index.json"):
+        return
+    files = [path] if path.suffix == ".bin" else [path.parent / name for name in shards(path)]
+    for each in files:
+        unsafe = unsafe_globals(each)
+        if unsafe:
+            raise ModelError(
+                f"{each}: a pickle that would run code when loaded: {unsafe[0]}",
+                hint="convert it to safetensors with model.save_pretrained(directory, safe_serialization=True)",
+            )
+
+
+#: What a pickled state dict consists of; anything else is code.
+_SAFE_MODULES = ("torch", "torch._utils", "torch._tensor", "torch.storage", "torch.serialization", "collections")
+
+
+def unsafe_globals(path: Path) -> list[str]:
+    """Return the names that a torch pickle would import and that no state dict needs; reads, never runs.
+
+    Raises ModelError where the file is no pickle at all.
+    """
+    try:
+        names = [name for stream in _pickles(path) for name in _imported(stream)]
+    except Exception as error:  # pickletools raises what it likes on garbage
+        raise not_weights(path, first_line(error)) from None
+    return [name for name in names if name.rsplit(".", 1)[0] not in _SAFE_MODULES]
+
+
+def _pickles(path: Path) -> list[bytes]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
+    return [path.read_bytes()]  # the format before torch 1.6: pickles one after another, then storages
+
+
+def _imported(stream: bytes) -> list[str]:
+    names, strings = [], []
+    for operation, argument, _ in pickletools.genops(stream):
+        if operation.name == "GLOBAL":
+            names.append(str(argument).replace(" ", "."))
+        elif operation.name == "STACK_GLOBAL":
+            names.append(".".join(strings[-2:]))
+        elif isinstance(argument, str):
+            strings.append(argument)
+    return names
+
+
+def not_weights(path: Path, reason: str) -> ModelError:
+    """Return the error of a file that holds no weights."""
+    return ModelError(f"{path}: not a file of weights: {reason}", hint=_SAVE_HINT)
+
+
+def _load_error(path: Path, error: BaseException) -> ModelError:
+    text = str(error)
+    if "size mismatch" in text or "mismatched" in text:
+        lines = tuple(line.strip() for line in text.splitlines() if "size mismatch" in line or "mismatch" in line)[:3]
+        return ModelError(
+            f"{path}: its tensors have other shapes than {CONFIG} says: {first_line(error)}",
+            evidence=lines,
+            hint=f"{CONFIG} and the weights must be of one model",
+        )
+    if "upgrade torch" in text or "CVE-" in text:
+        return ModelError(
+            f"{path}: transformers refuses to read pickles with this torch",
+            hint="convert it to safetensors, or install torch 2.6 or newer",
+        )
+    if isinstance(error, ImportError):
+        return ModelError(f"{path.parent}: cannot be built: {first_line(error)}", hint="install what the model needs")
+    return not_weights(path, first_line(error))
+
+
+def _judge(module: nn.Module, info: dict[str, Any], path: Path) -> list[str]:
+    """Return notes about what was loaded, or raise for what a pretrained model may not lack."""
+    mismatched = list(info.get("mismatched_keys") or ())
+    missing = sorted(info.get("missing_keys") or ())
+    unexpected = sorted(info.get("unexpected_keys") or ())
+    if mismatched:
+        raise ModelError(
+            f"{path}: {len(mismatched)} tensors have other shapes than {CONFIG} says",
+            evidence=tuple(str(each) for each in mismatched[:3]),
+            hint=f"{CONFIG} and the weights must be of one model",
+        )
+    made_up = _replaceable_parts(module, missing)
+    lacking = [name for name in missing if not name.startswith(tuple(f"{part}." for part in made_up) or "\0")]
+    if lacking:
+        raise ModelError(
+            f"{path}: lacks {len(lacking)} of the tensors that {type(module).__name__} needs",
+            evidence=(*lacking[:3], *(("…",) if len(lacking) > 3 else ())),
+            hint=f"check that {CONFIG} and the weights are of one model, or give --torchscript-task",
+        )
+    return _loading_notes(made_up, unexpected)
+
+
+def _loading_notes(made_up: list[str], unexpected: list[str]) -> list[str]:
+    notes = []
+    if made_up:
+        notes.append(f"not in the checkpoint and made up: {', '.join(made_up)}")
+    if unexpected:
+        parts = sorted({name.split(".")[0] for name in unexpected})
+        notes.append(f"in the checkpoint and not used by this class: {len(unexpected)} tensors of {', '.join(parts[:4])}")
+    return notes
+
+
+def _replaceable_parts(module: nn.Module, missing: list[str]) -> list[str]:
+    """Return the parts that may be missing as a whole: heads beside the base model, and the base model's pooler."""
+    prefix = getattr(module, "base_model_prefix", "")
+    has_base = bool(prefix) and isinstance(getattr(module, prefix, None), nn.Module)
+    parts = {f"{prefix}.pooler" if has_base else "pooler"}
+    if has_base:
+        parts |= {name for name, _ in module.named_children() if name != prefix}
+    names = list(module.state_dict())
+    complete = []
+    for part in sorted(parts):
+        own = {name for name in names if name.startswith(f"{part}.")}
+        if own and own & set(missing):
+            complete.append(part)
+    return complete

@@ -1,0 +1,107 @@
+"""Build a module from its class and configuration: with weights made up, or with none at all."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any, Callable, Optional
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.models.surroundings import quiet, seeded
+
+#: Every process builds equal weights.
+SEED = 20_240
+
+
+class _EmptyTensors(TorchFunctionMode):  # type: ignore[misc]
+    """Changes what ``torch.empty`` returns: on meta, or filled with NaN so that uninitialised memory is seen.
+
+    Parameters are made by ``torch.empty`` and then filled; what is computed (positions, frequencies, drop rates) is not.
+    """
+
+    def __init__(self, change: Callable[[dict[str, Any]], Optional[float]]) -> None:
+        super().__init__()
+        self.change = change
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is not torch.empty:
+            return func(*args, **kwargs)
+        fill = self.change(kwargs)
+        made = func(*args, **kwargs)
+        return made.fill_(fill) if fill is not None and made.is_floating_point() else made
+
+
+def _on_meta(kwargs: dict[str, Any]) -> Optional[float]:
+    kwargs["device"] = torch.device("meta")
+    return None
+
+
+def _as_nan(kwargs: dict[str, Any]) -> Optional[float]:  # noqa: ARG001
+    return float("nan")
+
+
+def build(model_class: type[Any], config: Any, *, meta: bool = False) -> nn.Module:
+    """Return a module of a class in float32 and eval mode, initialised by itself under a fixed seed.
+
+    With ``meta`` no weights are allocated. The configuration is copied. Parameters that the class leaves
+    uninitialised come back as NaN. Raises ModelError with the reason of a class that cannot be built.
+    """
+    config = float32_config(config)
+    try:
+        with quiet(), seeded(SEED), _EmptyTensors(_on_meta if meta else _as_nan), _float32():
+            module: nn.Module = model_class(config)
+            module = module.to("meta") if meta else module
+    except Exception as error:  # a model's constructor may raise anything
+        raise _build_error(model_class, error, meta=meta) from None
+    return module.eval()
+
+
+def float32_config(config: Any) -> Any:
+    """Copy a configuration with float32 everywhere: parts built from a sub-configuration follow its dtype, not ours."""
+    config = copy.deepcopy(config)
+    for each in sub_configs(config):
+        for name in ("dtype", "torch_dtype"):
+            if name in vars(each):
+                setattr(each, name, torch.float32)
+    return config
+
+
+def sub_configs(config: Any) -> Iterator[Any]:
+    """Yield a configuration and every configuration inside it."""
+    from transformers import PretrainedConfig
+
+    yield config
+    for value in list(vars(config).values()):
+        if isinstance(value, PretrainedConfig):
+            yield from sub_configs(value)
+
+
+@contextlib.contextmanager
+def _float32() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _build_error(model_class: type[Any], error: BaseException, *, meta: bool) -> ModelError:
+    name = model_class.__name__
+    if isinstance(error, ImportError):
+        return ModelError(f"{name}: cannot be built: {first_line(error)}", hint="install what the model needs")
+    if meta:
+        return ModelError(
+            f"{name}: cannot be built without weights: {first_line(error)}",
+            hint="give --torchscript-weights tiny or random instead of meta",
+        )
+    return ModelError(
+        f"{name}: cannot be built from its configuration: {first_line(error)}",
+        hint="check the values of the configuration: BertConfig and others only notice a wrong one when the model is built",
+    )

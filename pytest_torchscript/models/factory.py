@@ -1,0 +1,116 @@
+"""Call ``package.module:factory``: the user's own code, imported as ``python -m`` would."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from torch import nn
+
+from pytest_torchscript.errors import ModelError, closest, first_line
+from pytest_torchscript.models.surroundings import seeded
+
+_RETURNS = "return an nn.Module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
+
+
+def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Optional[Mapping[str, Any]]]:
+    """Return the module of ``package.module:factory``, and the inputs it declares or None.
+
+    The current directory is put on ``sys.path`` (and stays there, as with ``python -m``), because the user's code may
+    import more when it is called. Raises ModelError where the module, the factory or what it returns is not there.
+    """
+    module_name, _, attribute = text.partition(":")
+    factory = _attribute(_import(module_name, text), attribute, text)
+    if isinstance(factory, nn.Module):
+        return factory, None
+    if not callable(factory):
+        raise ModelError(f"{text}: {attribute} is of type {type(factory).__name__}, not a function", hint=_RETURNS)
+    with seeded(seed):
+        try:
+            made = factory()
+        except (Exception, SystemExit) as error:
+            raise ModelError(
+                f"{text}: the factory raised {first_line(error)}",
+                evidence=_place(error),
+                hint=f'call it by itself: python -c "import {module_name}; {module_name}.{attribute}()"',
+            ) from None
+    return _check(made, text)
+
+
+def _import(name: str, text: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+            raise _import_failed(error, name, text) from None
+        raise ModelError(
+            f"{text}: no module named {error.name!r}",
+            evidence=(f"looked in the current directory {here} and on sys.path",),
+            hint="run in the folder that holds it, or install it",
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise _import_failed(error, name, text) from None
+
+
+def _import_failed(error: BaseException, name: str, text: str) -> ModelError:
+    return ModelError(
+        f"{text}: importing {name} raised {first_line(error)}",
+        evidence=_place(error),
+        hint=f'import it by itself: python -c "import {name}"',
+    )
+
+
+def _attribute(module: Any, attribute: str, text: str) -> Any:
+    value = module
+    for name in attribute.split("."):
+        if not hasattr(value, name):
+            public = [each for each in dir(value) if not each.startswith("_")]
+            near = closest(name, public)
+            raise ModelError(
+                f"{text}: module {module.__name__!r} has no {attribute!r}",
+                hint=f"did you mean {near!r}?" if near else "name a function that returns the module",
+            )
+        value = getattr(value, name)
+    return value
+
+
+def _check(made: Any, text: str) -> tuple[nn.Module, Optional[Mapping[str, Any]]]:
+    if isinstance(made, nn.Module):
+        return made, None
+    if not (isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], nn.Module)):
+        raise ModelError(f"{text}: the factory returned {_described(made)}, which is no model", hint=_RETURNS)
+    module, inputs = made
+    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+        raise ModelError(f"{text}: the inputs that the factory returned are {_described(inputs)}", hint=_RETURNS)
+    return module, inputs
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, (tuple, list)):
+        kinds = ", ".join(type(each).__name__ for each in value)
+        return f"a {type(value).__name__} of ({kinds})"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _place(error: BaseException) -> tuple[str, ...]:
+    """Name the innermost line of code that is neither ours nor the import system's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return (f"at {error.filename}:{error.lineno}",)
+    own = str(Path(__file__).parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((own, "<frozen")) and not frame.filename.startswith(os.path.dirname(importlib.__file__))
+    ]
+    return (f"at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}",) if frames else ()

@@ -1,0 +1,148 @@
+"""The Hugging Face Hub: what its cache holds, whether it can be reached, and fetching what is missing.
+
+The Hub's own client retries for 26 s and prints all of it; so a probe of ours, bounded in time, goes first.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.models.checkpoint import CONFIG, WEIGHTS, shards, weight_files
+from pytest_torchscript.models.surroundings import quiet
+
+#: Seconds that the probe may take in all: the fall-back of `auto` is promised within five.
+PROBE_SECONDS = 4.0
+
+OK, ABSENT, UNREACHABLE = "ok", "absent", "unreachable"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the Hub said about one repository: ``ok``, ``absent`` or ``unreachable``, and why."""
+
+    state: str
+    reason: str = ""
+
+
+def cached_directory(identifier: str) -> Optional[str]:
+    """Return the folder of the cache that holds a repository's configuration, or None."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(identifier, CONFIG)
+    except Exception:  # an id that the installed client calls invalid is in no cache
+        return None
+    return str(Path(found).parent) if isinstance(found, str) else None
+
+
+def complete_directory(identifier: str) -> Optional[str]:
+    """Return the cached folder where it holds all the weights too, or None."""
+    directory = cached_directory(identifier)
+    found = weight_files(directory) if directory else None
+    if directory is None or found is None:
+        return None
+    if found.suffix == ".json" and not all(Path(directory, name).is_file() for name in shards(found)):
+        return None
+    return directory
+
+
+def ask_hub(identifier: str) -> Answer:
+    """Ask the Hub for a repository's configuration, within PROBE_SECONDS.
+
+    An answer is kept for a minute: a run asks when it collects and again when it builds.
+    """
+    from huggingface_hub import constants
+
+    if _offline_by_environment():
+        return Answer(UNREACHABLE, "HF_HUB_OFFLINE is set")
+    endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+    return _ask(f"{endpoint.rstrip('/')}/{identifier}/resolve/main/{CONFIG}", int(time.monotonic() // 60))
+
+
+def _offline_by_environment() -> bool:
+    from huggingface_hub import constants
+
+    switched = (os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    return any(switched) or bool(constants.HF_HUB_OFFLINE)
+
+
+@functools.lru_cache(maxsize=64)
+def _ask(url: str, minute: int) -> Answer:  # noqa: ARG001 - the minute makes old answers expire
+    answers: list[Answer] = []
+    asking = threading.Thread(target=lambda: answers.append(_request(url)), daemon=True, name="torchscript-hub-probe")
+    asking.start()
+    asking.join(PROBE_SECONDS)  # name resolution knows no timeout of its own
+    host = url.split("/")[2]
+    return answers[0] if answers else Answer(UNREACHABLE, f"{host} did not answer in {PROBE_SECONDS:.0f} s")
+
+
+def _request(url: str) -> Answer:
+    from huggingface_hub.utils import build_hf_headers, get_session
+
+    host = url.split("/")[2]
+    try:
+        with quiet():
+            response = get_session().head(url, headers=build_hf_headers(), timeout=PROBE_SECONDS - 0.5)
+    except Exception as error:  # the client's HTTP library changed between its releases
+        return Answer(UNREACHABLE, f"{host}: {_plain(error)}")
+    return _judge(response, host)
+
+
+def _judge(response: Any, host: str) -> Answer:
+    code = int(response.status_code)
+    said = response.headers.get("X-Error-Code") or ""
+    if code < 400:
+        return Answer(OK)
+    if said == "EntryNotFound":
+        return Answer(ABSENT, f"its repository on {host} has no {CONFIG}")
+    if said == "GatedRepo":
+        return Answer(ABSENT, f"access to it on {host} is gated")
+    if code in (401, 404) or said:
+        return Answer(ABSENT, f"{host} answered {code}: no such repository, or a private one")
+    return Answer(UNREACHABLE, f"{host} answered {code}")
+
+
+def _plain(error: BaseException) -> str:
+    """Return the cause inside an HTTP library's exception: the last one of its chain says it in the fewest words."""
+    while error.__cause__ is not None or error.__context__ is not None:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return getattr(error, "strerror", None) or first_line(error, 120)
+
+
+def fetch_weights(identifier: str) -> str:
+    """Bring a repository's weights into the cache and return the folder; OSError where the network fails.
+
+    Raises ModelError where the repository has no weights that torch reads.
+    """
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
+
+    for name in WEIGHTS:
+        try:
+            with quiet():
+                path = hf_hub_download(identifier, name)
+                for shard in shards(Path(path)) if name.endswith(".json") else ():
+                    hf_hub_download(identifier, shard)
+        except LocalEntryNotFoundError as error:
+            raise OSError(first_line(error)) from None
+        except EntryNotFoundError:
+            continue
+        except ModelError:
+            raise
+        except Exception as error:
+            raise OSError(first_line(error)) from None
+        return str(Path(path).parent)
+    raise ModelError(
+        f"{identifier}: its repository holds no weights for torch (looked for {', '.join(WEIGHTS)})",
+        hint="give --torchscript-weights random to check the architecture without its weights",
+    )
+
+

@@ -1,0 +1,82 @@
+"""Build what a blueprint describes: an eager model in eval mode, with its parameters counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from torch import nn
+
+from pytest_torchscript.errors import ModelError
+from pytest_torchscript.models import hub
+from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, made_up
+from pytest_torchscript.models.checkpoint import load_pretrained
+from pytest_torchscript.models.construct import build
+from pytest_torchscript.models.rescale import rescale_weights
+from pytest_torchscript.settings import Settings
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An eager model, ready to be checked. ``parameters`` counts tied ones once."""
+
+    blueprint: Blueprint
+    module: nn.Module
+    parameters: int
+    notes: tuple[str, ...] = ()
+
+
+def build_model(blueprint: Blueprint, settings: Settings) -> LoadedModel:
+    """Return the model of a blueprint in eval mode. Raises ModelError where it cannot be built or loaded."""
+    if blueprint.module is not None:
+        return _given(blueprint, blueprint.module)
+    if blueprint.weights == PRETRAINED:
+        return _pretrained(blueprint, settings)
+    return _made(blueprint)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Return how many numbers a module's distinct parameters hold."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _given(blueprint: Blueprint, module: nn.Module) -> LoadedModel:
+    notes = blueprint.notes
+    if module.training:
+        module.eval()
+        notes = (*notes, "it was in training mode: checked in eval mode")
+    return LoadedModel(blueprint, module, count_parameters(module), notes)
+
+
+def _made(blueprint: Blueprint) -> LoadedModel:
+    meta = blueprint.weights == META
+    module = build(_class_of(blueprint), blueprint.config, meta=meta)
+    if not meta:
+        rescale_weights(module)
+    return LoadedModel(blueprint, module, count_parameters(module), blueprint.notes)
+
+
+def _pretrained(blueprint: Blueprint, settings: Settings) -> LoadedModel:
+    directory: Optional[str] = blueprint.directory
+    if blueprint.fetch is not None:
+        try:
+            directory = hub.fetch_weights(blueprint.fetch)
+        except OSError as error:
+            if blueprint.fall_back:
+                return _made(made_up(blueprint, "its configuration", f"fetching its weights failed: {error}"))
+            raise ModelError(
+                f"{blueprint.reference}: its weights cannot be fetched: {error}",
+                hint="connect to the network, or give --torchscript-weights random",
+            ) from None
+    if directory is None:
+        raise ModelError(f"{blueprint.reference}: no weights on this machine", hint="give --torchscript-weights random")
+    extra = {"trust_remote_code": True} if settings.trust_remote_code else {}
+    module, notes = load_pretrained(_class_of(blueprint), directory, blueprint.config, **extra)
+    loaded = replace(blueprint, directory=directory)
+    return LoadedModel(loaded, module.eval(), count_parameters(module), (*blueprint.notes, *notes))
+
+
+def _class_of(blueprint: Blueprint) -> type[nn.Module]:
+    if blueprint.model_class is None:
+        raise ModelError(f"{blueprint.reference}: no class to build", hint="give --torchscript-task")
+    return blueprint.model_class

@@ -1,0 +1,129 @@
+"""Which class a task means: the names of the export guide, looked up in whatever transformers is installed.
+
+Auto classes come and go between releases, so they are found by name, and a task may know several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
+
+DEFAULT = "default"
+
+#: Task -> the Auto classes that may serve it, the usual one first.
+AUTO_CLASSES: dict[str, tuple[str, ...]] = {
+    DEFAULT: ("AutoModel",),
+    "masked-lm": ("AutoModelForMaskedLM",),
+    "causal-lm": ("AutoModelForCausalLM",),
+    "causal-lm-with-past": ("AutoModelForCausalLM",),
+    "seq2seq-lm": ("AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"),
+    "seq2seq-lm-with-past": ("AutoModelForSeq2SeqLM", "AutoModelForSpeechSeq2Seq"),
+    "sequence-classification": ("AutoModelForSequenceClassification",),
+    "token-classification": ("AutoModelForTokenClassification",),
+    "question-answering": ("AutoModelForQuestionAnswering", "AutoModelForDocumentQuestionAnswering"),
+    "multiple-choice": ("AutoModelForMultipleChoice",),
+    "next-sentence-prediction": ("AutoModelForNextSentencePrediction",),
+    "image-classification": ("AutoModelForImageClassification",),
+    "object-detection": ("AutoModelForObjectDetection", "AutoModelForZeroShotObjectDetection"),
+    "semantic-segmentation": (
+        "AutoModelForSemanticSegmentation",
+        "AutoModelForImageSegmentation",
+        "AutoModelForUniversalSegmentation",
+        "AutoModelForInstanceSegmentation",
+    ),
+    "masked-image-modeling": ("AutoModelForMaskedImageModeling",),
+    "zero-shot-image-classification": ("AutoModelForZeroShotImageClassification",),
+    "depth-estimation": ("AutoModelForDepthEstimation",),
+    "audio-classification": ("AutoModelForAudioClassification",),
+    "audio-frame-classification": ("AutoModelForAudioFrameClassification",),
+    "audio-xvector": ("AutoModelForAudioXVector",),
+    "ctc": ("AutoModelForCTC",),
+    "speech-seq2seq": ("AutoModelForSpeechSeq2Seq",),
+    "vision2seq": ("AutoModelForVision2Seq", "AutoModelForImageTextToText"),
+}
+
+
+def model_class_for(config: Any, task: str) -> type[Any]:
+    """Return the class that serves a task for a configuration.
+
+    Raises ModelError where the architecture has no such task, naming those it has, or where the class cannot be
+    imported; OptionError for a task nobody knows.
+    """
+    if task not in AUTO_CLASSES:
+        near = closest(task, AUTO_CLASSES)
+        listed = ", ".join(AUTO_CLASSES)
+        raise OptionError(
+            f"task {task!r} does not exist", hint=f"did you mean {near!r}? The tasks are: {listed}" if near else listed
+        )
+    found = _lookup(config, task)
+    if found is None and task == DEFAULT:
+        found = _saved_class(config) or next((_lookup(config, other) for other in tasks_for(config)), None)
+    if found is None:
+        has = ", ".join(tasks_for(config)) or "none"
+        raise ModelError(f"{config.model_type}: has no task {task!r}", hint=f"give --torchscript-task one of: {has}")
+    return found
+
+
+def tasks_for(config: Any) -> list[str]:
+    """Return the tasks an architecture has, in the order of the table."""
+    return [task for task, names in AUTO_CLASSES.items() if any(type(config) in mapping for mapping in _mappings(names))]
+
+
+def task_of(config: Any) -> str:
+    """Return the task of the class a checkpoint was saved from (``architectures``); ``default`` where it tells none."""
+    saved = next(iter(getattr(config, "architectures", None) or ()), None)
+    for task in tasks_for(config):
+        for mapping in _mappings(AUTO_CLASSES[task]):
+            if type(config) in mapping and saved in {candidate.__name__ for candidate in _candidates(config, mapping)}:
+                return task
+    return DEFAULT
+
+
+def config_for(config: Any, model_class: type[Any]) -> Any:
+    """Return the part of a configuration that a class is built from: some text heads take the text part alone."""
+    wanted = getattr(model_class, "config_class", None)
+    if wanted is None or isinstance(config, wanted):
+        return config
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return text if isinstance(text, wanted) else config
+
+
+def _lookup(config: Any, task: str) -> Optional[type[Any]]:
+    architectures = getattr(config, "architectures", None) or ()
+    for mapping in _mappings(AUTO_CLASSES[task]):
+        if type(config) in mapping:
+            candidates = _candidates(config, mapping)
+            return next((each for each in candidates if each.__name__ in architectures), candidates[0])
+    return None
+
+
+def _mappings(names: tuple[str, ...]) -> Iterator[Any]:
+    import transformers
+
+    for name in names:
+        mapping = getattr(getattr(transformers, name, None), "_model_mapping", None)
+        if mapping is not None:
+            yield mapping
+
+
+def _candidates(config: Any, mapping: Any) -> tuple[type[Any], ...]:
+    try:
+        found = mapping[type(config)]
+    except Exception as error:  # what a model file's imports raise is as varied as they are
+        raise ModelError(
+            f"{config.model_type}: its class cannot be imported: {first_line(error)}",
+            hint="install what the model needs, or use another release of transformers",
+        ) from None
+    return tuple(found) if isinstance(found, (tuple, list)) else (found,)
+
+
+def _saved_class(config: Any) -> Optional[type[Any]]:
+    import transformers
+
+    for name in getattr(config, "architectures", None) or ():
+        found = getattr(transformers, name, None)
+        if isinstance(found, type):
+            return found
+    return None
