@@ -1,0 +1,191 @@
+"""Read a traced graph as a list of operations whose arguments show what is a constant and what is computed.
+
+Constants, attributes and lists are folded into the operation that takes them, and the tracer's conversions between
+numbers and tensors are looked through: what is left compares well between two traces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Union
+
+from pytest_torchscript.tracing.frames import Stack, parse_range
+
+
+class Literal(NamedTuple):
+    """A constant of the graph: a number, a string, None, a tensor, a list."""
+
+    value: Any
+
+
+class Attribute(NamedTuple):
+    """A parameter or buffer of the module, by its path."""
+
+    path: str
+
+
+class Result(NamedTuple):
+    """An output of an operation; ``operation`` -1 is the graph's own inputs."""
+
+    operation: int
+    output: int
+
+
+class Several(NamedTuple):
+    """A list or tuple made in the graph."""
+
+    items: tuple[Any, ...]
+
+
+Argument = Union[Literal, Attribute, Result, Several]
+
+
+@dataclass
+class Operation:
+    """One operation: what it is, where it stands in the module and in the source, and what it takes."""
+
+    index: int
+    kind: str
+    scope: str
+    stack: Stack
+    arguments: tuple[Argument, ...]
+    outputs: int
+    live: bool = False
+
+
+@dataclass
+class Recording:
+    """The operations of a trace in order, and what it returns."""
+
+    operations: list[Operation]
+    returned: tuple[Argument, ...]
+
+
+_LOOKED_THROUGH = frozenset(
+    "prim::NumToTensor aten::Int aten::Float aten::Bool aten::ScalarImplicit aten::IntImplicit aten::FloatImplicit".split()
+)
+_LISTS = frozenset(("prim::ListConstruct", "prim::TupleConstruct"))
+_UNPACKS = frozenset(("prim::ListUnpack", "prim::TupleUnpack"))
+_EFFECTS = frozenset(("prim::Print", "prim::RaiseException", "prim::SetAttr", "aten::append", "aten::_set_item"))
+
+
+@dataclass
+class Reader:
+    """Reads graphs; one reader for the traces that will be compared, so that equal stacks are one object."""
+
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    interned: dict[Stack, Stack] = field(default_factory=dict)
+
+    def read(self, module: Any) -> Recording:
+        """Read the inlined graph of a traced module."""
+        graph = module.inlined_graph
+        values: dict[int, Argument] = {}
+        for number, value in enumerate(graph.inputs()):
+            values[value.unique()] = Attribute("") if number == 0 else Result(-1, number - 1)
+        operations: list[Operation] = []
+        for node, inner in _nodes(graph):
+            self._read_node(node, values, operations)
+            if inner and operations:
+                operations[-1].live = True  # of a scripted function: whether its branch is taken is not known here
+        returned = tuple(_argument(value, values) for value in graph.outputs())
+        _mark_live(operations, returned)
+        _lend_stacks(operations)
+        return Recording(operations, returned)
+
+    def stack_of(self, node: Any) -> Stack:
+        """Return the stack a node was recorded at."""
+        text = node.sourceRange()
+        if text not in self.stacks:
+            stack = parse_range(text)
+            self.stacks[text] = self.interned.setdefault(stack, stack)
+        return self.stacks[text]
+
+    def _read_node(self, node: Any, values: dict[int, Argument], operations: list[Operation]) -> None:
+        kind = node.kind()
+        folded = _fold(node, kind, values)
+        outputs = list(node.outputs())
+        if folded is not None:
+            for value, argument in zip(outputs, folded):
+                values[value.unique()] = argument
+            return
+        arguments = tuple(_argument(value, values) for value in node.inputs())
+        operation = Operation(len(operations), kind, node.scopeName(), self.stack_of(node), arguments, len(outputs))
+        if kind in _UNPACKS and not operation.stack:
+            operation.stack, operation.scope = _origin(arguments, operations)
+        operations.append(operation)
+        for number, value in enumerate(outputs):
+            values[value.unique()] = Result(operation.index, number)
+
+
+def _nodes(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
+    for node in block.nodes():
+        yield node, inner
+        for part in node.blocks():
+            yield from _nodes(part, True)
+
+
+def _argument(value: Any, values: dict[int, Argument]) -> Argument:
+    # A value that no node made is the input of an inner block (a scripted loop's counter).
+    return values.get(value.unique(), Result(-1, -1))
+
+
+def _fold(node: Any, kind: str, values: dict[int, Argument]) -> list[Argument] | None:
+    """Return what a node's outputs stand for, or None for a node that is an operation."""
+    if kind == "prim::Constant":
+        return [Literal(node.output().toIValue())]
+    if kind == "prim::GetAttr":
+        owner = _argument(node.input(), values)
+        path = owner.path if isinstance(owner, Attribute) else "?"
+        return [Attribute(f"{path}.{node.s('name')}".lstrip("."))]
+    if kind in _LISTS:
+        return [Several(tuple(_argument(value, values) for value in node.inputs()))]
+    if kind in _LOOKED_THROUGH and node.inputsSize() == 1:
+        return [_argument(node.input(), values)]
+    if kind in _UNPACKS:
+        taken = _argument(node.input(), values)
+        if isinstance(taken, Several) and len(taken.items) == node.outputsSize():
+            return list(taken.items)
+    return None
+
+
+def _origin(arguments: Iterable[Argument], operations: list[Operation]) -> tuple[Stack, str]:
+    for argument in arguments:
+        if isinstance(argument, Result) and argument.operation >= 0:
+            return operations[argument.operation].stack, operations[argument.operation].scope
+    return (), ""
+
+
+def results_in(arguments: Iterable[Argument]) -> Iterator[Result]:
+    """Yield the computed values among arguments, those in lists too."""
+    for argument in arguments:
+        if isinstance(argument, Several):
+            yield from results_in(argument.items)
+        elif isinstance(argument, Result):
+            yield argument
+
+
+def _has_effect(kind: str) -> bool:
+    in_place = kind.endswith("_") and not kind.endswith("__")
+    return in_place or kind in _EFFECTS or kind in ("prim::If", "prim::Loop") or kind.startswith("aten::__i")
+
+
+def _mark_live(operations: list[Operation], returned: tuple[Argument, ...]) -> None:
+    """Mark what the answer depends on: a size that is read and dropped freezes nothing."""
+    wanted = {result.operation for result in results_in(returned)}
+    for operation in reversed(operations):
+        if operation.live or operation.index in wanted or _has_effect(operation.kind):
+            operation.live = True
+            wanted.update(result.operation for result in results_in(operation.arguments))
+
+
+def _lend_stacks(operations: list[Operation]) -> None:
+    """Give an operation that torch recorded without a stack that of the operation that first uses it."""
+    lenders: dict[int, Operation] = {}
+    for operation in reversed(operations):
+        if not operation.stack and operation.index in lenders:
+            lender = lenders[operation.index]
+            operation.stack, operation.scope = lender.stack, operation.scope or lender.scope
+        for result in results_in(operation.arguments):
+            if operation.stack:
+                lenders[result.operation] = operation
