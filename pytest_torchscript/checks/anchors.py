@@ -1,0 +1,102 @@
+"""Which other anchors would have made a worse trace: the ones people really use. Never fails by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.causes import cause_lines, causes_at
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.judge import DIFFERS
+from pytest_torchscript.checks.sizes import choose_anchor, format_sizes
+from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
+
+Anchor = tuple[dict[str, int], tuple[str, ...]]
+
+
+def check_anchors(case: Case) -> Finding:
+    """Trace at size 1, batch 1, without masks, at the model's own size and at awkward sizes; try each at the main anchor."""
+    findings: list[AnchorFinding] = []
+    tried = 0
+    for sizes, without in other_anchors(case):
+        found = _findings_at(case, sizes, without)
+        if found is None:
+            continue
+        tried += 1
+        findings.extend(found)
+    lines = [f"{tried} other anchors tried"]
+    for finding in findings:
+        left_out = f" without {', '.join(finding.without)}" if finding.without else ""
+        wrong = "wrong" if finding.verdict == DIVERGES else "raises"
+        lines.append(f"warning: traced at {format_sizes(finding.anchor)}{left_out} it {wrong if wrong == 'raises' else 'is wrong'} at other sizes of {finding.axis!r}")
+        lines += [f"    {line}" for line in cause_lines(finding.causes, 1)]
+    return Finding.passed("\n    ".join(lines), anchor_findings=findings)
+
+
+def other_anchors(case: Case) -> Iterator[Anchor]:
+    """Yield sizes and the inputs left out, less the main anchor itself."""
+    main = case.sizes
+    seen = [(dict(main), ())]
+    for anchor in _people_use(case):
+        if anchor not in seen:
+            seen.append(anchor)
+            yield anchor
+
+
+def _people_use(case: Case) -> Iterator[Anchor]:
+    main, axes = case.sizes, case.spec.moving
+    masks = tuple(name for name in case.spec.optional if case.spec[name].role == "mask")
+    for name, axis in axes.items():
+        yield {**main, name: axis.first}, ()
+    batch_one = {**main, "batch": axes["batch"].first} if "batch" in axes else dict(main)
+    if masks and len(masks) < len(case.spec):
+        yield batch_one, masks
+        yield dict(main), masks
+    typical = {name: axis.typical for name, axis in axes.items() if axis.typical is not None and axis.allows(axis.typical)}
+    if typical:
+        yield {**main, **typical}, ()
+    elif len(axes) > 1:
+        yield {name: axes[name].first if name in axes else size for name, size in main.items()}, ()
+    awkward = _awkward(case)
+    if awkward is not None:
+        yield awkward, ()
+
+
+def _awkward(case: Case) -> dict[str, int] | None:
+    """Return prime sizes where the main anchor was given by the user or is the model's own."""
+    if not case.settings.anchor:
+        return None
+    try:
+        return choose_anchor(case.spec, case.refusal, avoid=case.numbers)
+    except Exception:
+        return None
+
+
+def _findings_at(case: Case, sizes: dict[str, int], without: tuple[str, ...]) -> list[AnchorFinding] | None:
+    """Return what a trace at this anchor gets wrong; None where eager or the tracer does not take it."""
+    other = case.variant(without=without)
+    other.__dict__["sizes"] = {name: size for name, size in sizes.items() if name in other.spec.axes}
+    if other.refusal(other.sizes):
+        return None
+    try:
+        other.artifact  # noqa: B018 - exporting is the question
+    except Exception:
+        return None
+    reached = [targets for targets in (_targets(case, other)) if other.try_sizes(targets).fails]
+    return [_finding(other, targets, without) for targets in reached]
+
+
+def _targets(case: Case, other: Case) -> Iterator[Mapping[str, int]]:
+    """Yield this anchor with one axis at a time moved to the main anchor's size, or past it where it stands there."""
+    from pytest_torchscript.checks.sizes import neighbour
+
+    for name, axis in other.spec.moving.items():
+        size = case.sizes[name] if case.sizes[name] != other.sizes[name] else neighbour(axis, case.sizes[name])
+        if size != other.sizes[name]:
+            yield {**other.sizes, name: size}
+
+
+def _finding(other: Case, targets: Mapping[str, int], without: tuple[str, ...]) -> AnchorFinding:
+    axis = next(name for name, size in targets.items() if size != other.sizes[name])
+    verdict = DIVERGES if other.try_sizes(targets).status == DIFFERS else FIXED
+    return AnchorFinding(dict(other.sizes), list(without), axis, verdict, causes_at(other, axis, targets))

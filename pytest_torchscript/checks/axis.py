@@ -1,0 +1,169 @@
+"""Does the artifact move along an axis as eager does? Explore, shrink, name the cause, give the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.causes import Suspicion, cause_lines, explain_axis, suspect_axis
+from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
+from pytest_torchscript.checks.sizes import format_sizes, sizes_worth_trying, smallest_failing, volume
+from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, STATIC, AxisResult
+from pytest_torchscript.spec import Axis
+
+
+@dataclass
+class Exploration:
+    """The sizes of one axis that were tried, others at the anchor, and what became of each."""
+
+    trials: dict[int, Trial] = field(default_factory=dict)
+
+    def sizes(self, *statuses: str) -> list[int]:
+        """Return the sizes with one of these outcomes, ascending."""
+        return sorted(size for size, trial in self.trials.items() if trial.status in statuses)
+
+    @property
+    def accepted(self) -> list[int]:
+        """The sizes that eager takes."""
+        return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
+
+
+def check_axis(case: Case, name: str) -> Finding:
+    """Try an axis at its ends, around every suspicious number, and at drawn sizes; others stay at the anchor."""
+    axis = case.spec.axes[name]
+    if axis.sizes:
+        return _declared(axis)
+    suspicion = suspect_axis(case, name)
+    found = explore(case, axis, suspicion)
+    result = AxisResult(name, axis.min, axis.max, tried=found.accepted)
+    if case.meta and not found.sizes(DIFFERS, RAISES):
+        result.causes, result.reason = list(suspicion.causes), "without weights only shapes can be compared"
+        return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
+    if found.sizes(DIFFERS, RAISES):
+        return _failure(case, axis, found, suspicion, result)
+    if found.sizes(AGREES) in ([], [case.sizes[name]]):
+        return _immovable(case, found, result)
+    if found.sizes(UNDECIDABLE) and len(found.sizes(UNDECIDABLE)) >= len(found.sizes(AGREES)):
+        result.reason = f"undecidable at {name}={found.sizes(UNDECIDABLE)}: eager's own rounding noise hides any answer"
+        return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
+    result.verdict = DYNAMIC
+    return Finding.passed(_domain(axis, found, suspicion), axis=result)
+
+
+def _declared(axis: Axis) -> Finding:
+    listed = ", ".join(str(size) for size in axis.sizes)
+    reason = f"declared fixed at {listed}" if axis.fixed is not None else f"declared in buckets of {listed}"
+    return Finding.passed(reason, axis=AxisResult(axis.name, axis.min, axis.max, reason=reason))
+
+
+def explore(case: Case, axis: Axis, suspicion: Suspicion) -> Exploration:
+    """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
+
+    An artifact that raises is not the last word: `diverges` wins over `fixed`, so the search for a wrong answer goes on
+    over the listed sizes, but hypothesis draws no more.
+    """
+    found = Exploration({case.sizes[axis.name]: case.try_sizes(case.sizes)})
+    numbers = [number for number in case.windows if axis.allows(number)]
+    for size in sizes_worth_trying(axis, case.sizes[axis.name], hints=suspicion.hints, numbers=numbers):
+        if _try(case, axis, found, size).status == DIFFERS:
+            return found
+    for size in _edges(case, axis, found):
+        if _try(case, axis, found, size).status == DIFFERS:
+            return found
+    if not found.sizes(RAISES, DIFFERS):
+        for sizes in draw_sizes({axis.name: _learned(axis, found)}, examples_wanted(case.settings), case.settings.seed):
+            if _try(case, axis, found, sizes[axis.name]).fails:
+                break
+    return found
+
+
+def _try(case: Case, axis: Axis, found: Exploration, size: int) -> Trial:
+    if size not in found.trials:
+        found.trials[size] = case.try_sizes({**case.sizes, axis.name: size})
+    return found.trials[size]
+
+
+def _edges(case: Case, axis: Axis, found: Exploration) -> Iterator[int]:
+    """Yield the largest size eager takes where it refused the end of the range: found by bisection, a refusal is cheap."""
+    accepted, refused = found.accepted, found.sizes(REFUSED)
+    above = [size for size in refused if accepted and size > accepted[-1]]
+    if not above or accepted == [case.sizes[axis.name]]:
+        return
+    low, high = accepted[-1], above[0]
+    while high - low > axis.multiple_of:
+        middle = (low + high) // 2 // axis.multiple_of * axis.multiple_of
+        if case.refusal({**case.sizes, axis.name: middle}):
+            high = middle
+        else:
+            low = middle
+    if low != accepted[-1]:
+        yield low
+
+
+def _learned(axis: Axis, found: Exploration) -> Axis:
+    """Return the axis narrowed to what eager took."""
+    accepted = found.accepted
+    return Axis(axis.name, min=accepted[0], max=max(accepted[-1], accepted[0], axis.multiple_of), multiple_of=axis.multiple_of)
+
+
+def _immovable(case: Case, found: Exploration, result: AxisResult) -> Finding:
+    """Say `static` where eager itself takes that size only; `untested` where nothing else could be tried."""
+    refused = found.sizes(REFUSED)
+    if not refused:
+        result.reason = "no other size in its range"
+        return Finding.skipped(f"axis {result.axis!r} is untested: {result.reason}", axis=result)
+    result.verdict = STATIC
+    said = found.trials[refused[0]].error
+    only = case.sizes[result.axis]
+    return Finding.passed(f"eager takes {result.axis}={only} only; at {refused[0]} it says: {said}", axis=result)
+
+
+def _domain(axis: Axis, found: Exploration, suspicion: Suspicion) -> str:
+    """Say which sizes eager took where that is not what was declared, and what the tracer suspected in vain."""
+    lines = []
+    refused = found.sizes(REFUSED)
+    if refused:
+        taken = found.accepted
+        lines.append(f"eager takes {axis.name} from {taken[0]} to {taken[-1]}, and refused {refused}")
+    if suspicion.causes:
+        lines.append(f"note: graphs differ, answers do not: {suspicion.causes[0]}")
+    return "\n".join(lines)
+
+
+def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
+    status = DIFFERS if found.sizes(DIFFERS) else RAISES
+    start = {**case.sizes, axis.name: found.sizes(status)[0]}
+    limit = max(volume(start), volume(case.sizes))
+
+    def fails(sizes: Mapping[str, int]) -> bool:
+        # At the anchor's own size of this axis a failure would be another axis's.
+        moved = sizes[axis.name] != case.sizes[axis.name] and volume(sizes) <= limit
+        return moved and case.try_sizes(sizes).status == status
+
+    smallest = smallest_failing(start, fails, case.spec.moving)
+    trial = case.try_sizes(smallest)
+    result.verdict = DIVERGES if status == DIFFERS else FIXED
+    result.counterexample, result.error = dict(smallest), trial.error or None
+    result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None
+    result.causes = explain_axis(case, axis.name, smallest, suspicion)
+    return Finding.failed(*_failure_text(case, axis, found, result, trial), axis=result)
+
+
+def _failure_text(
+    case: Case, axis: Axis, found: Exploration, result: AxisResult, trial: Trial
+) -> tuple[str, list[str], str]:
+    smallest = result.counterexample or {}
+    anchor = f"{axis.name}={case.sizes[axis.name]}"
+    wrong = "diverges" if result.verdict == DIVERGES else "is fixed"
+    verb = "wrong" if result.verdict == DIVERGES else "raises"
+    headline = f"axis {axis.name!r} {wrong}: traced at {anchor}, {verb} at {format_sizes(smallest)}"
+    evidence = describe(trial.comparison) if trial.comparison else [trial.error]
+    near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
+    evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
+    evidence += cause_lines(result.causes) or ["line not known: the graphs of both sizes are equal and nothing warned"]
+    hint = f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and pad"
+    return headline, evidence, hint

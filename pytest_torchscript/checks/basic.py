@@ -1,0 +1,156 @@
+"""The first questions: does it trace, is eager itself steady, do fresh inputs at the anchor agree, do all axes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.causes import cause_lines, explain_values
+from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.judge import DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
+from pytest_torchscript.checks.sizes import format_sizes, smallest_failing, volume
+from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.models.randomness import active_dropout
+from pytest_torchscript.outputs import tensor_leaves
+
+
+def check_trace(case: Case) -> Finding:
+    """It traces; lines where Python read a tensor are listed, and prove nothing by themselves."""
+    from pytest_torchscript.checks.signature import signature_of
+
+    try:
+        case.artifact  # noqa: B018 - exporting is the question
+    except Exception as error:
+        return Finding.failed(
+            f"{case.backend.name} cannot export it at {format_sizes(case.sizes)}",
+            [first_line(error), *_place(error)],
+            "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
+        )
+    notes = sorted({f"{note.file}:{note.line}: {note.text}" for note in case.anchor_trace.notes})
+    lines = [f"traced at {format_sizes(case.sizes)}"]
+    lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
+    return Finding.passed("\n    ".join([*lines, *notes[:8]]), signature=signature_of(case), device=dict(case.artifact.details) or None)
+
+
+def _place(error: BaseException) -> list[str]:
+    """Return the innermost line of the model's own code that raised."""
+    import traceback
+
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
+    return [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own[-1:]]
+
+
+def _is_library(path: str) -> bool:
+    parts = path.replace("\\", "/").split("/")
+    return "pytest_torchscript" in parts or "torch" in parts or path.startswith("<")
+
+
+def steadiness(case: Case) -> Finding:
+    """Say whether eager agrees with itself under one seed, on one copy called twice, and on two copies."""
+    inputs, seed = case.inputs, case.settings.seed
+    copy = case.eager.copy()
+    first = _flat(case.eager.run(copy, inputs))
+    if not _same(first, _flat(case.eager.run(copy, inputs))):
+        fresh = [_flat(case.eager.run(case.eager.copy(), inputs)) for _ in range(2)]
+        kept = _same(fresh[0], fresh[1])
+        return _unsteady("it keeps state between calls" if kept else "it draws random numbers that no torch seed governs")
+    if not _same(first, _flat(case.eager.run(copy, inputs, seed=seed + 1))):
+        dropout = active_dropout(lambda: case.eager.run(case.eager.copy(), inputs))
+        if dropout:
+            return _unsteady(f"dropout is left on in eval mode: {dropout}")
+        return Finding.passed("it draws random numbers; every comparison is made under one seed")
+    return Finding.passed()
+
+
+def _unsteady(reason: str) -> Finding:
+    return Finding.failed(
+        f"not deterministic: {reason}",
+        ["eager called twice with the same inputs and the same seed gives two answers, or would in eval mode"],
+        "call model.eval(), pass training=self.training to dropout, and keep no state between calls",
+    )
+
+
+def _flat(output: Any) -> list[torch.Tensor]:
+    return [leaf.detach().clone() for _, leaf in tensor_leaves(output)]
+
+
+def _same(left: list[torch.Tensor], right: list[torch.Tensor]) -> bool:
+    if len(left) != len(right) or any(a.shape != b.shape for a, b in zip(left, right)):
+        return False
+    if any(leaf.is_meta for leaf in left):
+        return True
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True) if a.is_floating_point() else bool((a == b).all()) for a, b in zip(left, right))
+
+
+def check_determinism(case: Case) -> Finding:
+    """Eager agrees with itself; a model that draws random numbers under a seed passes with a note."""
+    return case.steadiness
+
+
+def check_outputs(case: Case) -> Finding:
+    """Fresh inputs at the anchor, three calls in a row: the profiling executor changes the code on the second."""
+    for call in range(3):
+        inputs = case.make(case.sizes, seed=case.settings.seed + 1)
+        trial = case.judge.trial(case.artifact, inputs)
+        if trial.fails:
+            causes = explain_values(case, inputs)
+            return Finding.failed(
+                f"outputs differ at the anchor itself, {format_sizes(case.sizes)}, call {call + 1} of 3",
+                [*lines_of(trial), *cause_lines(causes)],
+                "the trace kept a value of its example, or eager and traced take different branches",
+            )
+        if trial.status == UNDECIDABLE:
+            return undecidable(trial)
+        if trial.status == REFUSED:
+            return Finding.failed("eager refuses fresh inputs at its own anchor", [trial.error], "declare the range of its values")
+    return Finding.passed(f"three calls at {format_sizes(case.sizes)}", signature=None)
+
+
+def undecidable(trial: Trial) -> Finding:
+    """Skip where eager's own rounding noise would let any answer pass."""
+    return Finding.skipped("undecidable: " + "; ".join(lines_of(trial)))
+
+
+def lines_of(trial: Trial) -> list[str]:
+    """Return the evidence of one trial."""
+    return describe(trial.comparison) if trial.comparison is not None else [trial.error]
+
+
+def check_joint(case: Case) -> Finding:
+    """All axes at once: their corners, and what hypothesis draws."""
+    axes = case.spec.moving
+    if len(axes) < 2:
+        return Finding.skipped("fewer than two axes move")
+    limit = 2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items())
+    corner = {name: axis.first for name, axis in axes.items()}
+    drawn = draw_sizes(axes, examples_wanted(case.settings), case.settings.seed)
+    tried = 0
+    for sizes in [corner, *drawn]:
+        joint = {**case.sizes, **sizes}
+        if volume(joint) > limit:
+            joint = {**joint, **{name: case.sizes[name] for name in list(axes)[:1]}}
+        trial = case.try_sizes(joint) if volume(joint) <= limit else Trial(REFUSED)
+        if trial.fails:
+            return _joint_failure(case, joint, trial)
+        tried += trial.status != REFUSED
+    if not tried:
+        return Finding.skipped("eager takes none of the joint sizes drawn")
+    return Finding.passed(f"{tried} joint sizes")
+
+
+def _joint_failure(case: Case, joint: Mapping[str, int], trial: Trial) -> Finding:
+    from pytest_torchscript.checks.causes import causes_at
+
+    smallest = smallest_failing(joint, lambda sizes: case.try_sizes(sizes).status == trial.status, case.spec.moving)
+    moved = next((name for name in smallest if smallest[name] != case.sizes[name]), next(iter(smallest)))
+    verb = {DIFFERS: "wrong", RAISES: "raises"}[trial.status]
+    return Finding.failed(
+        f"all axes at once: traced at {format_sizes(case.sizes)}, {verb} at {format_sizes(smallest)}",
+        [*lines_of(case.try_sizes(smallest)), *cause_lines(causes_at(case, moved, smallest))],
+        "see the test of each axis; declare the axes that are meant to be fixed with --torchscript-axis NAME=SIZE",
+    )

@@ -1,0 +1,67 @@
+"""Where a failure comes from: graphs compared, warnings consulted, the line named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.sizes import neighbour
+from pytest_torchscript.results import Cause
+from pytest_torchscript.tracing.baked import find_baked, value_branches
+from pytest_torchscript.tracing.hints import note_causes, size_hints
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What the tracer says before anything is run: lines that froze an axis, and integers written on such lines."""
+
+    causes: tuple[Cause, ...] = ()
+    hints: tuple[int, ...] = ()
+
+
+def suspect_axis(case: Case, axis: str) -> Suspicion:
+    """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
+    size = neighbour(case.spec.axes[axis], case.sizes[axis])
+    causes = causes_at(case, axis, {**case.sizes, axis: size})
+    return Suspicion(tuple(causes), size_hints(causes, case.anchor_trace.notes))
+
+
+def causes_at(case: Case, axis: str, sizes: Mapping[str, int]) -> list[Cause]:
+    """Compare the main trace with one at other sizes."""
+    if dict(sizes) == case.sizes:
+        return []
+    try:
+        moved = case.trace(case.make(sizes))
+    except Exception:
+        return []
+    return find_baked(
+        case.anchor_trace, case.control_trace, moved, axis=axis, sizes=(case.sizes[axis], sizes[axis])
+    )
+
+
+def explain_axis(case: Case, axis: str, counterexample: Mapping[str, int], suspicion: Suspicion) -> list[Cause]:
+    """Return the causes of a failure that execution confirmed: by the moved axis, by the counterexample, by warnings."""
+    alone = {**case.sizes, axis: counterexample[axis]}
+    return (
+        causes_at(case, axis, alone)
+        or list(suspicion.causes)
+        or causes_at(case, axis, counterexample)
+        or note_causes(case.anchor_trace.notes)
+    )
+
+
+def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
+    """Return the causes of a failure at other values of the same sizes."""
+    try:
+        other = case.trace(inputs)
+    except Exception:
+        return note_causes(case.anchor_trace.notes)
+    return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.notes)
+
+
+def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:
+    """Lay causes out as evidence lines: ``at FILE:LINE in FUNCTION: EVIDENCE``."""
+    return [f"at {cause}" if cause.line else str(cause) for cause in causes[:limit]]

@@ -1,0 +1,113 @@
+"""One trial: the same inputs through eager and through an artifact, and what that says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from pytest_torchscript.compare.compare import Comparison, compare_outputs
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.models.eager import Eager
+from pytest_torchscript.outputs import tensor_leaves
+
+Tensors = Mapping[str, torch.Tensor]
+
+AGREES, REFUSED, RAISES, DIFFERS, UNDECIDABLE = "agrees", "refused", "raises", "differs", "undecidable"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one call. ``error`` is what eager or the artifact raised, in one line."""
+
+    status: str
+    error: str = ""
+    comparison: Comparison | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether the artifact is wrong here: it raises where eager runs, or answers otherwise."""
+        return self.status in (RAISES, DIFFERS)
+
+
+@dataclass
+class Judge:
+    """Compares artifacts with one eager model, by one tolerance. Holds its double-precision copy while it is needed."""
+
+    eager: Eager
+    rtol: float | None = None
+    atol: float | None = None
+    shapes_only: bool = False
+    _precise: Any = None
+    undecided: int = 0
+
+    def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
+        """Run both sides on clones, from the same seed."""
+        try:
+            expected = self.eager(inputs)
+        except Exception as error:
+            return Trial(REFUSED, first_line(error))
+        return self.against(expected, artifact, inputs, closeness=closeness)
+
+    def against(self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
+        """Run the artifact alone, against an answer that eager gave before."""
+        try:
+            actual = run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
+        except Exception as error:
+            return Trial(RAISES, artifact_error(error))
+        return self.compare(actual, expected, inputs, closeness=closeness)
+
+    def compare(self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced") -> Trial:
+        """Compare two answers to the same inputs."""
+        if self.shapes_only:
+            return _compare_shapes(actual, expected)
+        comparison = compare_outputs(
+            actual,
+            expected,
+            closeness=closeness,
+            precise=lambda: self.precise(inputs),
+            rtol=self.rtol,
+            atol=self.atol,
+        )
+        status = {"equal": AGREES, "different": DIFFERS, "undecidable": UNDECIDABLE}[comparison.status]
+        return Trial(status, comparison=comparison)
+
+    def precise(self, inputs: Tensors) -> Any:
+        """Return what the same model answers in double precision, or None where it cannot."""
+        try:
+            if self._precise is None:
+                self._precise = self.eager.in_float64()
+            doubled = {
+                name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in inputs.items()
+            }
+            return self.eager.run(self._precise, doubled)
+        except Exception:
+            return None
+
+    def free(self) -> None:
+        """Drop the double-precision copy: it holds twice the weights."""
+        self._precise = None
+
+
+def run_artifact(artifact: Callable[..., Any], tensors: list[torch.Tensor], *, seed: int) -> Any:
+    """Call an artifact on clones, from a seed, without gradients."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return artifact(*(tensor.clone() for tensor in tensors))
+
+
+def artifact_error(error: BaseException) -> str:
+    """Name what an artifact raised: TorchScript puts its own message last, behind the traceback of its interpreter."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if line.startswith(("RuntimeError:", "IndexError:", "ValueError:"))]
+    return named[-1] if named else first_line(error)
+
+
+def _compare_shapes(actual: Any, expected: Any) -> Trial:
+    left = [tuple(leaf.shape) for _, leaf in tensor_leaves(actual)]
+    right = [tuple(leaf.shape) for _, leaf in tensor_leaves(expected)]
+    if left == right:
+        return Trial(AGREES)
+    return Trial(DIFFERS, error=f"shapes {left}, eager gives {right}")

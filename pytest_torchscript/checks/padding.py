@@ -1,0 +1,129 @@
+"""The documented way to use a fixed trace: pad a shorter input, mask the rest, read the real positions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+from pytest_torchscript.checks.basic import lines_of
+from pytest_torchscript.checks.buckets import Buckets, bucket_targets
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, Trial, artifact_error
+from pytest_torchscript.checks.signature import signature_of
+from pytest_torchscript.checks.sizes import format_sizes, volume
+from pytest_torchscript.inputs.values import pad_inputs
+from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, BucketCost, PaddingResult
+
+
+def paddable_axes(case: Case) -> tuple[str, ...]:
+    """Return the axes that padding may fill up: those a mask covers, and those the user declared.
+
+    Images without a mask are resized, not padded. Rows of a batch are padded wherever something else is.
+    """
+    masked = {dim.name for spec in case.spec.values() if spec.role == "mask" for dim in spec.axes()}
+    declared = {name for name, axis in case.spec.axes.items() if axis.sizes} - {"height", "width"}
+    found = (masked | declared) & set(case.spec.axes)
+    if not found - {"batch"} and "batch" not in declared:
+        return ()
+    exact = {str(dim) for spec in case.spec.values() for dim in spec.dims if isinstance(dim, str) and "+" in dim}
+    found = {name for name in found if not any(name in dim for dim in exact)}
+    return tuple(name for name in case.spec.axes if name in found)
+
+
+def check_padding(case: Case) -> Finding:
+    """Shorter inputs, padded to each bucket or to the anchor, give eager's unpadded answer at the real positions."""
+    axes = paddable_axes(case)
+    if not axes:
+        return Finding.skipped("no mask tells real from padded positions, and no axis is declared fixed")
+    buckets = Buckets(case, bucket_targets(case), axes, signature_of(case))
+    tried: list[dict[str, int]] = []
+    for target in buckets.targets:
+        for sizes in _shorter(case, axes, target):
+            trial = _trial(case, buckets, sizes)
+            if trial.status in (DIFFERS, RAISES):
+                return _failure(buckets, sizes, target, trial)
+            if trial.status == AGREES:
+                tried.append(sizes)
+    if not tried:
+        return Finding.skipped("eager takes no shorter input")
+    costs = [_cost(case, sizes, buckets.choose(sizes)) for sizes in _one_per_bucket(buckets, tried)]
+    lines = [f"{len(tried)} shorter inputs, padded along {', '.join(axes)}", *map(_said, costs)]
+    return Finding.passed("\n    ".join(lines), padding=PaddingResult(DYNAMIC, None, costs))
+
+
+def _shorter(case: Case, axes: tuple[str, ...], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes below a bucket: each axis alone at one less and at half, then all at half."""
+    half = dict(target)
+    for name in axes:
+        sizes = sorted({max(1, target[name] // 2), max(1, target[name] - 1)} - {target[name]}, reverse=True)
+        yield from ({**target, name: size} for size in sizes)
+        half[name] = max(1, target[name] // 2)
+    if len(axes) > 1 and half != dict(target):
+        yield half
+
+
+def _real(case: Case, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+    """Draw inputs whose positions are all real: what stands behind a mask already is not defined."""
+    inputs = case.make(sizes, seed=case.settings.seed + 1)
+    return {name: torch.ones_like(tensor) if case.spec[name].role == "mask" else tensor for name, tensor in inputs.items()}
+
+
+def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
+    inputs = _real(case, sizes)
+    try:
+        expected = case.eager(inputs)
+    except Exception as error:
+        return Trial("refused", str(error))
+    try:
+        with torch.no_grad():
+            actual = buckets(inputs, sizes)
+    except Exception as error:
+        return Trial(RAISES, artifact_error(error))
+    return case.judge.compare(actual, expected, inputs, closeness="optimised")
+
+
+def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int], trial: Trial) -> Finding:
+    masked = any(spec.role == "mask" for spec in buckets.case.spec.values())
+    verdict = DIVERGES if trial.status == DIFFERS else FIXED
+    verb = "does not give" if trial.status == DIFFERS else "raises instead of giving"
+    counterexample: dict[str, Any] = {**sizes, "padded_to": dict(target)}
+    hint = "the model does not honour its mask everywhere" if masked else "no input tells the model which positions are real"
+    return Finding.failed(
+        f"padding: {format_sizes(sizes)} padded to {format_sizes(target)} {verb} eager's answer at the real positions",
+        lines_of(trial),
+        f"{hint}; add a mask, or feed inputs of the traced size only",
+        padding=PaddingResult(verdict, counterexample),
+    )
+
+
+def _one_per_bucket(buckets: Buckets, tried: list[dict[str, int]]) -> list[dict[str, int]]:
+    smallest: dict[int, dict[str, int]] = {}
+    for sizes in tried:
+        index = buckets.targets.index(buckets.choose(sizes))
+        if index not in smallest or volume(sizes) < volume(smallest[index]):
+            smallest[index] = sizes
+    return [smallest[index] for index in sorted(smallest)]
+
+
+def _cost(case: Case, sizes: Mapping[str, int], target: Mapping[str, int]) -> BucketCost:
+    """Time eager at the padded and at the real sizes, in turn, so that the ratio holds on a busy machine."""
+    real = _real(case, sizes)
+    padded = pad_inputs(case.spec, real, sizes, target)
+    pairs = [(_seconds(lambda: case.eager(padded)), _seconds(lambda: case.eager(real))) for _ in range(3)]
+    padded_seconds, real_seconds = sorted(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-9))[1]
+    return BucketCost(dict(target), dict(sizes), volume(target) / max(volume(sizes), 1), padded_seconds, real_seconds)
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _said(cost: BucketCost) -> str:
+    ratio = cost.padded_seconds / max(cost.real_seconds, 1e-9)
+    return f"{format_sizes(cost.real)} padded to {format_sizes(cost.sizes)}: {cost.waste:.1f} times the work, {ratio:.1f} times the time"

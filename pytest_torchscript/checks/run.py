@@ -1,0 +1,187 @@
+"""Carry out one check, or all: time it, lay out its message, and turn it into a piece of the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
+from pytest_torchscript.results import ERROR, FAILED, SKIPPED, CheckResult, ExportResult, ModelResult, Signature, merge_models
+from pytest_torchscript.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pytest_torchscript.checks.case import Case
+    from pytest_torchscript.checks.plan import Declared
+
+#: Every check in the order of the suite, by the module that holds ``check_<name>``.
+_HOMES = {
+    "trace": "basic",
+    "determinism": "basic",
+    "outputs": "basic",
+    "axis": "axis",
+    "anchors": "anchors",
+    "joint": "basic",
+    "values": "values",
+    "sensitivity": "values",
+    "padding": "padding",
+    "save_load": "persistence",
+    "freeze": "persistence",
+    "tied_weights": "persistence",
+    "hidden_states": "variants",
+    "attentions": "variants",
+    "speed": "speed",
+}
+CHECKS = tuple(_HOMES)
+#: Carried out on request only.
+ON_REQUEST = ("speed",)
+#: Need no artifact, or ask for it themselves.
+_FIRST = ("trace", "determinism")
+#: Mean something without weights.
+_SHAPES = ("trace", "axis", "joint")
+"""Checks that a model without weights can answer."""
+
+
+def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
+    """Carry out one check of a case and return its piece of the report: one export with one check.
+
+    Never raises for what the model or the backend does: that is an outcome.
+    """
+    start = time.perf_counter()
+    name = f"{check}[{axis}]" if axis is not None else check
+    try:
+        finding = _obstacle(case, check) or _check_function(check)(*([case] if axis is None else [case, axis]))
+    except Error as error:
+        finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
+    except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
+        finding = Finding(ERROR, f"{name} could not be carried out", [first_line(error), *_origin(error)], "run test_trace and test_determinism first")
+    finally:
+        case.judge.free()
+    return _piece(case, name, finding, time.perf_counter() - start)
+
+
+def _check_function(check: str) -> Callable[..., Finding]:
+    import importlib
+
+    home = importlib.import_module(f"pytest_torchscript.checks.{_HOMES[check]}")
+    function: Callable[..., Finding] = getattr(home, f"check_{check}")
+    return function
+
+
+def _obstacle(case: Case, check: str) -> Finding | None:
+    """Return why a check cannot say anything here: another check's failure is told once, there."""
+    if case.meta and check not in _SHAPES:
+        return Finding.skipped("needs values; weights=meta holds none")
+    if check in _FIRST:
+        return None
+    if not case.meta and case.steadiness.outcome == FAILED:
+        return Finding.skipped(case.steadiness.headline)
+    try:
+        case.artifact  # noqa: B018
+    except Exception as error:
+        return Finding.skipped(f"no artifact, see test_trace: {first_line(error)}")
+    return None
+
+
+def _origin(error: BaseException) -> list[str]:
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"at {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-1:]]
+
+
+def _piece(case: Case, name: str, finding: Finding, seconds: float) -> ModelResult:
+    export = ExportResult(case.backend.name, signature=finding.signature or Signature())
+    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(case, name, finding)))
+    export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
+    export.anchors = [dict(case.sizes)] if "sizes" in vars(case) else []
+    export.anchor_findings = list(finding.anchor_findings)
+    export.values = finding.values or export.values
+    export.padding = finding.padding or export.padding
+    export.device = finding.device
+    blueprint = case.loaded.blueprint
+    return ModelResult(
+        model=case.label,
+        class_name=type(case.loaded.module).__name__,
+        task=blueprint.task,
+        weights=blueprint.weights,
+        parameters=case.loaded.parameters,
+        exports=[export],
+        notes=[*case.loaded.notes, *finding.notes],
+    )
+
+
+def message(case: Case, name: str, finding: Finding) -> str:
+    """Lay a finding out: who and what, evidence, the command that repeats it, one hint."""
+    if finding.outcome not in (FAILED, ERROR):
+        return finding.headline
+    evidence = list(finding.evidence)
+    if case.again:
+        evidence.append(f"again: {case.again(name)}")
+    return with_hint(f"{case.prefix}: {finding.headline}", finding.hint, evidence)
+
+
+def run_all(case: Case, *, checks: tuple[str, ...] | None = None) -> ModelResult:
+    """Carry out every check of a case, one after the other."""
+    wanted = checks or tuple(check for check in CHECKS if check not in ON_REQUEST)
+    pieces = []
+    for check in wanted:
+        for axis in case.spec.axes if check == "axis" else (None,):
+            pieces.append(run_check(case, check, axis))
+    return merge_models(pieces)[0]
+
+
+def check(
+    model: str | nn.Module,
+    *,
+    inputs: Declared | None = None,
+    axes: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    checks: tuple[str, ...] | None = None,
+    **settings: Any,
+) -> ModelResult:
+    """Carry out every check on a model and return what was found; nothing is raised for a model that is wrong.
+
+    ``model`` is a module or a reference; ``inputs`` maps names to TensorSpecs or example tensors; ``axes`` maps axis names
+    to an Axis or to the size they are fixed at; ``checks`` names some checks only; the other keywords are fields of
+    Settings (weights, task, anchor, rtol, atol, max_examples, …).
+
+    Raises ModelError, InputError or OptionError where there is nothing to check: see `ModelResult.passed` for the rest.
+    """
+    from pytest_torchscript.checks.plan import check_names, plan_case
+
+    chosen = make_settings(axes=axes, **settings)
+    plan = plan_case(model, chosen, inputs=inputs, name=name)
+    check_names([plan], chosen)
+    pieces = [run_all(plan.load(backend), checks=_known(checks)) for backend in chosen.backends]
+    return merge_models(pieces)[0]
+
+
+def _known(checks: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    for name in checks or ():
+        if name not in CHECKS:
+            raise OptionError(f"check {name!r} does not exist", hint=f"did you mean {closest(name, CHECKS)!r}? Checks: {', '.join(CHECKS)}")
+    return checks
+
+
+def make_settings(*, axes: Mapping[str, Any] | None = None, **values: Any) -> Settings:
+    """Return settings from keywords; OptionError names a keyword that is none, or values that exclude each other."""
+    from pytest_torchscript.spec import Axis
+
+    known = Settings.__dataclass_fields__
+    for name in values:
+        if name not in known:
+            raise OptionError(f"setting {name!r} does not exist", hint=f"did you mean {closest(name, known)!r}? Settings: {', '.join(known)}")
+    if (values.get("rtol") is None) != (values.get("atol") is None):
+        raise OptionError("give both rtol and atol, or neither", hint="a bare atol is a guess; without both the tolerance is calibrated")
+    described = {}
+    for name, axis in (axes or {}).items():
+        sizes = (axis,) if isinstance(axis, int) else axis
+        described[name] = axis if isinstance(axis, Axis) else Axis.fixed_at(name, *sizes)
+    return Settings(axes=described, **values)
+
+
+__all__ = ["CHECKS", "ON_REQUEST", "SKIPPED", "check", "make_settings", "run_all", "run_check"]

@@ -1,0 +1,51 @@
+"""The signature of an export: which dim of which output moves with which axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.sizes import neighbour
+from pytest_torchscript.outputs import tensor_leaves
+from pytest_torchscript.results import Signature
+from pytest_torchscript.spec import dim_name
+
+
+def signature_of(case: Case) -> Signature:
+    """Ask eager: move one axis at a time and see which output dims move. A dim that follows the size carries its name."""
+    inputs = {name: [dim_name(dim) for dim in spec.dims] for name, spec in case.spec.items()}
+    base = _shapes(case, case.sizes)
+    outputs: dict[str, list[str | int]] = {path: list(shape) for path, shape in base.items()}
+    for axis in case.spec.moving:
+        moved_sizes = {**case.sizes, axis: neighbour(case.spec.axes[axis], case.sizes[axis])}
+        if moved_sizes == case.sizes:
+            continue
+        try:
+            moved = _shapes(case, moved_sizes)
+        except Exception:  # eager takes this one size only
+            continue
+        for path, dims in outputs.items():
+            _name_dims(dims, base[path], moved.get(path, ()), axis)
+    return Signature(inputs, {_plain(path): dims for path, dims in outputs.items()})
+
+
+def _name_dims(dims: list[str | int], before: tuple[int, ...], after: tuple[int, ...], axis: str) -> None:
+    if len(before) != len(after):
+        return
+    for index, (old, new) in enumerate(zip(before, after)):
+        if old != new:
+            dims[index] = axis if isinstance(dims[index], int) else f"{dims[index]} + {axis}"
+
+
+def _shapes(case: Case, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    leaves: list[tuple[str, torch.Tensor]] = tensor_leaves(case.eager(case.make(sizes)))
+    return {path: tuple(leaf.shape) for path, leaf in leaves}
+
+
+def _plain(path: str) -> str:
+    """Write ``['logits']`` as ``logits``: the name the guides give an output."""
+    if path.startswith("['") and path.endswith("']") and path.count("[") == 1:
+        return path[2:-2]
+    return path

@@ -1,0 +1,178 @@
+"""Which sizes to trace at, and which to try: few, and each for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.spec import Axis, InputSpec
+
+#: Tells why a model refuses these sizes; an empty string where it takes them.
+Refusal = Callable[[Mapping[str, int]], str]
+
+
+def is_prime(number: int) -> bool:
+    """Whether a number is prime; sizes are small, trial division is enough."""
+    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+
+
+def _primes_up(start: int, stop: int) -> Iterator[int]:
+    return (number for number in range(start, stop + 1) if is_prime(number))
+
+
+def anchor_candidates(axis: Axis, taken: Iterable[int]) -> Iterator[int]:
+    """Yield sizes to trace at, best first: a prime that no other axis and no hyper-parameter has, so that a constant
+    in a graph tells which axis it came from; near the size the model is known to accept, where one is."""
+    if axis.sizes:
+        yield axis.sizes[-1]
+        return
+    used, step = set(taken), axis.multiple_of
+    low, high = max(axis.first // step, 2), axis.last // step
+    if axis.typical is not None:
+        primes = [number for number in range(min(axis.typical // step, high), low - 1, -1) if is_prime(number)][:40]
+    else:
+        smallest = 2 if axis.name == "batch" else 11
+        primes = list(_primes_up(max(low, smallest), min(high, max(low, smallest) + 200)))[:40]
+        primes += list(_primes_up(low, min(high, smallest)))[::-1]
+    sizes = [prime * step for prime in primes]
+    yield from (size for size in sizes if size not in used)
+    yield from (size for size in (axis.last, axis.first) if size not in used)
+    yield from (size for size in sizes if size in used)
+    yield axis.last
+
+
+def choose_anchor(
+    spec: InputSpec, refusal: Refusal, *, avoid: Iterable[int] = (), requested: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return the sizes to trace at: pairwise different and awkward where eager takes that.
+
+    Raises InputError with eager's own words where it takes none of the sizes tried.
+    """
+    said, first = "", {}
+    for sizes in _proposals(spec, set(avoid), requested or {}):
+        first = first or sizes
+        why = refusal(sizes)
+        if not why:
+            return sizes
+        said = said or why
+    raise InputError(
+        f"eager refuses its inputs at {format_sizes(first)}",
+        evidence=[said],
+        hint="declare the inputs with TensorSpecs that the model takes, or the sizes with --torchscript-anchor NAME=SIZE",
+    )
+
+
+def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    free = {name: axis for name, axis in spec.axes.items() if name not in requested}
+    base = {name: requested[name] for name in spec.axes if name in requested}
+
+    def fill(choose: Callable[[Axis, set[int]], int]) -> dict[str, int]:
+        sizes = dict(base)
+        for name, axis in free.items():
+            sizes[name] = choose(axis, set(sizes.values()))
+        return {name: sizes[name] for name in spec.axes}
+
+    def awkward(axis: Axis, taken: set[int]) -> int:
+        return next(anchor_candidates(axis, taken | avoid))
+
+    def typical(axis: Axis, taken: set[int]) -> int:
+        return axis.typical if axis.typical is not None and axis.allows(axis.typical) else awkward(axis, taken)
+
+    yield fill(awkward)
+    yield fill(typical)
+    for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
+        yield fill(lambda axis, taken, step=step: awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step))
+    yield fill(lambda axis, _: axis.last)
+    yield fill(lambda axis, _: axis.first)
+
+
+def _multiple(axis: Axis, step: int) -> int:
+    if axis.sizes:
+        return axis.sizes[-1]
+    size = max(step * 3, -(-axis.first // step) * step)
+    while size <= axis.last and not axis.allows(size):
+        size += step
+    return min(size, axis.last)
+
+
+def neighbour(axis: Axis, size: int) -> int:
+    """Return the size nearest to `size` that an axis also allows, upwards first: where a differential trace moves to."""
+    steps = [size + 2 * axis.multiple_of, size + axis.multiple_of, size - axis.multiple_of, axis.last, axis.first]
+    return next((step for step in steps if step != size and step > 0 and axis.allows(step)), size)
+
+
+def sizes_worth_trying(axis: Axis, anchor: int, *, hints: Sequence[int] = (), numbers: Sequence[int] = ()) -> list[int]:
+    """Return sizes in ascending order: ends, 1, the anchor's neighbours, hints and their neighbours, and for every
+    power of two and every number of the model's configuration a multiple and a non-multiple.
+
+    One power of two is a multiple of all smaller ones, so a range of 4096 takes three sizes, not twelve.
+    """
+    if axis.sizes:
+        return [size for size in axis.sizes if size != anchor]
+    first, last, step = axis.first, axis.last, axis.multiple_of
+    wanted = {first, first + step, last, last - step, anchor - step, anchor + step}
+    wanted.update(near for hint in hints for near in (hint - 1, hint, hint + 1))
+    for number in numbers:
+        wanted.update((number, number + 1, 2 * number))
+    power = 1 << max(last.bit_length() - 1, 0)
+    wanted.update((power, power + 1, min(64, power), min(16, power)))
+    if last - first > 8:
+        wanted.add((first + last) // 2 // step * step)
+    return sorted(size for size in wanted if axis.allows(size) and size != anchor and size >= 0)
+
+
+def volume(sizes: Mapping[str, int]) -> int:
+    """Return the product of all sizes: what a forward pass costs, roughly."""
+    product = 1
+    for size in sizes.values():
+        product *= max(size, 1)
+    return product
+
+
+def smallest_failing(
+    failing: Mapping[str, int], fails: Callable[[Mapping[str, int]], bool], axes: Mapping[str, Axis]
+) -> dict[str, int]:
+    """Shrink failing sizes over all axes until no axis can go lower.
+
+    hypothesis shrinks what it drew itself and cannot be handed a failure found elsewhere, so this does: per axis the
+    smallest size, then bisection between the largest passing and the smallest failing one, to a fixed point.
+    """
+    best = dict(failing)
+    changed = True
+    while changed:
+        changed = False
+        for name, axis in axes.items():
+            lower = _smallest_along(best, name, axis, fails)
+            if lower < best[name]:
+                best[name], changed = lower, True
+    return best
+
+
+#: Below so many sizes a scan that cannot miss is cheap enough.
+SCAN = 64
+
+
+def _smallest_along(best: Mapping[str, int], name: str, axis: Axis, fails: Callable[[Mapping[str, int]], bool]) -> int:
+    below = _allowed_below(axis, best[name])
+    if len(below) <= SCAN:
+        return next((size for size in below if fails({**best, name: size})), best[name])
+    divisors = [size for size in below[:SCAN] if best[name] % size == 0] if below[0] else []
+    for size in dict.fromkeys([*below[:3], *divisors]):
+        if fails({**best, name: size}):
+            return size
+    low, high = 2, len(below)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fails({**best, name: below[middle]}) else (middle, high)
+    return below[high] if high < len(below) else best[name]
+
+
+def _allowed_below(axis: Axis, size: int) -> Sequence[int]:
+    if axis.sizes:
+        return [allowed for allowed in axis.sizes if allowed < size]
+    return range(axis.first, size, axis.multiple_of)
+
+
+def format_sizes(sizes: Mapping[str, int]) -> str:
+    """Write sizes as the command line does: ``batch=2 sequence=11``."""
+    return " ".join(f"{name}={size}" for name, size in sizes.items()) or "its only size"
