@@ -1,0 +1,148 @@
+"""Caches of past keys and values as flat inputs: their names and shapes, and the objects that models take instead.
+
+Names are ``past_key_values.<layer>.key`` and ``.value``; in encoder-decoders ``past_key_values.<layer>.decoder.key`` …
+and ``.encoder.key`` …, the second pair holding what the decoder keeps of the encoder.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
+
+import torch
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.reading import configurations
+from pytest_torchscript.spec import Axis, Dim, TensorSpec
+
+CACHE = "past_key_values"
+PREFIX = f"{CACHE}."
+
+Pack = Callable[[Mapping[str, torch.Tensor]], dict[str, Any]]
+
+
+def cache_inputs(
+    config: Any, *, batch: Dim = "batch", past: Dim = "past_sequence", source: Dim = "sequence"
+) -> dict[str, TensorSpec]:
+    """Return the flat inputs of the cache of every layer: (batch, key heads, past, head size).
+
+    In encoder-decoders the ``encoder`` pair is as long as the encoder's input (`source`).
+    Raises InputError where the configuration does not tell layers, heads or sizes.
+    """
+    decoder = decoder_config(config)
+    layers = _number(decoder, "decoder_layers", "num_decoder_layers", "num_hidden_layers", "n_layer")
+    heads, size = _heads(decoder), _head_size(decoder)
+    own = TensorSpec(batch, heads, past, size)
+    if not is_encoder_decoder(config):
+        kinds = {"key": own, "value": own}
+    else:
+        cross = TensorSpec(batch, heads, source, size)
+        kinds = {"decoder.key": own, "decoder.value": own, "encoder.key": cross, "encoder.value": cross}
+    return {f"{PREFIX}{layer}.{kind}": spec for layer in range(layers) for kind, spec in kinds.items()}
+
+
+def decoder_config(config: Any) -> Any:
+    """Return the configuration of the part that decodes text."""
+    for name in ("decoder", "text_config"):
+        nested = getattr(config, name, None)
+        if hasattr(nested, "to_dict"):
+            return decoder_config(nested)
+    return config
+
+
+def is_encoder_decoder(config: Any) -> bool:
+    """Whether the model's cache also holds what the decoder keeps of an encoder."""
+    return any(bool(getattr(each, "is_encoder_decoder", False)) for each in configurations(config))
+
+
+def _number(config: Any, *names: str) -> int:
+    for name in names:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    raise InputError(
+        f"{type(config).__name__}: cannot infer the cache: the configuration has none of: {', '.join(names)}",
+        hint='declare every layer: {"past_key_values.0.key": TensorSpec("batch", heads, "past_sequence", size), …}',
+    )
+
+
+def _heads(config: Any) -> int:
+    if getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
+        return 1
+    return _number(
+        config, "num_key_value_heads", "num_kv_heads", "decoder_attention_heads", "num_attention_heads", "n_head"
+    )
+
+
+def _head_size(config: Any) -> int:
+    for name in ("d_kv", "head_dim"):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    width = _number(config, "hidden_size", "d_model", "n_embd")
+    return width // _number(config, "decoder_attention_heads", "num_attention_heads", "n_head")
+
+
+def pack_for(config: Any, names: tuple[str, ...], *, model_class: Optional[type] = None) -> Optional[Pack]:
+    """Return what turns the keywords of one call into the model's own: flat caches joined into one object, else None."""
+    if not any(name.startswith(PREFIX) for name in names):
+        return None
+
+    def pack(named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        flat = {name: value for name, value in named.items() if name.startswith(PREFIX)}
+        others: dict[str, Any] = {name: value for name, value in named.items() if name not in flat}
+        return {**others, CACHE: pack_cache(config, flat, model_class=model_class)}
+
+    return pack
+
+
+def pack_cache(config: Any, flat: Mapping[str, torch.Tensor], *, model_class: Optional[type] = None) -> Any:
+    """Return the cache object, or the tuples, that the installed transformers' models take for flat tensors.
+
+    Releases before 5 hold both kinds of models; `model_class` tells which kind this one is.
+    """
+    layers = _by_layer(flat)
+    if _takes_tuples(model_class):
+        return tuple(tuple(layer.values()) for layer in layers)
+    if "key" in layers[0]:
+        return _dynamic([(layer["key"], layer["value"]) for layer in layers], config)
+    from transformers.cache_utils import EncoderDecoderCache
+
+    own = _dynamic([(layer["decoder.key"], layer["decoder.value"]) for layer in layers], config)
+    cross = _dynamic([(layer["encoder.key"], layer["encoder.value"]) for layer in layers], None)
+    return EncoderDecoderCache(own, cross)
+
+
+def _by_layer(flat: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    layers: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in flat.items():
+        number, _, kind = name[len(PREFIX) :].partition(".")
+        layers.setdefault(int(number), {})[kind] = value
+    return [layers[number] for number in sorted(layers)]
+
+
+def _takes_tuples(model_class: Optional[type]) -> bool:
+    """Whether a model of a release before 5 still takes tuples of tensors."""
+    import transformers
+
+    if int(transformers.__version__.partition(".")[0]) >= 5:
+        return False
+    return not getattr(model_class, "_supports_cache_class", model_class is None)
+
+
+def _dynamic(pairs: list[tuple[torch.Tensor, torch.Tensor]], config: Any) -> Any:
+    from transformers.cache_utils import DynamicCache
+
+    # With a configuration the cache knows which layers slide, as the one that eager makes for itself does.
+    knows = config is not None and "config" in inspect.signature(DynamicCache.__init__).parameters
+    cache = DynamicCache(config=decoder_config(config)) if knows else DynamicCache()
+    for number, (key, value) in enumerate(pairs):
+        cache.update(key, value, number)
+    return cache
+
+
+def past_axes(longest: int) -> tuple[Axis, Axis]:
+    """Return the axes of new and past tokens: together they never outgrow the positions the model has."""
+    new = max(1, longest // 2)
+    return Axis("sequence", max=new), Axis("past_sequence", max=max(1, longest - new))

@@ -1,0 +1,121 @@
+"""Inputs that a user declares: by TensorSpecs, or by example tensors whose axes eager is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Union
+
+import torch
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.draw import is_float
+from pytest_torchscript.inputs.propose import Accepts, find_axes
+from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec
+
+Declared = Mapping[str, Union[TensorSpec, torch.Tensor]]
+
+#: Inputs whose name says what they hold: the role is filled in where the declaration gives none.
+_ROLES = {"input_ids": "ids", "decoder_input_ids": "ids", "attention_mask": "mask", "decoder_attention_mask": "mask"}
+
+
+def declare_inputs(inputs: Declared) -> InputSpec:
+    """Return the inputs declared by TensorSpecs; masks and ids that are named as transformers names them get their role.
+
+    Raises InputError for anything else: example tensors take `propose_axes`, which needs a model to ask.
+    """
+    if isinstance(inputs, InputSpec):
+        return inputs
+    if not isinstance(inputs, Mapping) or not inputs:
+        raise InputError(
+            f"inputs: expected a mapping of names to TensorSpecs, got {inputs!r}",
+            hint="write inputs={'x': TensorSpec('batch', 'time', 16)}",
+        )
+    return InputSpec({name: _with_role(name, spec) for name, spec in inputs.items()})
+
+
+def _with_role(name: str, spec: Union[TensorSpec, torch.Tensor]) -> TensorSpec:
+    if isinstance(spec, torch.Tensor):
+        raise InputError(
+            f"input {name!r}: an example tensor of shape {tuple(spec.shape)} does not tell which of its dims may move",
+            hint=f"declare it: {{{name!r}: {describe_tensor(spec_of(name, spec))}}}, naming the dims that move",
+        )
+    if not isinstance(spec, TensorSpec) or spec.role or spec.fill is not None or is_float(spec):
+        return spec  # a wrong type is refused by InputSpec, which names the input
+    return spec.updated(role=_ROLES.get(name, ""))
+
+
+def spec_of(name: str, example: torch.Tensor, dims: Sequence[Dim] | None = None) -> TensorSpec:
+    """Return the spec of an example: its dtype, the range of its whole numbers, of its floats where none is negative."""
+    shape = tuple(example.shape) if dims is None else tuple(dims)
+    if example.dtype == torch.bool or example.dtype.is_complex or not example.numel():
+        return TensorSpec(*shape, dtype=example.dtype)
+    low, high = example.min().item(), example.max().item()
+    if example.dtype.is_floating_point:
+        ranged = {"low": low, "high": high} if 0 <= low < high else {}
+        return TensorSpec(*shape, dtype=None if example.dtype == torch.float32 else example.dtype, **ranged)
+    return TensorSpec(
+        *shape, dtype=example.dtype, low=min(0, int(low)), high=max(int(high) + 1, 2), role=_ROLES.get(name, "")
+    )
+
+
+def propose_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> InputSpec:
+    """Return the axes that example tensors may have, found by asking which sizes are accepted.
+
+    Each dim is moved alone, then together with dims of its size in other inputs; those that only move together are one
+    axis. The range is what was accepted, looked for between 1 and a default largest size in a few calls.
+    Raises InputError where the examples themselves are refused, or are no tensors.
+    """
+    for name, example in examples.items():
+        if not isinstance(example, torch.Tensor):
+            raise InputError(
+                f"input {name!r}: {type(example).__name__} is not a tensor",
+                hint="give every input as an example tensor, or every input as a TensorSpec",
+            )
+    found = find_axes(accepts, examples)
+    described: set[str] = set()
+    inputs = {}
+    for name, example in examples.items():
+        dims: list[Dim] = []
+        for index, size in enumerate(example.shape):
+            axis = found.get((name, index))
+            dims.append(size if axis is None else axis.name if axis.name in described else axis)
+            described |= {axis.name} if axis is not None else set()
+        inputs[name] = spec_of(name, example, dims)
+    return InputSpec(inputs)
+
+
+def describe(spec: InputSpec) -> str:
+    """Return a declaration as Python code that a user can paste."""
+    shown: set[str] = set()
+    lines = []
+    for name, tensor in spec.items():
+        lines.append(f"    {name!r}: {describe_tensor(tensor, axes=spec.axes, shown=shown)},")
+    return "\n".join(["{", *lines, "}"]).replace("'", '"')
+
+
+def describe_tensor(
+    tensor: TensorSpec, *, axes: Mapping[str, Axis] | None = None, shown: set[str] | None = None
+) -> str:
+    """Return one TensorSpec as code; an axis in `axes` is written out where it is not yet among the `shown`."""
+    parts = [_describe_dim(dim, axes or {}, set() if shown is None else shown) for dim in tensor.dims]
+    if tensor.dtype is not None:
+        parts.append(f"dtype={tensor.dtype}")
+    defaults = {"low": None, "high": None, "optional": False, "role": "", "pad": 0, "special": ()}
+    for field, default in defaults.items():
+        value = getattr(tensor, field)
+        if value != default:
+            parts.append(f"{field}={value!r}")
+    if tensor.fill is not None:
+        parts.append(f"fill={getattr(tensor.fill, '__name__', 'fill')}")
+    return f"TensorSpec({', '.join(parts)})"
+
+
+def _describe_dim(dim: Dim, axes: Mapping[str, Axis], shown: set[str]) -> str:
+    name = dim.name if isinstance(dim, Axis) else dim
+    axis = dim if isinstance(dim, Axis) else axes.get(str(dim).strip())
+    if isinstance(name, int) or axis is None or name in shown:
+        return repr(name)
+    shown.add(axis.name)
+    defaults = {"min": 1, "max": None, "multiple_of": 1, "sizes": (), "typical": None}
+    told = [f"{field}={getattr(axis, field)!r}" for field, value in defaults.items() if getattr(axis, field) != value]
+    return f"Axis({', '.join([repr(axis.name), *told])})"

@@ -1,0 +1,148 @@
+"""Which dims of example tensors may move, and which only together: eager is asked, a few passes an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+
+import torch
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.spec import DEFAULT_BATCH_MAX, DEFAULT_MAX, Axis
+
+Accepts = Callable[[dict[str, torch.Tensor]], bool]
+Place = tuple[str, int]
+
+#: Groups tried for one dim before it is taken for fixed: sizes that coincide everywhere must not cost without end.
+_GROUPS = 24
+_STEPS = (2, 4, 8, 16, 32, 64)
+#: A size-1 dim broadcasts, which hides that two belong together; it is lifted to this first.
+_LIFTED = 3
+
+
+def find_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[Place, Axis]:
+    """Return the axis of every dim that may move: ``(input, dim) -> Axis``; a dim that is missing is fixed."""
+    if not accepts(dict(examples)):
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in examples.items())
+        raise InputError(
+            f"the example tensors are refused by the model itself: {shapes}",
+            hint="call the model with them first; give them under the names of forward's parameters",
+        )
+    asked = _Question(accepts, _lifted(accepts, examples))
+    axes: dict[Place, Axis] = {}
+    for place in asked.places():
+        if place not in axes:
+            group = asked.group_of(place, taken=set(axes))
+            if group:
+                axis = _described(
+                    asked, group, _name(examples, group, {found.name for found in axes.values()}), examples
+                )
+                axes.update(dict.fromkeys(group, axis))
+    return axes
+
+
+def resized(tensor: torch.Tensor, index: int, size: int) -> torch.Tensor:
+    """Return a tensor cut or repeated along one dim to a size: its values stay ones that the model knows."""
+    return tensor.index_select(index, torch.arange(size) % max(tensor.shape[index], 1))
+
+
+def _lifted(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the examples with dims of size 1 enlarged, all those at one position together, where that is accepted."""
+    lifted = dict(examples)
+    for index in range(max((value.dim() for value in examples.values()), default=0)):
+        tried = {
+            name: resized(value, index, _LIFTED) if value.dim() > index and value.shape[index] == 1 else value
+            for name, value in lifted.items()
+        }
+        if any(tried[name] is not lifted[name] for name in tried) and accepts(tried):
+            lifted = tried
+    return lifted
+
+
+class _Question:
+    """What is asked of the model: does it take these dims at that size, all else as in the examples?"""
+
+    def __init__(self, accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> None:
+        self.accepts = accepts
+        self.examples = examples
+
+    def places(self) -> Iterator[Place]:
+        """Yield every dim: first dims first, so that the batch is found before what may be as large as it."""
+        deepest = max((value.dim() for value in self.examples.values()), default=0)
+        for index in range(deepest):
+            for name, value in self.examples.items():
+                if value.dim() > index and value.shape[index] > 0:
+                    yield name, index
+
+    def size(self, place: Place) -> int:
+        """Return the size of a dim in the examples."""
+        return self.examples[place[0]].shape[place[1]]
+
+    def takes(self, group: Sequence[Place], size: int) -> bool:
+        """Whether the model takes all dims of a group at a size."""
+        moved = dict(self.examples)
+        for name, index in group:
+            moved[name] = resized(moved[name], index, size)
+        return self.accepts(moved)
+
+    def moves(self, group: Sequence[Place]) -> bool:
+        """Whether a group may move at all: by one, or, where only multiples pass, to its double."""
+        size = self.size(group[0])
+        return self.takes(group, size + 1) or self.takes(group, size * 2)
+
+    def group_of(self, place: Place, *, taken: set[Place]) -> tuple[Place, ...]:
+        """Return the smallest group of equal dims that moves with one, or nothing.
+
+        Groups at the same position are tried first: batch with batch, also where time is as long as the batch.
+        """
+        size = self.size(place)
+        others = [other for other in self.places() if other not in taken | {place} and self.size(other) == size]
+        aligned = [other for other in others if other[1] == place[1]]
+        tried = [(place,)]
+        for count in range(1, len(others) + 1):
+            groups = [(place, *group) for group in combinations(others, count)]
+            tried += sorted(groups, key=lambda group: sum(other not in aligned for other in group[1:]))
+        whole = [(place, *aligned)] if len(aligned) > 1 else []
+        for group in [*tried[:1], *tried[1 : 1 + _GROUPS], *whole, (place, *others)]:
+            if self.moves(group):
+                return group
+        return ()
+
+
+def _described(asked: _Question, group: tuple[Place, ...], name: str, examples: Mapping[str, torch.Tensor]) -> Axis:
+    """Return the axis of a group: the multiple its sizes must keep, the smallest and the largest size accepted."""
+    size = asked.size(group[0])
+    multiple = 1
+    if not asked.takes(group, size + 1):
+        steps = [step for step in _STEPS if size % step == 0 and step < size]
+        multiple = next((step for step in steps if asked.takes(group, size + step)), size)
+    ceiling = DEFAULT_BATCH_MAX if name == "batch" else max(DEFAULT_MAX, 2 * size)
+    least = _bisect(asked, group, size // multiple, 1, multiple) * multiple
+    most = _bisect(asked, group, size // multiple, max(ceiling, size) // multiple, multiple) * multiple
+    known = examples[group[0][0]].shape[group[0][1]]
+    return Axis(name, min=least, max=most, multiple_of=multiple, typical=known if least <= known <= most else None)
+
+
+def _bisect(asked: _Question, group: tuple[Place, ...], good: int, end: int, multiple: int) -> int:
+    """Return the count of multiples nearest to `end` that is accepted, taking acceptance for one unbroken range."""
+    if good == end or asked.takes(group, end * multiple):
+        return end
+    bad = end
+    while abs(bad - good) > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if asked.takes(group, middle * multiple) else (good, middle)
+    return good
+
+
+def _name(examples: Mapping[str, torch.Tensor], group: tuple[Place, ...], taken: set[str]) -> str:
+    """Name an axis by what such dims usually are: batch, sequence, time, height and width."""
+    name, index = group[0]
+    example = examples[name]
+    whole = not example.dtype.is_floating_point and not example.dtype.is_complex
+    if index == 0:
+        usual = "batch"
+    elif example.dim() >= 4:
+        usual = {example.dim() - 1: "width", example.dim() - 2: "height"}.get(index, "frames" if index > 1 else "")
+    else:
+        usual = "sequence" if whole and index == example.dim() - 1 else "time"
+    return usual if usual and usual not in taken else f"dim_{name}_{index}"
