@@ -21,7 +21,8 @@ from pytest_torchscript.tracing.differences import (
 )
 from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
 from pytest_torchscript.tracing.graph import Reader, Recording
-from pytest_torchscript.tracing.structure import NEUTRAL, Fork, Paths, describe_counts, find_fork
+from pytest_torchscript.tracing.replay import ChangedRead, changed_reads, lines_are_off, repair_lines, replay
+from pytest_torchscript.tracing.structure import NEUTRAL, Fork, Paths, describe_counts, explain, find_fork
 from pytest_torchscript.tracing.trace import Trace, TracerNote
 
 #: A report with more lines than this is not read.
@@ -43,14 +44,23 @@ def find_baked(left: Trace, control: Trace, moved: Trace, *, axis: str = "", siz
     second trace like `left`, has not. `sizes` are the size of `axis` in `left` and in `moved`; where several axes moved
     leave them out or name the foremost."""
     reader = Reader()
-    first, second = reader.read(left.module), reader.read(moved.module)
-    found = find_differences(first, second)
-    if not found:
+    first, second, third = (reader.read(trace.module) for trace in (left, moved, control))
+    if not _less_noise(first, second, third):
         return []
-    noise = {difference.key for difference in find_differences(first, reader.read(control.module))}
-    found = [difference for difference in found if difference.key not in noise]
-    findings = [*_constants(found, sizes), *_structures(found, first, second, sizes)]
+    seen = replay(left), replay(moved)
+    if lines_are_off():
+        for recording, replayed in zip((first, second, third), (*seen, seen[0])):
+            repair_lines(recording, replayed)
+    found = _less_noise(first, second, third)
+    changed = changed_reads(*seen)
+    findings = [*_constants(found, sizes, changed), *_structures(found, first, second, sizes, changed)]
     return rank(findings, _warned_lines((*left.warnings, *moved.warnings)))
+
+
+def _less_noise(left: Recording, moved: Recording, control: Recording) -> list[Difference]:
+    found = find_differences(left, moved)
+    noise = {difference.key for difference in find_differences(left, control)} if found else set()
+    return [difference for difference in found if difference.key not in noise]
 
 
 def value_branches(left: Trace, control: Trace, other: Trace) -> list[Cause]:
@@ -83,16 +93,28 @@ def _warned_lines(notes: Iterable[TracerNote]) -> set[tuple[str, int]]:
     return {(note.file, note.line) for note in notes}
 
 
-def _constants(found: Iterable[Difference], sizes: tuple[int, int] | None) -> list[_Finding]:
+def _constants(
+    found: Iterable[Difference], sizes: tuple[int, int] | None, changed: Sequence[ChangedRead]
+) -> list[_Finding]:
     base = {SCALAR: 60, TENSOR: 60, OUTPUTS: 60, WIRING: 40}
     findings = []
     for number, difference in enumerate(found):
         if difference.kind == STRUCTURE:
             continue
-        stack = model_stack(difference.operation.stack) if difference.operation else ()
+        stack = _stack_of(difference, changed)
         score = base[difference.kind] + _follows(difference.old, difference.new, sizes)
         findings.append(_Finding(stack, difference.evidence, score, number))
     return findings
+
+
+def _stack_of(difference: Difference, changed: Sequence[ChangedRead]) -> Stack:
+    """Return where a difference stands; for a choice between what two lines made (``a if n > 3 else b``), which leaves no
+    operation, the last truth value that changed."""
+    stack = model_stack(difference.operation.stack) if difference.operation else ()
+    if difference.kind == WIRING or not stack:
+        choices = [read for read in changed if isinstance(read.old, bool) and (not stack or read.stack[1:] == stack[1:])]
+        return choices[-1].stack if choices else stack
+    return stack
 
 
 def _follows(old: Any, new: Any, sizes: tuple[int, int] | None) -> float:
@@ -111,19 +133,34 @@ def _follows(old: Any, new: Any, sizes: tuple[int, int] | None) -> float:
 
 
 def _structures(
-    found: Iterable[Difference], left: Recording, right: Recording, sizes: tuple[int, int] | None
+    found: Iterable[Difference],
+    left: Recording,
+    right: Recording,
+    sizes: tuple[int, int] | None,
+    changed: Sequence[ChangedRead],
 ) -> list[_Finding]:
     """Gather the operations that only one trace has by the statement that parted the traces."""
     left_paths, right_paths = Paths.of(left), Paths.of(right)
     loose = [difference for difference in found if difference.kind == STRUCTURE]
     sides = _sides(loose)
-    forks: dict[Fork, list[Difference]] = defaultdict(list)
+    groups: dict[Stack, list[Difference]] = defaultdict(list)
+    reasons: dict[Stack, tuple[Fork, ChangedRead | None]] = {}
+    explained: dict[Fork, tuple[Stack, ChangedRead | None]] = {}
     for difference in loose:
-        operation = difference.operation
-        assert operation is not None
-        repeated = len(sides[operation.scope, operation.stack]) == 1
-        forks[find_fork(operation, left_paths if difference.added else right_paths, repeated=repeated)].append(difference)
-    return [_structure(fork, group, sizes) for fork, group in forks.items()]
+        fork = _fork_of(difference, left_paths, right_paths, sides)
+        if fork not in explained:
+            explained[fork] = explain(fork, changed)
+        stack, read = explained[fork]
+        groups[stack].append(difference)
+        reasons.setdefault(stack, (fork, read))
+    return [_structure(stack, group, *reasons[stack], sizes) for stack, group in groups.items()]
+
+
+def _fork_of(difference: Difference, left: Paths, right: Paths, sides: dict[tuple[str, Stack], set[bool]]) -> Fork:
+    operation = difference.operation
+    assert operation is not None
+    repeated = len(sides[operation.scope, operation.stack]) == 1
+    return find_fork(operation, left if difference.added else right, repeated=repeated)
 
 
 def _sides(loose: Iterable[Difference]) -> dict[tuple[str, Stack], set[bool]]:
@@ -134,9 +171,14 @@ def _sides(loose: Iterable[Difference]) -> dict[tuple[str, Stack], set[bool]]:
     return sides
 
 
-def _structure(fork: Fork, group: list[Difference], sizes: tuple[int, int] | None) -> _Finding:
+def _structure(
+    stack: Stack, group: list[Difference], fork: Fork, read: ChangedRead | None, sizes: tuple[int, int] | None
+) -> _Finding:
     order = min(difference.operation.index for difference in group if difference.operation)
+    evidence = describe_counts(group)
+    if read is not None:
+        evidence = f"{read.old} became {read.new}, {evidence}"
     if all(difference.operation and difference.operation.kind in NEUTRAL for difference in group):
-        return _Finding(fork.stack, describe_counts(group), 5, order)
-    follows = fork.loop and sizes is not None and len(group) % abs(sizes[1] - sizes[0]) == 0
-    return _Finding(fork.stack, describe_counts(group), 80 if follows else 65, order)
+        return _Finding(stack, evidence, 5, order)
+    follows = fork.loop and sizes is not None and len(group) % (abs(sizes[1] - sizes[0]) or 1) == 0
+    return _Finding(stack, evidence, 65 + 15 * follows + 10 * (read is not None), order)

@@ -26,19 +26,20 @@ def _tree(file: str) -> ast.Module | None:
 
 
 def nodes_around(frame: Frame) -> list[ast.AST]:
-    """Return the syntax nodes around a frame's line, outermost first, within the innermost function that holds it."""
+    """Return the syntax nodes around and on a frame's line, outermost first, within the innermost function that holds it."""
     tree = _tree(frame.file)
     if tree is None:
         return []
-    path: list[ast.AST] = []
-    here: ast.AST | None = tree
-    while here is not None:
-        here = next((child for child in ast.iter_child_nodes(here) if _spans(child, frame.line)), None)
-        if isinstance(here, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            path = [here]
-        elif here is not None:
-            path.append(here)
-    return path
+    found = list(_descend(tree, frame.line))
+    functions = [n for n, node in enumerate(found) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return found[functions[-1] :] if functions else found
+
+
+def _descend(node: ast.AST, line: int) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if _spans(child, line):
+            yield child
+            yield from _descend(child, line)
 
 
 def _spans(node: ast.AST, line: int) -> bool:
@@ -120,13 +121,33 @@ def _leaves(node: ast.If) -> bool:
     return any(isinstance(part, _LEAVES) for branch in (node.body, node.orelse) for part in branch)
 
 
+def _deciding(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
+        return [node.test]
+    if isinstance(node, (ast.For, ast.AsyncFor)):
+        return [node.iter]
+    return [part.iter for part in getattr(node, "generators", [])]
+
+
+def asked_names(node: ast.AST) -> set[str]:
+    """Return the names that a deciding statement asks, attributes of the model included."""
+    parts = [part for expression in _deciding(node) for part in ast.walk(expression)]
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return (names | {f"self.{part.attr}" for part in parts if isinstance(part, ast.Attribute)}) - _HARMLESS_CALLS
+
+
+def assigned_names(frame: Frame) -> set[str]:
+    """Return the names and attributes that the statement on a frame's line gives a value."""
+    for node in reversed(nodes_around(frame)):
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [part for target in targets for part in ast.walk(target)]
+            names = {part.id for part in parts if isinstance(part, ast.Name)} - _HARMLESS_CALLS
+            return names | {f"self.{part.attr}" for part in parts if isinstance(part, ast.Attribute)}
+    return set()
+
+
 def is_settled(node: ast.AST) -> bool:
     """Whether a statement decides by the model's own attributes and constants alone, which no input can change."""
-    if isinstance(node, (ast.If, ast.While, ast.IfExp)):
-        deciding: list[ast.expr] = [node.test]
-    elif isinstance(node, (ast.For, ast.AsyncFor)):
-        deciding = [node.iter]
-    else:
-        deciding = [part.iter for part in getattr(node, "generators", [])]
-    names = {part.id for expression in deciding for part in ast.walk(expression) if isinstance(part, ast.Name)}
+    names = {part.id for asked in _deciding(node) for part in ast.walk(asked) if isinstance(part, ast.Name)}
     return names <= _HARMLESS_CALLS

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_torchscript.tracing.branches import branches_around, decision_line, is_settled, loops_around
+from pytest_torchscript.tracing.branches import (
+    asked_names,
+    assigned_names,
+    branches_around,
+    decision_line,
+    header_lines,
+    is_settled,
+    loops_around,
+)
 from pytest_torchscript.tracing.differences import Difference
 from pytest_torchscript.tracing.frames import Frame, Stack, model_stack
 from pytest_torchscript.tracing.graph import Operation, Recording
+from pytest_torchscript.tracing.replay import ChangedRead
 
 #: Operations that answer as their input does; a trace with one more of them is no other model.
 NEUTRAL = frozenset("aten::contiguous aten::detach aten::alias aten::clone aten::lift_fresh aten::dropout".split())
@@ -18,17 +27,19 @@ NEUTRAL = frozenset("aten::contiguous aten::detach aten::alias aten::clone aten:
 
 @dataclass(frozen=True)
 class Fork:
-    """Where two traces part. ``stack`` is the model's code, innermost first, up to the line that decides; ``choices`` are
-    the statements that can have decided, the most telling first; ``within`` is the call in which they stand."""
+    """Where two traces part. ``stack`` is the model's code, innermost first, up to the first line that only one trace ran (or
+    ran another number of times); ``choices`` are the statements that can have decided that, the most telling first."""
 
     stack: Stack
     choices: tuple[ast.AST, ...] = ()
     loop: bool = False
 
     @property
-    def call(self) -> Stack:
-        """The call in which the traces part."""
-        return self.stack[1:]
+    def decision(self) -> Stack:
+        """The stack with the line that decides, as far as the source tells, in place of the line that ran."""
+        if not self.choices:
+            return self.stack
+        return (self.stack[0]._replace(line=decision_line(self.choices[0])), *self.stack[1:])
 
 
 @dataclass
@@ -36,7 +47,7 @@ class Paths:
     """Which lines a trace went through: every prefix of every call stack, outermost first, with or without scope."""
 
     prefixes: set[Stack] = field(default_factory=set)
-    lines: dict[Stack, set[int]] = field(default_factory=lambda: defaultdict(set))
+    calls: dict[Stack, set[Frame]] = field(default_factory=lambda: defaultdict(set))
     by_scope: dict[str, set[Stack]] = field(default_factory=lambda: defaultdict(set))
 
     @classmethod
@@ -49,7 +60,7 @@ class Paths:
                 prefix = outward[:depth]
                 paths.prefixes.add(prefix)
                 paths.by_scope[scope].add(prefix)
-                paths.lines[prefix[:-1]].add(prefix[-1].line)
+                paths.calls[prefix[:-1]].add(prefix[-1])
         return paths
 
 
@@ -62,23 +73,69 @@ def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
     for known in (other.prefixes, other.by_scope.get(operation.scope, other.prefixes)):
         depth = next((n for n in range(1, len(outward) + 1) if outward[:n] not in known), 0)
         if depth:
-            branches = branches_around(outward[depth - 1], _lines(outward[:depth], other))
-            return _fork(outward[:depth], branches[:1], branches)
+            return _branch(outward[:depth], other)
     if repeated:
         loops = [(depth, loop) for depth in range(len(outward), 0, -1) for loop in loops_around(outward[depth - 1])]
         for depth, loop in sorted(loops, key=lambda pair: is_settled(pair[1])):
-            return _fork(outward[:depth], [loop], [loop], loop=True)
+            return Fork(outward[depth - 1 :: -1], (loop,), loop=True)
     return Fork(outward[::-1])
 
 
-def _lines(prefix: Stack, other: Paths) -> set[int]:
-    return other.lines.get(prefix[:-1], set())
+def _branch(prefix: Stack, other: Paths) -> Fork:
+    last = prefix[-1]
+    called = other.calls.get(prefix[:-1], set())
+    if len(prefix) > 1 and called and all(frame.function != last.function for frame in called):
+        # The other trace called another function from that line: the line itself decided.
+        prefix, called = prefix[:-1], other.calls.get(prefix[:-2], set())
+        return Fork(prefix[::-1], tuple(branches_around(prefix[-1], ())))
+    elsewhere = {frame.line for frame in called if frame.function == last.function}
+    return Fork(prefix[::-1], tuple(branches_around(last, elsewhere)))
 
 
-def _fork(outward: Stack, chosen: Iterable[ast.AST], choices: Iterable[ast.AST], *, loop: bool = False) -> Fork:
-    last = outward[-1]
-    line = next((decision_line(node) for node in chosen), last.line)
-    return Fork((Frame(last.file, line, last.function), *outward[-2::-1]), tuple(choices), loop)
+def explain(fork: Fork, changed: Sequence[ChangedRead]) -> tuple[Stack, ChangedRead | None]:
+    """Return the line that parted two traces, with what Python read there, if anything: the read of a deciding statement,
+    else one in the same call, else the last change of a truth value in a call that leads there."""
+    for choice in fork.choices:
+        lines = header_lines(choice)
+        for read in changed:
+            if _within(read, fork, lines):
+                return _at(fork, decision_line(choice)), read
+    for choice in fork.choices:
+        read = next((read for read in reversed(changed) if _feeds(read, fork, choice)), None)
+        if read is not None:
+            return read.stack, read
+    if fork.choices and not is_settled(fork.choices[0]):
+        return fork.decision, None
+    read = next(_upstream(fork, changed), None)
+    return (read.stack, read) if read is not None else (fork.decision, None)
+
+
+def _at(fork: Fork, line: int) -> Stack:
+    return (fork.stack[0]._replace(line=line), *fork.stack[1:])
+
+
+def _within(read: ChangedRead, fork: Fork, lines: range) -> bool:
+    """Whether a read happened on these lines of the fork's call, or in what they called."""
+    depth = len(read.stack) - len(fork.stack)
+    if depth < 0 or read.stack[depth + 1 :] != fork.stack[1:]:
+        return False
+    frame = read.stack[depth]
+    return frame.file == fork.stack[0].file and frame.function == fork.stack[0].function and frame.line in lines
+
+
+def _feeds(read: ChangedRead, fork: Fork, choice: ast.AST) -> bool:
+    """Whether a read's line, in the same call, gives a name its value that the deciding statement then asks."""
+    if not fork.stack or read.stack[1:] != fork.stack[1:] or read.stack[0].function != fork.stack[0].function:
+        return False
+    return bool(assigned_names(read.stack[0]) & asked_names(choice))
+
+
+def _upstream(fork: Fork, changed: Sequence[ChangedRead]) -> Iterator[ChangedRead]:
+    """Yield the changed truth values of the calls that lead to a fork, nearest call first."""
+    for depth in range(len(fork.stack)):
+        for read in reversed(changed):
+            if isinstance(read.old, bool) and read.stack[1:] == fork.stack[depth + 1 :]:
+                yield read
 
 
 def describe_counts(differences: Iterable[Difference]) -> str:

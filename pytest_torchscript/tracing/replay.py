@@ -1,0 +1,195 @@
+"""Make a trace once more under watch, to learn what Python read from tensors on the way and on which line.
+
+Only done for traces that differ. A torch function mode sees every call, also those that leave no node and no warning
+(``range(x.shape[0])``, ``x.stride()``). It may steer torch's own modules off their fast path, which is why the graphs
+that are compared come from traces made without it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from pytest_torchscript.tracing.frames import Frame, Stack, live_stack, model_stack, parse_range
+from pytest_torchscript.tracing.graph import Recording
+from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
+
+
+class Read(NamedTuple):
+    """Python took a number out of a tensor: how, where (innermost frame of the model's code first), which."""
+
+    name: str
+    stack: Stack
+    value: Any
+
+
+class Call(NamedTuple):
+    """A torch function was called: its name, where, and where torch's tracer believes that it was."""
+
+    name: str
+    stack: Stack
+    recorded: Stack
+
+
+@dataclass
+class Replay:
+    """What a trace under watch showed, in order."""
+
+    reads: list[Read] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+
+class ChangedRead(NamedTuple):
+    """A read at one place that gave another value in the other trace."""
+
+    name: str
+    stack: Stack
+    old: Any
+    new: Any
+
+
+def replay(trace: Trace) -> Replay:
+    """Trace again what `trace` was made of; empty where that is not known or fails this time."""
+    seen = Replay()
+    if trace.origin is None:
+        return seen
+    try:
+        with quiet_tracer(), _Watch(seen):
+            run_tracer(isolated(trace.origin), trace.example)
+    except Exception:  # a model that does not bear the watch: what was seen until then still counts
+        return seen
+    return seen
+
+
+class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
+    def __init__(self, seen: Replay) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        value = _plain(result)
+        caller = sys._getframe(1)
+        if value is not None:
+            self.seen.reads.append(Read(_name(func), model_stack(live_stack(caller)), value))
+        if lines_are_off():
+            self.seen.calls.append(Call(_name(func), live_stack(caller), tuple(_misread(caller))))
+        return result
+
+
+def _name(func: Any) -> str:
+    name = getattr(func, "__name__", "")
+    return str(getattr(func.__self__, "__name__", name)) if name == "__get__" else str(name)
+
+
+def _plain(result: Any) -> Any:
+    """Return what a result tells Python, in a form that compares; None where it is a tensor, which tells nothing."""
+    if isinstance(result, (bool, int, float, complex)):
+        return result
+    if isinstance(result, torch.Tensor):
+        # Under the tracer a length is a tensor, and is turned into a number right after: len() itself is the read.
+        return None
+    if isinstance(result, (list, tuple)):
+        plain = all(isinstance(item, (bool, int, float)) for item in result)
+        return tuple(result) if plain else (len(result),)
+    if hasattr(result, "tobytes") and hasattr(result, "shape"):
+        return tuple(result.shape), hash(result.tobytes())
+    return None
+
+
+def changed_reads(left: Replay, right: Replay) -> list[ChangedRead]:
+    """Return the reads that gave another value, in order of execution."""
+    others: dict[tuple[str, Stack], list[Any]] = defaultdict(list)
+    for read in right.reads:
+        others[read.name, read.stack].append(read.value)
+    values = {place: iter(found) for place, found in others.items()}
+    changed: dict[tuple[str, Stack], ChangedRead] = {}
+    for name, stack, old in left.reads:
+        new = next(values.get((name, stack), iter(())), None)
+        if new is not None and new != old and not (new != new and old != old):
+            changed.setdefault((name, stack), ChangedRead(name, stack, old, new))
+    return list(changed.values())
+
+
+def _misread(frame: FrameType | None) -> Iterator[Frame]:
+    """Yield a stack as torch 1.13 records it on Python 3.10, where it takes the number of an instruction for its offset in
+    bytes and so names an earlier line."""
+    while frame is not None and not frame.f_code.co_filename.endswith("_trace.py"):
+        code = frame.f_code
+        yield Frame(code.co_filename, _line_at(code, frame.f_lasti // 2), code.co_name)
+        frame = frame.f_back
+
+
+@lru_cache(maxsize=4096)
+def _line_at(code: CodeType, offset: int) -> int:
+    lines = code.co_lines()
+    return next((line for start, end, line in lines if start <= offset < end and line), code.co_firstlineno)
+
+
+@lru_cache(maxsize=1)
+def lines_are_off() -> bool:
+    """Whether torch's tracer names earlier lines than the right ones: found out by tracing a function of two lines."""
+    if sys.version_info[:2] != (3, 10):
+        return False
+
+    def probe(x: torch.Tensor) -> torch.Tensor:
+        text = "some instructions that call nothing, so that the next line is well away from the first"
+        text = text + text + text
+        return x.neg() if text else x
+
+    with quiet_tracer():
+        graph = torch.jit.trace(probe, (torch.zeros(1),), check_trace=False).inlined_graph
+    stacks = chain.from_iterable(parse_range(node.sourceRange())[:1] for node in graph.nodes())
+    return any(frame.line != probe.__code__.co_firstlineno + 3 for frame in stacks)
+
+
+def repair_lines(recording: Recording, seen: Replay) -> None:
+    """Put the right lines into a recording of a torch whose lines are off, from the calls of its replay: of those at the
+    same misread place the next that can have made the operation, else the last one used."""
+    places: dict[Stack, list[Call]] = defaultdict(list)
+    for call in seen.calls:
+        places[model_stack(call.recorded)].append(call)
+    used: dict[Stack, int] = defaultdict(lambda: -1)
+    for operation in recording.operations:
+        place = model_stack(operation.stack)
+        calls = places.get(place)
+        if calls:
+            used[place] = _making_call(calls, used[place], operation.kind.rpartition("::")[2].strip("_"))
+            operation.stack = model_stack(calls[used[place]].stack)
+
+
+def _making_call(calls: list[Call], last: int, operation: str) -> int:
+    if last >= 0 and operation in _SEVERAL.get(_base(calls[last].name), ()):
+        return last
+    for number in range(last + 1, len(calls)):
+        name = _base(calls[number].name)
+        if name == operation or operation in _SEVERAL.get(name, ()):
+            return number
+    return max(last, 0)
+
+
+_INDEXING = ("slice", "select", "index", "unsqueeze", "index_put", "copy", "fill", "expand", "view")
+#: Calls that leave several operations, or one of another name.
+_SEVERAL = {"getitem": _INDEXING, "setitem": _INDEXING, "truediv": ("div",), "floordiv": ("floor_divide",)}
+
+
+def _base(name: str) -> str:
+    """Return a function's name as its operation's: ``__radd__`` and ``add_`` are ``add``."""
+    if not name.startswith("__"):
+        return name.strip("_")
+    name = name.strip("_")
+    return name[1:] if name[:1] in "ri" and name[1:] in _ARITHMETIC else name
+
+
+_ARITHMETIC = frozenset("add sub mul truediv floordiv mod pow matmul and or xor".split())
