@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from pytest_torchscript.backends.neuron_cores import assign_cores, cores_in, worker_index
+from pytest_torchscript.backends.neuron_devices import count_cores
+from pytest_torchscript.errors import OptionError
+
+VISIBLE = "NEURON_RT_VISIBLE_CORES"
+
+
+def test_two_workers_take_different_cores():
+    taken = [assign_cores(f"gw{index}", 2, env={}, cores=2).environment for index in range(2)]
+    assert taken == [{VISIBLE: "0"}, {VISIBLE: "1"}]
+
+
+@pytest.mark.parametrize("worker", [None, "gw0", "gw2"])
+def test_three_workers_on_two_cores_are_refused(worker):
+    with pytest.raises(OptionError, match=r"3 workers \(-n 3\), more than there are NeuronCores") as caught:
+        assign_cores(worker, 3, env={}, cores=2)
+    assert "hint: use fewer workers" in str(caught.value)
+
+
+def test_what_the_user_set_stays():
+    for env in ({VISIBLE: "0-3"}, {"NEURON_RT_NUM_CORES": "1"}):
+        assignment = assign_cores("gw1", 2, env=env, cores=4)
+        assert assignment.environment == {}
+        assert "kept as set" in assignment.note
+    assert "see the same cores" in assign_cores("gw1", 2, env={VISIBLE: "0-3"}, cores=4).note
+
+
+def test_a_range_of_the_user_bounds_the_workers():
+    with pytest.raises(OptionError, match="NEURON_RT_VISIBLE_CORES=2 shows 1 NeuronCore"):
+        assign_cores("gw0", 2, env={VISIBLE: "2"}, cores=4)
+    with pytest.raises(OptionError, match="NEURON_RT_NUM_CORES=2 for each needs 6, this machine has 4"):
+        assign_cores("gw0", 3, env={"NEURON_RT_NUM_CORES": "2"}, cores=4)
+
+
+def test_without_a_device_there_is_nothing_to_assign():
+    assert assign_cores("gw0", 64, env={}, cores=0).environment == {}
+
+
+def test_the_controller_takes_no_core():
+    assert assign_cores(None, 2, env={}, cores=2).environment == {}
+
+
+@pytest.mark.parametrize(("text", "cores"), [("4", (4,)), ("7-9", (7, 8, 9)), ("0,2-3", (0, 2, 3))])
+def test_visible_cores_are_read(text, cores):
+    assert cores_in(text) == cores
+
+
+def test_malformed_values_are_named():
+    with pytest.raises(OptionError, match="is not a core, a range or a list"):
+        cores_in("all")
+    with pytest.raises(OptionError, match="has no number"):
+        worker_index("main")
+
+
+class TestCount:
+    def test_no_device_no_cores(self, neuron_machine):
+        neuron_machine(device=False, cores=4)
+        assert count_cores(os.environ) == 0
+
+    def test_sysfs_first(self, neuron_machine):
+        neuron_machine(cores=3)
+        assert count_cores(os.environ) == 3
+
+    def test_then_neuron_ls(self, neuron_machine, tmp_path, monkeypatch):
+        neuron_machine()
+        program = tmp_path / "neuron-ls"
+        program.write_text(f"#!/bin/sh\necho '{json.dumps([{'nc_count': 2}, {'nc_count': 2}])}'\n")
+        program.chmod(0o755)
+        assert count_cores(os.environ) == 4
+        program.write_text("#!/bin/sh\nexit 1\n")
+        assert count_cores(os.environ, backend="neuronx") == 2
+
+    def test_then_the_instance(self, neuron_machine):
+        root = neuron_machine()
+        product = root / "sys/devices/virtual/dmi/id/product_name"
+        product.parent.mkdir(parents=True)
+        product.write_text("inf1.6xlarge\n")
+        assert count_cores(os.environ) == 16
+
+    def test_then_the_usual_number(self, neuron_machine):
+        neuron_machine()
+        assert (count_cores(os.environ), count_cores(os.environ, backend="neuronx")) == (4, 2)
