@@ -1,0 +1,154 @@
+"""The report as Markdown, for the job summary of a CI run (GitHub's flavour)."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from pytest_torchscript.report.wording import (
+    axis_detail,
+    cause_text,
+    cost_text,
+    device_text,
+    environment_text,
+    finding_text,
+    model_text,
+    outcome_text,
+    range_text,
+    sizes_text,
+    tried_text,
+)
+from pytest_torchscript.results import (
+    DIVERGES,
+    ERROR,
+    FAILED,
+    SKIPPED,
+    CheckResult,
+    ExportResult,
+    ModelResult,
+    RunReport,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MESSAGE_LIMIT = 4000
+#: GitHub refuses a job summary of more than 1 MiB.
+_LIMIT = 1_000_000
+
+
+def to_markdown(report: RunReport) -> bytes:
+    """Return the report as Markdown."""
+    text = "\n".join(_lines(report)) + "\n"
+    encoded = text.encode()
+    if len(encoded) <= _LIMIT:
+        return encoded
+    cut = encoded[:_LIMIT].decode(errors="ignore").rsplit("\n\n## ", 1)[0]
+    return f"{cut}\n\nThe rest is left out: the report is larger than a job summary may be.\n".encode()
+
+
+def _lines(report: RunReport) -> Iterator[str]:
+    failed = sum(bool(model.failures) for model in report.models)
+    total = len(report.models)
+    verdict = f"{failed} of {total} failed" if failed else ("all passed" if total else "no model was checked")
+    yield f"# TorchScript: {verdict}"
+    yield ""
+    yield literal(environment_text(report.environment))
+    for model in report.models:
+        yield from _model(model)
+
+
+def _model(model: ModelResult) -> Iterator[str]:
+    yield ""
+    yield f"## {_sign(model)} {code(model.model)}"
+    yield ""
+    yield literal(model_text(model))
+    for note in model.notes:
+        yield ""
+        yield f"> {literal(' '.join(note.split()))}"
+    for export in model.exports:
+        yield from _export(export)
+
+
+def _sign(model: ModelResult) -> str:
+    if model.failures:
+        return "❌"
+    return "✅" if model.passed else "⚪"
+
+
+def _export(export: ExportResult) -> Iterator[str]:
+    anchor = f", traced at {code(sizes_text(export.anchors[0]))}" if export.anchors and export.anchors[0] else ""
+    yield ""
+    yield f"**{literal(export.backend)}**: {outcome_text(export.checks)}{anchor}"
+    if export.device:
+        yield ""
+        yield literal(device_text(export.device))
+    yield from _axes(export)
+    yield from _findings(export)
+    for check in export.checks:
+        if check.outcome in (FAILED, ERROR):
+            yield from _message(check)
+    skipped = [check for check in export.checks if check.outcome == SKIPPED]
+    if skipped:
+        yield ""
+        yield "<details><summary>skipped</summary>"
+        yield ""
+        yield from (f"- {code(check.name)}: {literal(_first(check.message))}" for check in skipped)
+        yield ""
+        yield "</details>"
+
+
+def _axes(export: ExportResult) -> Iterator[str]:
+    if not export.axes:
+        return
+    yield ""
+    yield "| axis | verdict | range | tried | |"
+    yield "|---|---|---|---|---|"
+    for axis in export.axes:
+        verdict = f"**{axis.verdict}**" if axis.verdict in ("diverges", "fixed") else axis.verdict
+        cells = [code(axis.axis), verdict, range_text(axis), tried_text(axis), literal(axis_detail(axis))]
+        cells[-1] += "".join(f"<br>{code(cause_text(cause))}" for cause in axis.causes)
+        yield f"| {' | '.join(cells)} |"
+
+
+def _findings(export: ExportResult) -> Iterator[str]:
+    lines = []
+    if export.values.verdict == DIVERGES:
+        at = code(sizes_text(export.values.counterexample or {}))
+        lines.append(f"values diverge at {at}" + "".join(f"; {code(cause_text(it))}" for it in export.values.causes))
+    for finding in export.anchor_findings:
+        at = "".join(f"; {code(cause_text(cause))}" for cause in finding.causes[:1])
+        lines.append(f"⚠️ {literal(finding_text(finding))}{at}")
+    lines += [f"padding: {literal(cost_text(cost))}" for cost in export.padding.buckets]
+    if lines:
+        yield ""
+        yield from (f"- {line}" for line in lines)
+
+
+def _message(check: CheckResult) -> Iterator[str]:
+    message = check.message
+    if len(message) > _MESSAGE_LIMIT:
+        message = message[:_MESSAGE_LIMIT] + "\n…"
+    fence = "`" * (1 + max([2, *(len(run) for run in re.findall(r"`+", message))]))
+    yield ""
+    yield f"<details open><summary>{code(check.name)} {check.outcome}</summary>"
+    yield ""
+    yield f"{fence}text\n{message}\n{fence}"
+    yield ""
+    yield "</details>"
+
+
+def _first(message: str) -> str:
+    return next((line.strip() for line in message.splitlines() if line.strip()), "")
+
+
+def literal(text: str) -> str:
+    """Return text that Markdown and HTML show as it is, in a table cell too."""
+    escaped = html.escape(" ".join(text.split("\n")), quote=False)
+    return re.sub(r"[|*`\[\]\\~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", lambda sign: f"&#{ord(sign.group())};", escaped)
+
+
+def code(text: str) -> str:
+    """Return text as inline code; a backtick or a bar in it does no harm."""
+    return f"<code>{literal(text)}</code>"

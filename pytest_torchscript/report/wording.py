@@ -1,0 +1,148 @@
+"""The words and numbers that every report shares: sizes, ranges, counts, causes, costs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from pytest_torchscript.results import (
+    DIVERGES,
+    DYNAMIC,
+    ERROR,
+    FAILED,
+    FIXED,
+    PASSED,
+    SKIPPED,
+    AnchorFinding,
+    AxisResult,
+    BucketCost,
+    Cause,
+    CheckResult,
+    ModelResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+OUTCOMES = (FAILED, ERROR, PASSED, SKIPPED)
+BAD = (FIXED, DIVERGES)
+
+
+def count_text(number: int) -> str:
+    """Return a number of parameters as people say it: 109482240 is ``109.5 M``."""
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:
+            return f"{number / size:.1f} {unit}"
+    return str(number)
+
+
+def sizes_text(sizes: Mapping[str, Any]) -> str:
+    """Return sizes as the options write them: ``batch=2 sequence=11``."""
+    return " ".join(f"{name}={value}" for name, value in sizes.items())
+
+
+def tried_text(axis: AxisResult) -> str:
+    """Return how many sizes were tried."""
+    count = len(set(axis.tried))
+    return "1 size" if count == 1 else f"{count} sizes"
+
+
+def range_text(axis: AxisResult) -> str:
+    """Return the range of an axis: ``1 to 512``, or one size."""
+    return str(axis.min) if axis.min == axis.max else f"{axis.min} to {axis.max}"
+
+
+def number_text(value: float | str | None) -> str:
+    """Return a difference with three digits; a record read back holds "nan" and "inf" as strings."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return f"{value:.3g}"
+
+
+def axis_detail(axis: AxisResult) -> str:
+    """Return what there is to say about an axis beside its verdict: where it fails, how far, or why it is untested."""
+    parts = []
+    if axis.counterexample:
+        kind = "raises" if axis.verdict == FIXED else "wrong"
+        parts.append(f"{kind} at {sizes_text(axis.counterexample)}")
+    if axis.max_abs_difference not in (None, 0, 0.0) and axis.verdict != DYNAMIC:
+        parts.append(f"max |difference| {number_text(axis.max_abs_difference)}")
+    if axis.error:
+        parts.append(axis.error)
+    if axis.reason:
+        parts.append(axis.reason)
+    return "; ".join(parts)
+
+
+def place_text(cause: Cause) -> str:
+    """Return where a cause stands: the end of its path, line and function."""
+    if not cause.line:
+        return "line not known"
+    parts = re.split(r"[\\/]", cause.file)
+    path = cause.file if len(parts) <= 3 else "…/" + "/".join(parts[-3:])
+    return f"{path}:{cause.line}" + (f" in {cause.function}" if cause.function else "")
+
+
+def cause_text(cause: Cause) -> str:
+    """Return a cause in one line: where, and by what it was seen."""
+    place = f"at {place_text(cause)}" if cause.line else place_text(cause)
+    return f"{place}: {cause.evidence}" if cause.evidence else place
+
+
+def finding_text(finding: AnchorFinding) -> str:
+    """Return what a trace at another anchor would have got wrong, in one line."""
+    without = f" without {', '.join(finding.without)}" if finding.without else ""
+    return f"traced at {sizes_text(finding.anchor)}{without}, {finding.axis!r} would be {finding.verdict}"
+
+
+def cost_text(cost: BucketCost) -> str:
+    """Return what padding to one bucket costs, in work and in time."""
+    text = f"{sizes_text(cost.real)} padded to {sizes_text(cost.sizes)}: {cost.waste:.3g} x the positions"
+    if cost.real_seconds > 0 and cost.padded_seconds > 0:
+        ratio = cost.padded_seconds / cost.real_seconds
+        text += f", {ratio:.3g} x the time ({seconds_text(cost.padded_seconds)} a call)"
+    return text
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a time with its unit."""
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def outcome_text(checks: Iterable[CheckResult]) -> str:
+    """Return the outcomes counted, the bad ones first: ``1 failed, 12 passed, 2 skipped``."""
+    counts = Counter(check.outcome for check in checks)
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "nothing checked"
+
+
+def model_text(model: ModelResult) -> str:
+    """Return a model in one line: class, task, parameters and the weights really used."""
+    parts = [model.class_name] if model.class_name else []
+    if model.task and model.task != "default":
+        parts.append(f"task {model.task}")
+    if model.parameters:
+        parts.append(f"{count_text(model.parameters)} parameters")
+    if model.weights:
+        parts.append(f"{model.weights} weights")
+    return ", ".join(parts) or "not loaded"
+
+
+def device_text(device: Mapping[str, Any]) -> str:
+    """Return what a backend found and did on its device: the plain entries in one line."""
+    plain = {key: value for key, value in device.items() if isinstance(value, (str, int, float)) and value != ""}
+    return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in plain.items())
+
+
+def environment_text(environment: Mapping[str, str]) -> str:
+    """Return the versions in one line."""
+    return " · ".join(f"{name.replace('_', '-')} {version}" for name, version in environment.items() if version)
+
+
+def position(size: int, low: int, high: int) -> float:
+    """Return where a size stands between two ends, 0 to 1, on a logarithmic scale: small sizes are the telling ones."""
+    if high <= low:
+        return 0.5
+    share = math.log(max(size, low, 1) / max(low, 1)) / math.log(high / max(low, 1))
+    return min(max(share, 0.0), 1.0)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_torchscript.errors import OptionError
+from pytest_torchscript.report.known import Item, KnownFailures, read_known_failures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LISTED = """
+[[known]]
+model = "funnel-transformer/*"
+axis = "sequence"
+verdict = "diverges"
+reason = "built for one length"
+
+[[known]]
+model = "tests/test_own.py::test_it[a]"
+check = "save_load"
+backend = "onnx"
+reason = "cannot be saved"
+
+[[known]]
+model = "swin"
+check = "axis[height]"
+reason = "windows"
+"""
+
+
+def read(folder: Path, text: str) -> KnownFailures:
+    path = folder / "known.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_known_failures(str(path))
+
+
+def test_a_failure_that_is_listed_has_a_reason(tmp_path: Path) -> None:
+    known = read(tmp_path, LISTED)
+    assert (
+        known.match("funnel-transformer/small", "axis", axis="sequence", verdict="diverges") == "built for one length"
+    )
+    assert known.match("tests/test_own.py::test_it[a]", "save_load", backend="onnx") == "cannot be saved"
+    assert known.match("swin", "axis", axis="height", verdict="fixed") == "windows"
+
+
+def test_other_failures_are_news(tmp_path: Path) -> None:
+    known = read(tmp_path, LISTED)
+    assert known.match("funnel-transformer/small", "axis", axis="sequence", verdict="fixed") is None
+    assert known.match("funnel-transformer/small", "axis", axis="batch", verdict="diverges") is None
+    assert known.match("funnel-transformer/small", "joint", verdict="diverges") is None
+    assert known.match("bert", "axis", axis="sequence", verdict="diverges") is None
+    assert known.match("tests/test_own.py::test_it[a]", "save_load", backend="torchscript") is None
+
+
+def test_a_listed_test_that_passes_is_recognised(tmp_path: Path) -> None:
+    known = read(tmp_path, LISTED)
+    entry = known.listed(Item("funnel-transformer/base", "axis", "sequence"))
+    assert entry is not None
+    assert entry.reason == "built for one length"
+    assert known.listed(Item("funnel-transformer/base", "trace")) is None
+
+
+def test_an_axis_of_any_name(tmp_path: Path) -> None:
+    known = read(tmp_path, '[[known]]\nmodel = "m"\ncheck = "axis"\nreason = "r"')
+    assert known.match("m", "axis", axis="anything", verdict="fixed") == "r"
+
+
+def test_entries_that_match_nothing(tmp_path: Path) -> None:
+    known = read(tmp_path, LISTED)
+    ran = [Item("swin", "axis", "height"), Item("funnel-transformer/small", "axis", "sequence", "torchscript")]
+    entry = "[[known]] number 2: model='tests/test_own.py::test_it[a]' check='save_load'"
+    assert known.unmatched(ran) == [f"{tmp_path / 'known.toml'}: {entry} matches no test of this run"]
+    assert len(known.unmatched([])) == 3
+    assert KnownFailures().unmatched([]) == []
+
+
+def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path, "").entries == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[known", "it is not TOML"),
+        ("[known]\nmodel = 'm'", "'known' is one table, not a list"),
+        ("known = [1]", r"\[\[known\]\] number 1 is no table"),
+        ("[[knwon]]", "the top-level key 'knwon' is unknown"),
+        ("[[known]]\nmodle = 'm'", "number 1: the key 'modle' is unknown\n    hint: did you mean 'model'?"),
+        ("[[known]]\ncomment = 'm'", "the key 'comment' is unknown\n    hint: the keys are: model, check"),
+        ("[[known]]\nmodel = 3", "model=3 is no text"),
+        ("[[known]]\nmodel = ' '", "model=' ' is no text"),
+        ("[[known]]\naxis = 'a'\nreason = 'r'", "number 1 has no model"),
+        ("[[known]]\nmodel = 'm'\naxis = 'a'", "has no reason"),
+        ("[[known]]\nmodel = 'm'\nreason = 'r'", "names neither a check nor an axis"),
+        ("[[known]]\nmodel = 'm'\nreason = 'r'\ncheck = 'joint'\naxis = 'a'", "check='joint' has no axis"),
+        ("[[known]]\nmodel='m'\nreason='r'\naxis='a'\nverdict='dynamic'", "verdict='dynamic' does not fail a test"),
+    ],
+)
+def test_a_malformed_file_says_where(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(OptionError, match=said) as error:
+        read(tmp_path, text)
+    assert str(error.value).startswith(f"known failures {str(tmp_path / 'known.toml')!r}: ")
+    assert "\n    hint: " in str(error.value)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="there is no such file"):
+        read_known_failures(str(tmp_path / "gone.toml"))
+    with pytest.raises(OptionError, match="it cannot be read"):
+        read_known_failures(str(tmp_path))
+    (tmp_path / "latin.toml").write_bytes("# é".encode("latin-1"))
+    with pytest.raises(OptionError, match="hint: give a text file in UTF-8"):
+        read_known_failures(str(tmp_path / "latin.toml"))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_torchscript.report.text import summary_lines
+from pytest_torchscript.report.wording import count_text, position
+from pytest_torchscript.results import AxisResult, ExportResult, ModelResult, RunReport
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "summary.txt"
+
+
+def test_the_summary(report: RunReport) -> None:
+    assert "\n".join(summary_lines(report)) + "\n" == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_nothing_was_checked() -> None:
+    assert list(summary_lines(RunReport())) == []
+    assert list(summary_lines(RunReport(models=[ModelResult("gone")]))) == ["gone: not loaded"]
+    assert list(summary_lines(RunReport(models=[ModelResult("gone", exports=[ExportResult("onnx")])])))[1:] == [
+        "  onnx: nothing checked"
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["dynamic", "fixed", "diverges", "static", "untested"])
+def test_every_verdict_is_shown(verdict: str) -> None:
+    export = ExportResult("torchscript", axes=[AxisResult("time", 1, 9, verdict, [1])])
+    assert verdict in "\n".join(summary_lines(RunReport(models=[ModelResult("m", exports=[export])])))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(109482240, "109.5 M"), (22713216, "22.7 M"), (999, "999"), (1234, "1.2 k"), (999_999, "1.0 M"), (7.2e9, "7.2 B")],
+)
+def test_counts(number: int, text: str) -> None:
+    assert count_text(number) == text
+
+
+def test_positions_are_logarithmic_and_stay_inside() -> None:
+    assert [position(size, 1, 16) for size in (1, 4, 16)] == [0, 0.5, 1]
+    assert position(5, 5, 5) == 0.5
+    assert position(0, 0, 16) == 0
+    assert position(99, 1, 16) == 1
