@@ -84,7 +84,7 @@ def _head_size(config: Any) -> int:
     return width // _number(config, "decoder_attention_heads", "num_attention_heads", "n_head")
 
 
-def pack_for(config: Any, names: tuple[str, ...], *, model_class: Optional[type] = None) -> Optional[Pack]:
+def pack_for(config: Any, names: tuple[str, ...], *, model_class: type | None = None) -> Pack | None:
     """Return what turns the keywords of one call into the model's own: flat caches joined into one object, else None."""
     if not any(name.startswith(PREFIX) for name in names):
         return None
@@ -97,7 +97,7 @@ def pack_for(config: Any, names: tuple[str, ...], *, model_class: Optional[type]
     return pack
 
 
-def pack_cache(config: Any, flat: Mapping[str, torch.Tensor], *, model_class: Optional[type] = None) -> Any:
+def pack_cache(config: Any, flat: Mapping[str, torch.Tensor], *, model_class: type | None = None) -> Any:
     """Return the cache object, or the tuples, that the installed transformers' models take for flat tensors.
 
     Releases before 5 hold both kinds of models; `model_class` tells which kind this one is.
@@ -122,7 +122,7 @@ def _by_layer(flat: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]
     return [layers[number] for number in sorted(layers)]
 
 
-def _takes_tuples(model_class: Optional[type]) -> bool:
+def _takes_tuples(model_class: type | None) -> bool:
     """Whether a model of a release before 5 still takes tuples of tensors."""
     import transformers
 

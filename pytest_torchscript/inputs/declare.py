@@ -33,7 +33,7 @@ def declare_inputs(inputs: Declared) -> InputSpec:
     return InputSpec({name: _with_role(name, spec) for name, spec in inputs.items()})
 
 
-def _with_role(name: str, spec: Union[TensorSpec, torch.Tensor]) -> TensorSpec:
+def _with_role(name: str, spec: TensorSpec | torch.Tensor) -> TensorSpec:
     if isinstance(spec, torch.Tensor):
         raise InputError(
             f"input {name!r}: an example tensor of shape {tuple(spec.shape)} does not tell which of its dims may move",

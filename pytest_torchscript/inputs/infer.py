@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
+from pytest_torchscript.inputs.caches import cache_inputs
+from pytest_torchscript.inputs.code import reads_parameter
+from pytest_torchscript.inputs.declare import declare_inputs
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
-from pytest_torchscript.inputs.rules import RULES
-from pytest_torchscript.spec import InputSpec, TensorSpec
+from pytest_torchscript.inputs.rules import rule_for
+from pytest_torchscript.inputs.text import past_length
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
 
 
 def infer_inputs(
@@ -19,27 +23,58 @@ def infer_inputs(
     embeds: bool = False,
     declared: Mapping[str, TensorSpec] | None = None,
 ) -> InputSpec:
-    """Return every input that an export of the model feeds, by name, in the order of its forward.
+    """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join the
     inferred ones. Raises InputError for a required input that no rule can make.
     """
     reading = Reading(config, model_class, task, embeds, read_signature(model_class))
+    given = dict(declare_inputs(declared)) if declared else {}
     inputs: dict[str, TensorSpec] = {}
-    for name, parameter in reading.parameters.items():
-        if declared and name in declared:
-            inputs[name] = declared[name]
-            continue
-        rule = RULES.get(name)
-        spec = rule(reading) if rule else None
+    for name in reading.parameters:
+        spec = given.pop(name) if name in given else _inferred(reading, name)
         if spec is not None:
             inputs[name] = spec
-        elif parameter.default is inspect.Parameter.empty:
-            raise undeclared(reading, name, "no rule makes it")
-    return InputSpec(inputs)
+    inputs.update(given)
+    if reading.with_past:
+        inputs.update(cache_inputs(config, past=past_length(reading)))
+    _check_entry(reading, inputs)
+    return InputSpec(described_once(inputs, first=declared or {}))
+
+
+def _inferred(reading: Reading, name: str) -> TensorSpec | None:
+    """Return the spec of one parameter, None where it is not fed, or raise where it must be and cannot."""
+    required = reading.parameters[name].default is inspect.Parameter.empty
+    rule = rule_for(reading, name)
+    spec = rule(reading) if rule and (required or reads_parameter(reading.model_class, name)) else None
+    if spec is None and required:
+        raise undeclared(reading, name, "no rule makes it")
+    return spec
+
+
+def _check_entry(reading: Reading, inputs: Mapping[str, TensorSpec]) -> None:
+    """Raise where nothing enters: the main input has a default, so that its absence would show only in a call."""
+    if reading.embeds and "inputs_embeds" not in inputs:
+        raise undeclared(reading, "inputs_embeds", "forward takes no such parameter")
+    entries = ("inputs_embeds",) if reading.embeds else ()
+    if not any(name in inputs for name in (reading.main_input, *entries)):
+        raise undeclared(reading, reading.main_input, "no rule makes it")
+
+
+def described_once(inputs: Mapping[str, TensorSpec], *, first: Mapping[str, TensorSpec]) -> dict[str, TensorSpec]:
+    """Return the inputs with one description an axis: a declared one replaces what was inferred."""
+    described: dict[str, Axis] = {}
+    for spec in (*first.values(), *inputs.values()):
+        for dim in spec.dims:
+            if isinstance(dim, Axis):
+                described.setdefault(dim.name, dim)
+    return {
+        name: spec.updated(dims=tuple(described[dim.name] if isinstance(dim, Axis) else dim for dim in spec.dims))
+        for name, spec in inputs.items()
+    }
 
 
 def call_defaults(config: Any, model_class: type, task: str = "default") -> dict[str, Any]:
-    """Return the constant keywords of every call: no cache is made or returned, unless the task is about it."""
-    parameters = read_signature(model_class)
-    return {"use_cache": False} if "use_cache" in parameters else {}
+    """Return the constant keywords of every call: a cache is made and returned only where the task is about it."""
+    takes_cache = "use_cache" in read_signature(model_class)
+    return {"use_cache": task.endswith("-with-past")} if takes_cache else {}

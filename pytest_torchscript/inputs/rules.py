@@ -12,55 +12,62 @@ from typing import Optional
 
 import torch
 
-from pytest_torchscript.inputs.reading import (
-    Reading,
-    batch_axis,
-    padding_id,
-    special_ids,
-    text_length,
-)
-from pytest_torchscript.spec import Axis, TensorSpec
+from pytest_torchscript.inputs import signals, text, vision
+from pytest_torchscript.inputs.reading import Reading
+from pytest_torchscript.spec import TensorSpec
 
 Rule = Callable[[Reading], Optional[TensorSpec]]
 
-TEXT = ("text", "encoder")
+
+def attention_mask(reading: Reading) -> TensorSpec | None:
+    """1 where a token, a frame or a sample is real; with a cache it covers the past too."""
+    if text.feeds_text(reading):
+        dims = text.text_dims(reading)
+        if reading.with_past and not reading.takes("decoder_input_ids"):
+            dims = (dims[0], "past_sequence + sequence")
+        return TensorSpec(*dims, dtype=torch.int64, low=0, high=2, role="mask", optional=True)
+    main = rule_for(reading, reading.main_input)
+    fewest = signals.receptive_field(reading) if reading.value("conv_kernel") else 1
+    return signals.mask_over(main(reading) if main else None, fewest=fewest)
 
 
-def text_dims(reading: Reading) -> tuple[Axis | str, ...]:
-    """Return the dims of a text input: one row a choice for multiple choice."""
-    sequence = Axis("sequence", max=text_length(reading, TEXT))
-    return (batch_axis(), sequence)
-
-
-def input_ids(reading: Reading) -> TensorSpec:
-    """Identifiers of the vocabulary."""
-    vocabulary = reading.require("vocab_size", within=TEXT, needed_by="input_ids")
-    return TensorSpec(
-        *text_dims(reading),
-        dtype=torch.int64,
-        low=0,
-        high=vocabulary,
-        role="ids",
-        pad=padding_id(reading, vocabulary, TEXT),
-        special=special_ids(reading, vocabulary, TEXT),
-    )
-
-
-def attention_mask(reading: Reading) -> TensorSpec:
-    """1 where a token is real."""
-    return TensorSpec(*text_dims(reading), dtype=torch.int64, low=0, high=2, role="mask", optional=True)
-
-
-def token_type_ids(reading: Reading) -> TensorSpec | None:
-    """Segments; a model with one type has nothing to tell apart."""
-    types = reading.number("type_vocab_size", within=TEXT, default=0) or 0
-    if types < 2:
-        return None
-    return TensorSpec(*text_dims(reading), dtype=torch.int64, low=0, high=types, role="types", optional=True)
-
-
+#: Parameter -> rule, for every model.
 RULES: Mapping[str, Rule] = {
-    "input_ids": input_ids,
+    "input_ids": text.input_ids,
+    "inputs_embeds": text.inputs_embeds,
     "attention_mask": attention_mask,
-    "token_type_ids": token_type_ids,
+    "token_type_ids": text.token_type_ids,
+    "bbox": text.bbox,
+    "xpath_tags_seq": text.xpath_tags,
+    "xpath_subs_seq": text.xpath_subscripts,
+    "decoder_input_ids": text.decoder_input_ids,
+    "pixel_values": vision.pixel_values,
+    "pixel_mask": vision.pixel_mask,
+    "visual_feats": vision.visual_feats,
+    "visual_pos": vision.visual_pos,
+    "input_values": signals.input_values,
+    "input_features": signals.input_features,
+    "decoder_input_values": signals.decoder_frames,
+    "inputs": signals.plain_inputs,
+    "past_values": signals.past_values,
+    "past_observed_mask": signals.past_observed_mask,
+    "past_time_features": signals.past_time_features,
+    "static_categorical_features": signals.static_categorical_features,
+    "static_real_features": signals.static_real_features,
+    "future_values": signals.future_values,
+    "future_time_features": signals.future_time_features,
 }
+
+#: Class -> parameter -> rule, where the same name holds something else than anywhere else.
+SPECIAL: Mapping[str, Mapping[str, Rule]] = {
+    # Neither prenet is part of the bare model: both sides take hidden states.
+    "SpeechT5Model": {
+        "input_values": lambda reading: signals.hidden_states(reading, "sequence"),
+        "decoder_input_values": lambda reading: signals.hidden_states(reading, "decoder_sequence"),
+    },
+}
+
+
+def rule_for(reading: Reading, parameter: str) -> Rule | None:
+    """Return the rule of a parameter: the class's own, else the general one."""
+    return SPECIAL.get(reading.model_class.__name__, {}).get(parameter, RULES.get(parameter))
