@@ -1,0 +1,175 @@
+"""The models of one process: each planned and loaded once, shared by its tests, freed after the last of them.
+
+The only module of the plugin that reaches the engine, and only inside functions: torch is imported by the first test that
+needs it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_torchscript.errors import Error, ModelError
+from pytest_torchscript.plugin.ids import PREFIX
+from pytest_torchscript.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_torchscript.checks import Case, CasePlan
+
+CaseKey = Hashable
+#: What hypothesis itself starts from: another number says that the user's profile was meant.
+_HYPOTHESIS_DEFAULT = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One model to check: a reference or a value (module, ``(module, inputs)``, or something callable that returns one).
+
+    Subjects of equal ``key`` are the same model under the same settings. ``label`` is its name in messages.
+    """
+
+    key: CaseKey
+    label: str
+    value: Any
+    settings: Settings
+    inputs: Mapping[str, Any] | None = None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep warnings of torch, transformers and the model out of the user's output; ``-W error`` must not change a verdict."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@dataclass
+class Cases:
+    """Plans and loaded cases by key. A failure is remembered too: it is told once, not tried again by every test.
+
+    ``keep_one`` (a worker of xdist, which cannot know which test is its last) frees a model when another is asked for.
+    """
+
+    config: pytest.Config
+    keep_one: bool = False
+    offline: bool = False
+    plans: dict[CaseKey, CasePlan | Error] = field(default_factory=dict)
+    loaded: dict[CaseKey, dict[str, Case | Error]] = field(default_factory=dict)
+    waiting: Counter[CaseKey] = field(default_factory=Counter)
+    told: dict[int, str] = field(default_factory=dict)
+
+    def plan(self, subject: Subject) -> CasePlan:
+        """Return the plan of a model. Raises the engine's errors."""
+        if subject.key not in self.plans:
+            with quiet():
+                try:
+                    self.plans[subject.key] = self._plan(subject)
+                except Error as error:
+                    self.plans[subject.key] = error
+        return _or_raise(self.plans[subject.key])
+
+    def case(self, subject: Subject, backend: str) -> Case:
+        """Return the loaded case of a model on one backend. Raises the engine's errors."""
+        if self.keep_one and subject.key not in self.loaded:
+            self.loaded.clear()
+        cases = self.loaded.setdefault(subject.key, {})
+        if backend not in cases:
+            plan = self.plan(subject)
+            with quiet():
+                try:
+                    cases[backend] = plan.load(backend)
+                except Error as error:
+                    cases[backend] = error
+        return _or_raise(cases[backend])
+
+    def first_to_tell(self, error: Error, nodeid: str) -> str:
+        """Return the test that told of a failure to load first: it fails, the others point at it."""
+        return self.told.setdefault(id(error), nodeid)
+
+    def known(self, key: CaseKey) -> bool:
+        """Whether a model was planned before."""
+        return key in self.plans
+
+    def expect(self, keys: Iterable[CaseKey]) -> None:
+        """Say which models the collected tests will ask for, one key a test."""
+        self.waiting.update(keys)
+
+    def release(self, key: CaseKey) -> None:
+        """Say that a test has finished; the model's last one frees it."""
+        self.waiting[key] -= 1
+        if self.waiting[key] <= 0 and not self.keep_one:
+            self.loaded.pop(key, None)
+            if not isinstance(self.plans.get(key), Error):
+                self.plans.pop(key, None)
+
+    def _plan(self, subject: Subject) -> CasePlan:
+        from pytest_torchscript import checks
+
+        value, inputs = model_and_inputs(subject.value)
+        if subject.inputs is not None:
+            inputs = subject.inputs
+        settings = with_profile(subject.settings)
+        if isinstance(value, str):
+            extra = None if inputs is not None else self._hooked_inputs(value, settings)
+            name = None if value == subject.label else subject.label
+            return checks.plan_case(value, settings, inputs=extra or inputs, name=name, offline=self.offline)
+        return checks.plan_case(value, settings, inputs=inputs, name=subject.label)
+
+    def _hooked_inputs(self, reference: str, settings: Settings) -> Any:
+        hook = self.config.hook.pytest_torchscript_inputs
+        if not hook.get_hookimpls():
+            return None
+        from pytest_torchscript.models.blueprint import plan_model
+        from pytest_torchscript.models.reference import parse_reference
+
+        blueprint = plan_model(parse_reference(reference), settings, offline=self.offline)
+        if blueprint.config is None:
+            return None
+        return hook(config=blueprint.config, model_class=blueprint.model_class, task=blueprint.task)
+
+
+def _or_raise(value: Any) -> Any:
+    if isinstance(value, Error):
+        raise value.with_traceback(None)
+    return value
+
+
+def model_and_inputs(value: Any) -> tuple[Any, Mapping[str, Any] | None]:
+    """Take apart what a fixture, marker or caller gives for a model: a reference, a module, a pair, or a maker of those."""
+    from torch import nn
+
+    if callable(value) and not isinstance(value, nn.Module):
+        value = value()
+    inputs = None
+    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Mapping):
+        value, inputs = value
+    if isinstance(value, (str, nn.Module)):
+        return value, inputs
+    raise ModelError(
+        f"{type(value).__name__} is not a model",
+        hint="give an nn.Module, (module, inputs) or a reference such as 'bert-base-uncased'",
+    )
+
+
+def with_profile(settings: Settings) -> Settings:
+    """Return the settings with the examples of the hypothesis profile, where the user chose another than the default."""
+    if settings.max_examples is not None:
+        return settings
+    import hypothesis
+
+    chosen = hypothesis.settings().max_examples
+    return settings if chosen == _HYPOTHESIS_DEFAULT else replace(settings, max_examples=chosen)
+
+
+def told(error: Error, label: str) -> str:
+    """Return an error as every failure of a model begins: ``torchscript::REFERENCE: …``."""
+    text = str(error)
+    if text.startswith(f"{PREFIX}::"):
+        return text
+    return f"{PREFIX}::{text}" if text.startswith(f"{label}: ") else f"{PREFIX}::{label}: {text}"

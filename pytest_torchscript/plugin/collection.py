@@ -1,0 +1,262 @@
+"""One collector a model, beside the files of the folder, and which of its tests a run wants.
+
+The collector's path is the rootdir: hooks and fixtures of the rootdir's conftest.py apply to the suite as to any test.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_torchscript.errors import Error, OptionError, closest
+from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin.cases import Cases, Subject
+from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, SuiteId
+from pytest_torchscript.plugin.keys import CASE_KEY, CASES, RUN
+from pytest_torchscript.plugin.options import Run
+
+SUITE = "pytest_torchscript.suite"
+#: The one test of a reference that could not be resolved.
+UNRESOLVED = "test_model"
+FIXTURE = "_torchscript_suite"
+NEURON_BACKENDS = ("neuron", "neuronx")
+
+
+def wanted_tests(run: Run, axes: Sequence[str] | None) -> Iterator[tuple[str, list[str | None], list[str]]]:
+    """Yield each test function with the axes and backends it is repeated for. ``axes`` None: not known before the run."""
+    backends = list(run.settings.backends)
+    neuron = [backend for backend in backends if backend in NEURON_BACKENDS]
+    for name in importlib.import_module(SUITE).TESTS:
+        if name == "test_axis" and axes is not None:
+            if axes:
+                yield name, list(axes), backends
+        elif name == "test_neuron":
+            if neuron:
+                yield name, [None], neuron
+        elif name != "test_speed" or run.speed:
+            yield name, [None], backends
+
+
+def test_names(run: Run, axes: Sequence[str] | None) -> Iterator[str]:
+    """Yield the names of a suite's tests: ``test_axis[sequence]``, with more than one backend ``test_axis[sequence-onnx]``."""
+    many = len(run.settings.backends) > 1
+    for name, named_axes, backends in wanted_tests(run, axes):
+        for axis in named_axes:
+            for backend in backends:
+                params = [part for part in (axis, backend if many else None) if part]
+                yield f"{name}[{'-'.join(params)}]" if params else name
+
+
+class TorchScriptModel(pytest.Module):
+    """The suite of one model: a module of tests whose name is the reference."""
+
+    subject: Subject | None = None
+    error: Error | None = None
+    axes: tuple[str, ...] | None = None
+
+    @classmethod
+    def for_reference(cls, session: pytest.Session, reference: str) -> TorchScriptModel:
+        """Return the collector of a reference, as a child of the session."""
+        node: TorchScriptModel = cls.from_parent(
+            session, path=session.config.rootpath, name=reference, nodeid=_node_id(session, reference)
+        )
+        return node
+
+    def _getobj(self) -> ModuleType:
+        return importlib.import_module(SUITE)
+
+    def funcnamefilter(self, name: str) -> bool:
+        """Take every test of the suite, whatever ``python_functions`` says of the user's own."""
+        return name.startswith("test_")
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        """Return the tests of this model: all of them, or the one that says why there are none."""
+        run = self.config.stash[RUN]
+        names = [UNRESOLVED] if self.error else [name for name, _, _ in wanted_tests(run, self.axes)]
+        items: list[Any] = []
+        for name in names:
+            made = self.ihook.pytest_pycollect_makeitem(collector=self, name=name, obj=getattr(self.obj, name))
+            items.extend(made or ())
+        backends = list(run.settings.backends)
+        items.sort(key=lambda item: backends.index(item.callspec.params[FIXTURE]))  # one export after the other
+        for item in items:
+            _settle_id(item)
+            item.stash[CASE_KEY] = self.key
+        return items
+
+    @property
+    def key(self) -> object:
+        """What tells the model of this suite from others."""
+        return self.subject.key if self.subject else (CONFTEST,)
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Repeat one test function for its axes and backends."""
+        run = self.config.stash[RUN]
+        axes: list[str | None] = [None]
+        backends = list(run.settings.backends)
+        for name, named_axes, its_backends in wanted_tests(run, self.axes):
+            if name == metafunc.function.__name__:
+                axes, backends = named_axes, its_backends
+        if "axis" in metafunc.fixturenames:
+            ids: list[Any] = [axis if axis else pytest.HIDDEN_PARAM for axis in axes]
+            metafunc.parametrize("axis", axes, ids=ids)
+        many = len(run.settings.backends) > 1 and not self.error
+        chosen = backends[:1] if self.error else backends
+        metafunc.parametrize(FIXTURE, chosen, indirect=True, ids=chosen if many else [pytest.HIDDEN_PARAM])
+
+
+def _node_id(session: pytest.Session, reference: str) -> Any:
+    """Return the collector's id; from pytest 9.1 ids have parts, and brackets in a reference must not be read as params."""
+    structured = getattr(session, "id", None)
+    if structured is None:
+        return f"{PREFIX}::{reference}"
+    return type(structured)(path=PREFIX, names=(reference,))
+
+
+def _settle_id(item: Any) -> None:
+    """Give an item the id that pytest would read from its text: ``--lf`` compares it with one read from the cache."""
+    structured = getattr(item, "_id", None)
+    if structured is not None:
+        item._id = type(structured).parse(item.nodeid)
+
+
+def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the tests of every suite that the run wants to the collected ones. Raises UsageError."""
+    config = session.config
+    run, cases = config.stash[RUN], config.stash[CASES]
+    nodes = [_planned(session, reference, run, cases) for reference in run.suites]
+    if wants_conftest(config, run):
+        nodes.append(_from_conftest(session))
+    if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
+        check_names(config, [node.subject for node in nodes if node.subject])
+        check_ids(config, {node.name: None if node.error else node.axes for node in nodes}, unresolved=_failed(nodes))
+    for node in nodes:
+        items.extend(_expand(node, run.ids))
+
+
+def _failed(nodes: Iterable[TorchScriptModel]) -> set[str]:
+    return {node.name for node in nodes if node.error}
+
+
+def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) -> TorchScriptModel:
+    node = TorchScriptModel.for_reference(session, reference)
+    node.subject = reference_subject(reference, run)
+    try:
+        node.axes = cases.plan(node.subject).axes
+    except Error as error:
+        node.error = error
+    return node
+
+
+def _from_conftest(session: pytest.Session) -> TorchScriptModel:
+    node = TorchScriptModel.for_reference(session, CONFTEST)
+    if override.is_parametrised(session):
+        node.add_marker(pytest.mark.usefixtures(override.NAME))  # pytest then repeats every test for its params
+    return node
+
+
+def reference_subject(reference: str, run: Run) -> Subject:
+    """Return what a reference of the command line means, for the suite and for tests of the user's own."""
+    return Subject((PREFIX, reference), reference, reference, run.settings)
+
+
+def _expand(node: TorchScriptModel, ids: Sequence[SuiteId]) -> list[pytest.Item]:
+    """Return the wanted items of a node, told to pytest as a collection of it would be.
+
+    Not by ``session.genitems``: there ``--lf`` filters files that it believes not to have failed.
+    """
+    own = [suite_id for suite_id in ids if suite_id.reference == node.name]
+    items: list[Any] = [
+        item for item in node.collect() if not own or node.error or any(suite_id.names(item.name) for suite_id in own)
+    ]
+    for item in items:
+        node.ihook.pytest_itemcollected(item=item)
+    report = pytest.CollectReport(nodeid=node.nodeid, outcome="passed", longrepr=None, result=items)
+    node.ihook.pytest_collectreport(report=report)
+    return items
+
+
+def wants_conftest(config: pytest.Config, run: Run) -> bool:
+    """Whether the suite of the overridden fixture is to be collected. Raises UsageError where it stands elsewhere."""
+    if run.ids:
+        return any(suite_id.reference == CONFTEST for suite_id in run.ids)
+    if run.models or _names_files(config):
+        return False
+    found = override.find(config)
+    if found is None:
+        return False
+    if not found.at_root:
+        raise pytest.UsageError(
+            f"fixture '{override.NAME}' is overridden in {found.path}, but the suite for it needs it in the rootdir's "
+            f"conftest.py: {config.rootpath / 'conftest.py'}\n"
+            "    hint: move it there, or name the model with --torchscript-model"
+        )
+    return True
+
+
+def _names_files(config: pytest.Config) -> bool:
+    """Whether the user asked for single files or tests: then a suite that was not asked for stays out."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        return False
+    return not any(os.path.isdir(config.invocation_params.dir / arg) for arg in config.args)  # noqa: PTH112
+
+
+def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
+    """Raise UsageError for an axis or input that an option names and no model has. Silent where a model is not known."""
+    run, cases = config.stash[RUN], config.stash[CASES]
+    if not subjects or not (run.settings.axes or run.settings.anchor or run.settings.leave_out):
+        return
+    try:
+        plans = [cases.plan(subject) for subject in subjects]
+    except Error:
+        return  # its own test says so
+    from pytest_torchscript import checks
+
+    try:
+        checks.check_names(plans, run.settings)
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def check_ids(
+    config: pytest.Config, axes: dict[str, tuple[str, ...] | None], *, unresolved: Iterable[str] = ()
+) -> None:
+    """Raise UsageError for an id that names no test of its suite."""
+    run = config.stash[RUN]
+    for suite_id in run.ids:
+        reference = suite_id.reference
+        if reference in unresolved:
+            continue
+        names = list(test_names(run, axes[reference])) if reference in axes else []
+        if any(suite_id.names(name) for name in names):
+            continue
+        if reference == CONFTEST and not names:
+            hint = f"override the fixture '{override.NAME}' in {config.rootpath / 'conftest.py'}"
+        else:
+            near = closest(suite_id.test, names)
+            hint = (f"did you mean {near!r}? " if near else "") + "its tests are: " + ", ".join(names)
+        raise pytest.UsageError(f"not found: {suite_id}\n    hint: {hint}")
+
+
+def check_on_controller(config: pytest.Config) -> None:
+    """Do on xdist's controller, which collects nothing, what `add_suites` checks: a worker cannot end the run properly."""
+    run, cases = config.stash[RUN], config.stash[CASES]
+    conftest = wants_conftest(config, run)
+    named = run.settings.axes or run.settings.anchor or run.settings.leave_out
+    if not (named or run.ids):
+        return
+    subjects = [reference_subject(reference, run) for reference in run.suites]
+    check_names(config, subjects)
+    axes: dict[str, tuple[str, ...] | None] = {CONFTEST: None} if conftest else {}
+    unresolved = set()
+    for subject in subjects:
+        try:
+            axes[subject.label] = cases.plan(subject).axes
+        except Error:
+            unresolved.add(subject.label)
+    check_ids(config, axes, unresolved=unresolved)

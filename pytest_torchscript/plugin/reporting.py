@@ -1,0 +1,218 @@
+"""From tests to the report: what a test found goes out on its report object, and the controller joins it into one record."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, split_nodeid
+from pytest_torchscript.plugin.keys import PAYLOAD, RUN
+from pytest_torchscript.plugin.options import Run
+from pytest_torchscript.results import (
+    ERROR,
+    FAILED,
+    PASSED,
+    SKIPPED,
+    CheckResult,
+    ExportResult,
+    ModelResult,
+    RunReport,
+    from_plain,
+    merge_models,
+)
+
+#: Packages whose versions a report and the header name, where they are installed.
+PACKAGES = ("torch", "transformers", "hypothesis")
+_NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
+
+
+def attach(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Put what a test found onto its report: an attribute of plain data, which xdist and reportlog carry."""
+    payload = item.stash.get(PAYLOAD, None)
+    suite = split_nodeid(item.nodeid) is not None
+    if suite:
+        report.sections = []  # what torch or a progress bar printed explains nothing
+    if payload is not None and (report.when == "call" or report.outcome == FAILED):
+        report.torchscript = dict(payload)  # type: ignore[attr-defined]
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Joins the reports of a run into one record. A plugin of its own, on the controller or in the one process there is."""
+
+    config: pytest.Config
+    run: Run
+    ended: dict[str, list[ModelResult]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    report: RunReport | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in what a test found."""
+        self.add(report)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the report, unless nothing was to run."""
+        if not self.config.option.collectonly and exitstatus != pytest.ExitCode.USAGE_ERROR:
+            self.finish()
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Show what was found, also under ``-q``."""
+        summarise(self, terminalreporter)
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backends of the run."""
+        return self.run.settings.backends
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in the report of one phase of one test. A later one, of a rerun, replaces an earlier one."""
+        payload: Mapping[str, Any] = getattr(report, "torchscript", None) or {}
+        suite = split_nodeid(report.nodeid) is not None
+        if not suite and not payload:
+            return
+        if report.when in ("setup", "teardown") and report.outcome == PASSED:
+            return
+        found = [from_plain(ModelResult, piece) for piece in payload.get("pieces", ())]
+        if suite:
+            found = self._suite_pieces(report, payload, found)
+        elif not found:
+            found = [own_piece(report, payload)]
+        self.ended[report.nodeid] = found
+
+    def _suite_pieces(
+        self, report: pytest.TestReport, payload: Mapping[str, Any], found: list[ModelResult]
+    ) -> list[ModelResult]:
+        outcome, message = outcome_of(report)
+        if not found:
+            return [self._bare_piece(report, payload, outcome, message)]
+        check = found[0].checks[0]
+        if outcome == SKIPPED and check.outcome != SKIPPED:  # an expected failure
+            check.outcome, check.message = SKIPPED, message
+        if outcome == FAILED and check.outcome in (PASSED, SKIPPED):  # an unexpected pass, or pytest's own objection
+            check.outcome, check.message = (FAILED if report.when == "call" else ERROR), message
+        return found
+
+    def _bare_piece(
+        self, report: pytest.TestReport, payload: Mapping[str, Any], outcome: str, message: str
+    ) -> ModelResult:
+        """Return the record of a test that ended without one: it was skipped, it timed out, or its worker died."""
+        suite_id = split_nodeid(report.nodeid)
+        assert suite_id is not None
+        name, backend = suite_id.test[len("test_") :], payload.get("backend") or self.backends[0]
+        if len(self.backends) > 1:
+            name, backend = _without_backend(name, self.backends, backend)
+        check = CheckResult(name, SKIPPED if outcome == SKIPPED else ERROR, report.duration or 0.0, message)
+        return ModelResult(suite_id.reference, exports=[ExportResult(backend, checks=[check])])
+
+    def finish(self) -> None:
+        """Join everything into one record and write it wherever the user wanted it, once."""
+        pieces = [piece for nodeid in sorted(self.ended, key=self._order) for piece in self.ended[nodeid]]
+        self.report = RunReport(environment(), merge_models(pieces))
+        self.config.hook.pytest_torchscript_report(config=self.config, report=self.report)
+        self._write(self.report)
+
+    def _order(self, nodeid: str) -> tuple[int, str, int]:
+        """Models as the user named them, then users' own tests; the tests of a model as the suite has them."""
+        from pytest_torchscript.suite import TESTS
+
+        suite_id = split_nodeid(nodeid)
+        if suite_id is None:
+            return len(self.run.suites) + 1, "", 0
+        names = self.run.suites
+        place = names.index(suite_id.reference) if suite_id.reference in names else len(names)
+        function = suite_id.test.partition("[")[0]
+        return place, suite_id.reference, TESTS.index(function) if function in TESTS else -1
+
+    def _write(self, report: RunReport) -> None:
+        for path in self.run.reports:
+            from pytest_torchscript.report.writers import writer_for
+
+            try:
+                path.write_bytes(writer_for(path)(report))
+            except OSError as error:
+                self.problems.append(f"report {str(path)!r} could not be written: {error}")
+            else:
+                self.written.append(str(path))
+
+
+def _without_backend(name: str, backends: tuple[str, ...], default: str) -> tuple[str, str]:
+    stem, bracket, params = name.rstrip("]").partition("[")
+    for backend in backends:
+        if bracket and params == backend:
+            return stem, backend
+        if bracket and params.endswith(f"-{backend}"):
+            return f"{stem}[{params[: -len(backend) - 1]}]", backend
+    return name, default
+
+
+def outcome_of(report: pytest.TestReport) -> tuple[str, str]:
+    """Return how a test ended, and what pytest says about it."""
+    if hasattr(report, "wasxfail"):
+        reason = report.wasxfail
+        return SKIPPED, reason if reason.startswith("known: ") else f"known: {reason}"
+    if report.outcome == "skipped":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        return SKIPPED, reason.removeprefix("Skipped: ")
+    return (FAILED if report.outcome == "failed" else PASSED), report.longreprtext.strip()
+
+
+def own_piece(report: pytest.TestReport, payload: Mapping[str, Any]) -> ModelResult:
+    """Return the record of a user's own test that used the pieces and not ``check``: how it ended."""
+    outcome, message = outcome_of(report)
+    name = report.nodeid.rpartition("::")[2]
+    check = CheckResult(name[5:] if name.startswith("test_") else name, outcome, report.duration, message)
+    model = from_plain(ModelResult, payload["about"]) if "about" in payload else ModelResult(report.nodeid)
+    model.exports = [ExportResult(payload.get("backend", "torchscript"), checks=[check])]
+    return model
+
+
+def environment() -> dict[str, str]:
+    """Return the versions that a result depends on, without importing what they are of."""
+    from pytest_torchscript import __version__
+
+    versions = {"pytest_torchscript": __version__, **dict(_versions(PACKAGES + _NEURON_PACKAGES))}
+    return {**versions, "python": platform.python_version(), "pytest": pytest.__version__}
+
+
+def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+
+
+def header(config: pytest.Config) -> str | None:
+    """Return the line of the header: what is checked, with which versions. None where the run does not use the plugin."""
+    run = config.stash[RUN]
+    names = list(run.suites)
+    if not names and override.find(config) is None:
+        return None
+    versions = ", ".join(f"{package} {version}" for package, version in _versions(PACKAGES))
+    line = f"{PREFIX}: {', '.join(names) or CONFTEST} | {versions}"
+    neuron = run.settings.neuron != "auto" or any("neuron" in backend for backend in run.settings.backends)
+    return f"{line} | neuron: {run.settings.neuron}" if neuron else line
+
+
+def summarise(recorder: Recorder, terminal: Any) -> None:
+    """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
+    if recorder.report is None or not (recorder.report.models or recorder.problems or recorder.written):
+        return
+    from pytest_torchscript.report.text import summary_lines
+
+    terminal.section(PREFIX)
+    for line in summary_lines(recorder.report):
+        terminal.line(line)
+    for path in recorder.written:
+        terminal.line(f"report: {path}")
+    for problem in recorder.problems:
+        terminal.line(problem, red=True)
+
+

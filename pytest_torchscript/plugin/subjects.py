@@ -1,0 +1,116 @@
+"""Which model a user's own test is given: the marker's, else the overridden fixture's, else those of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_torchscript.errors import OptionError
+from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
+from pytest_torchscript.plugin.collection import reference_subject
+from pytest_torchscript.plugin.ids import CONFTEST
+from pytest_torchscript.plugin.keys import CASES, RUN
+from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of
+
+FIXTURE = "_torchscript_case"
+NO_MODEL = OptionError(
+    "no model for the torchscript fixtures of this test",
+    evidence=[
+        "mark the test: @pytest.mark.torchscript(model=MyEncoder, inputs={...})",
+        f"or override the fixture {override.NAME!r} in conftest.py",
+        "or run pytest with --torchscript-model",
+    ],
+    hint="name a model in one of these three ways",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What one own test is parametrised with. Every one differs from every other: fixtures are made anew for each test."""
+
+    reference: str | None = None
+    backend: str | None = None
+
+    def backend_for(self, config: pytest.Config) -> str:
+        """Return the backend, where the test was not repeated for several."""
+        return self.backend or config.stash[RUN].settings.backends[0]
+
+
+def parametrize_own(metafunc: pytest.Metafunc) -> None:
+    """Repeat a user's own test for the models and backends that it gets, where these are more than one."""
+    config, node = metafunc.config, metafunc.definition
+    run = config.stash[RUN]
+    try:
+        declared = declaration_of(node)
+        backends = changed(run.settings, declared.changes).backends
+    except OptionError:
+        declared, backends = Declaration(model=object()), run.settings.backends[:1]  # its set-up says what is wrong
+    references: tuple[str | None, ...] = (None,)
+    if declared.model is None and not override.in_force(node):
+        references = run.suites or (None,)
+    requests, ids = [], []
+    for reference in references:
+        for backend in backends:
+            parts = [part for part in (reference, backend if len(backends) > 1 else None) if part]
+            requests.append(Request(reference, backend))
+            ids.append("-".join(parts) if parts else pytest.HIDDEN_PARAM)
+    metafunc.parametrize(FIXTURE, requests, ids=ids, indirect=True, scope="module")
+
+
+def own_subject(item: pytest.Item, wanted: Request) -> Subject:
+    """Return the model of a user's own test. OptionError where it has none."""
+    run = item.config.stash[RUN]
+    declared = declaration_of(item)
+    settings = changed(run.settings, declared.changes)
+    key = own_key(item, wanted)
+    if declared.model is not None:
+        return Subject(key, item.nodeid, declared.model, settings, declared.inputs)
+    if override.in_force(item):
+        return Subject(key, item.nodeid, item_value(item, override.NAME), settings, declared.inputs)
+    if wanted.reference is None:
+        raise NO_MODEL
+    if not declared.changes and declared.inputs is None:
+        return reference_subject(wanted.reference, run)
+    return Subject(key, wanted.reference, wanted.reference, settings, declared.inputs)
+
+
+def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
+    """Return what tells the model of this test from those of others.
+
+    Tests under the same markers share a model. An overridden fixture may give each test another one.
+    """
+    marks = tuple(id(mark) for mark in item.iter_markers(MARKER))
+    if override.in_force(item) and not _marker_has_model(item):
+        return (override.NAME, item.nodeid)
+    if wanted.reference is not None and not marks:
+        return reference_subject(wanted.reference, item.config.stash[RUN]).key
+    return (MARKER, wanted.reference, *marks)
+
+
+def _marker_has_model(item: pytest.Item) -> bool:
+    try:
+        return declaration_of(item).model is not None
+    except OptionError:
+        return True
+
+
+def item_value(item: Any, fixture: str) -> Any:
+    """Return a fixture's value as the test itself would get it, whatever its scope."""
+    return item._request.getfixturevalue(fixture)
+
+
+def conftest_key(item: Any) -> CaseKey:
+    """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
+    callspec = getattr(item, "callspec", None)
+    return (CONFTEST, callspec.indices.get(override.NAME) if callspec else None)
+
+
+def conftest_subject(request: pytest.FixtureRequest) -> Subject:
+    """Return the model of the overridden fixture; it is asked for once, not by every test of the suite."""
+    cases: Cases = request.config.stash[CASES]
+    key = conftest_key(request.node)
+    value = None if cases.known(key) else request.getfixturevalue(override.NAME)
+    return Subject(key, CONFTEST, value, request.config.stash[RUN].settings)
