@@ -63,7 +63,10 @@ def children(value: Any) -> list[tuple[str, Any]] | None:
 
 
 def _object_children(value: Any) -> list[tuple[str, Any]] | None:
-    """Return the attributes of an object that hold tensors: how transformers' caches carry keys and values."""
+    """Return the public attributes of an object that hold tensors: how transformers' caches carry keys and values.
+
+    What a cache notes about itself is no output: private attributes, and containers of plain flags and counts.
+    """
     import torch
 
     attributes = getattr(value, "__dict__", None)
@@ -73,8 +76,18 @@ def _object_children(value: Any) -> list[tuple[str, Any]] | None:
     return [
         (f".{name}", child)
         for name, child in attributes.items()
-        if isinstance(child, holders) or (hasattr(child, "__dict__") and not callable(child) and _is_cache(child))
+        if not name.startswith("_")
+        and not _is_notes(child)
+        and (isinstance(child, holders) or (hasattr(child, "__dict__") and not callable(child) and _is_cache(child)))
     ]
+
+
+def _is_notes(value: Any) -> bool:
+    """Whether a container holds flags and counts alone: ``EncoderDecoderCache.is_updated``."""
+    if not isinstance(value, (dict, list, tuple)):
+        return False
+    members = list(value.values()) if isinstance(value, dict) else list(value)
+    return bool(members) and all(isinstance(member, (bool, int, float, str)) for member in members)
 
 
 def _is_cache(value: Any) -> bool:
