@@ -11,8 +11,8 @@ from pytest_torchscript.inputs.code import reads_parameter
 from pytest_torchscript.inputs.declare import declare_inputs
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
 from pytest_torchscript.inputs.rules import rule_for
-from pytest_torchscript.inputs.text import past_length
-from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
+from pytest_torchscript.inputs.text import feeds_text, past_length
+from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec
 
 
 def infer_inputs(
@@ -37,7 +37,7 @@ def infer_inputs(
             inputs[name] = spec
     inputs.update(given)
     if reading.with_past:
-        inputs.update(cache_inputs(config, past=past_length(reading)))
+        inputs.update(cache_inputs(config, past=past_length(reading), source=_source(reading)))
     _check_entry(reading, inputs)
     return InputSpec(described_once(inputs, first=declared or {}))
 
@@ -50,6 +50,14 @@ def _inferred(reading: Reading, name: str) -> TensorSpec | None:
     if spec is None and required:
         raise undeclared(reading, name, "no rule makes it")
     return spec
+
+
+def _source(reading: Reading) -> Dim:
+    """Return how long what the decoder keeps of the encoder is: as the text, exactly what Whisper has, else any length."""
+    if feeds_text(reading):
+        return "sequence"
+    exact = reading.number("max_source_positions") if reading.main_input == "input_features" else None
+    return exact or Axis("encoder_sequence")
 
 
 def _check_entry(reading: Reading, inputs: Mapping[str, TensorSpec]) -> None:

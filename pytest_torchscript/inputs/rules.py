@@ -26,6 +26,8 @@ def attention_mask(reading: Reading) -> TensorSpec | None:
         if reading.with_past and not reading.takes("decoder_input_ids"):
             dims = (dims[0], "past_sequence + sequence")
         return TensorSpec(*dims, dtype=torch.int64, low=0, high=2, role="mask", optional=True)
+    if reading.with_past:  # what an encoder keeps of a sound is shorter than the sound: no mask fits both
+        return None
     main = rule_for(reading, reading.main_input)
     fewest = signals.receptive_field(reading) if reading.value("conv_kernel") else 1
     return signals.mask_over(main(reading) if main else None, fewest=fewest)
@@ -58,8 +60,13 @@ RULES: Mapping[str, Rule] = {
     "future_time_features": signals.future_time_features,
 }
 
+_LONGFORMER_QUESTION: Mapping[str, Rule] = {"global_attention_mask": text.global_attention_mask}
+
 #: Class -> parameter -> rule, where the same name holds something else than anywhere else.
 SPECIAL: Mapping[str, Mapping[str, Rule]] = {
+    # Without it both heads look for three separators in every row.
+    "LongformerForQuestionAnswering": _LONGFORMER_QUESTION,
+    "LongformerForMultipleChoice": _LONGFORMER_QUESTION,
     # Neither prenet is part of the bare model: both sides take hidden states.
     "SpeechT5Model": {
         "input_values": lambda reading: signals.hidden_states(reading, "sequence"),

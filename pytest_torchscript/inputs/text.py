@@ -180,3 +180,12 @@ def past_length(reading: Reading) -> Axis:
     if reading.takes("past_key_values"):
         return past_axes(text_length(reading, TEXT, _ENCODER_POSITIONS))[1]
     raise undeclared(reading, "past_key_values", f"the task {reading.task!r} needs a cache, and forward takes none")
+
+
+def global_attention_mask(reading: Reading) -> TensorSpec:
+    """1 where a token is seen by all: the first one, so that no separators need stand in every row."""
+
+    def first_position(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ARG001
+        return (torch.arange(shape[-1]) == 0).long().expand(shape).clone()
+
+    return TensorSpec(*text_dims(reading), dtype=torch.int64, fill=first_position)
