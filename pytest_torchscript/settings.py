@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_torchscript.spec import Axis
 
@@ -45,7 +46,8 @@ class Settings:
     """How models are built, exported, moved and judged. Defaults are those of the command line.
 
     ``task`` None means the checkpoint's own. ``anchor`` maps axis names to sizes; ``leave_out`` names optional inputs
-    that the main trace is made without. ``max_examples`` None follows the hypothesis profile.
+    that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``neuron_options`` are
+    those of a Neuron compilation, by name (backends/neuron_options.py); ``cache`` is a folder for compiled artifacts.
     """
 
     weights: str = "auto"
@@ -60,6 +62,7 @@ class Settings:
     atol: float | None = None
     trust_remote_code: bool = False
     neuron: str = "auto"
+    neuron_options: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
     seed: int = 0
     offline: bool = False
