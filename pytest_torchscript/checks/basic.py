@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import cause_lines, explain_values
+from pytest_torchscript.checks.causes import cause_lines, causes_at, explain_values
 from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
@@ -17,6 +17,7 @@ from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.models.randomness import active_dropout
 from pytest_torchscript.outputs import tensor_leaves
+from pytest_torchscript.spec import Axis
 
 
 def check_trace(case: Case) -> Finding:
@@ -31,7 +32,7 @@ def check_trace(case: Case) -> Finding:
             [first_line(error), *_place(error)],
             "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
         )
-    notes = sorted({f"{note.file}:{note.line}: {note.text}" for note in case.anchor_trace.notes})
+    notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in case.anchor_trace.warnings})
     lines = [f"traced at {format_sizes(case.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
     return Finding.passed("\n    ".join([*lines, *notes[:8]]), signature=signature_of(case), device=dict(case.artifact.details) or None)
@@ -122,33 +123,53 @@ def lines_of(trial: Trial) -> list[str]:
 
 
 def check_joint(case: Case) -> Finding:
-    """All axes at once: their corners, and what hypothesis draws."""
-    axes = case.spec.moving
-    if len(axes) < 2:
-        return Finding.skipped("fewer than two axes move")
-    limit = 2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items())
-    corner = {name: axis.first for name, axis in axes.items()}
-    drawn = draw_sizes(axes, examples_wanted(case.settings), case.settings.seed)
-    tried = 0
-    for sizes in [corner, *drawn]:
-        joint = {**case.sizes, **sizes}
-        if volume(joint) > limit:
-            joint = {**joint, **{name: case.sizes[name] for name in list(axes)[:1]}}
-        trial = case.try_sizes(joint) if volume(joint) <= limit else Trial(REFUSED)
-        if trial.fails:
-            return _joint_failure(case, joint, trial)
-        tried += trial.status != REFUSED
+    """All axes at once: their lower corner, and what hypothesis draws.
+
+    An axis that is wrong when it moves alone is told by its own test: here it stays at the anchor.
+    """
+    held: list[str] = []
+    while True:
+        axes = {name: axis for name, axis in case.spec.moving.items() if name not in held}
+        if len(axes) < 2:
+            beside = f" beside {', '.join(held)}, wrong when moved alone: see its test_axis" if held else ""
+            return Finding.skipped(f"fewer than two axes move{beside}")
+        joint, tried = _first_joint_failure(case, axes)
+        if joint is None:
+            break
+        alone = _wrong_alone(case, joint)
+        if not alone:
+            return _joint_failure(case, joint)
+        held += alone
     if not tried:
         return Finding.skipped("eager takes none of the joint sizes drawn")
-    return Finding.passed(f"{tried} joint sizes")
+    return Finding.passed(f"{tried} joint sizes of {', '.join(axes)}")
 
 
-def _joint_failure(case: Case, joint: Mapping[str, int], trial: Trial) -> Finding:
-    from pytest_torchscript.checks.causes import causes_at
+def _first_joint_failure(case: Case, axes: Mapping[str, Axis]) -> tuple[dict[str, int] | None, int]:
+    """Return the first joint sizes that fail, and how many eager took before."""
+    limit = 2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items())
+    corner = {name: axis.first for name, axis in axes.items()}
+    tried = 0
+    for sizes in [corner, *draw_sizes(axes, examples_wanted(case.settings), case.settings.seed)]:
+        joint = {**case.sizes, **sizes}
+        if volume(joint) > limit:  # both ends at once cost their product: the first axis stays small
+            joint[next(iter(axes))] = case.sizes[next(iter(axes))]
+        trial = case.try_sizes(joint) if volume(joint) <= limit else Trial(REFUSED)
+        if trial.fails:
+            return joint, tried
+        tried += trial.status != REFUSED
+    return None, tried
 
-    smallest = smallest_failing(joint, lambda sizes: case.try_sizes(sizes).status == trial.status, case.spec.moving)
+
+def _wrong_alone(case: Case, joint: Mapping[str, int]) -> list[str]:
+    return [name for name, size in joint.items() if case.try_sizes({**case.sizes, name: size}).fails]
+
+
+def _joint_failure(case: Case, joint: Mapping[str, int]) -> Finding:
+    status = case.try_sizes(joint).status
+    smallest = smallest_failing(joint, lambda sizes: case.try_sizes(sizes).status == status, case.spec.moving)
     moved = next((name for name in smallest if smallest[name] != case.sizes[name]), next(iter(smallest)))
-    verb = {DIFFERS: "wrong", RAISES: "raises"}[trial.status]
+    verb = {DIFFERS: "wrong", RAISES: "raises"}[status]
     return Finding.failed(
         f"all axes at once: traced at {format_sizes(case.sizes)}, {verb} at {format_sizes(smallest)}",
         [*lines_of(case.try_sizes(smallest)), *cause_lines(causes_at(case, moved, smallest))],

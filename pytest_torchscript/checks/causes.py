@@ -11,7 +11,7 @@ from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.sizes import neighbour
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
-from pytest_torchscript.tracing.hints import note_causes, size_hints
+from pytest_torchscript.tracing.hints import size_hints
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def suspect_axis(case: Case, axis: str) -> Suspicion:
     """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
     size = neighbour(case.spec.axes[axis], case.sizes[axis])
     causes = causes_at(case, axis, {**case.sizes, axis: size})
-    return Suspicion(tuple(causes), size_hints(causes, case.anchor_trace.notes))
+    return Suspicion(tuple(causes), size_hints(causes, case.anchor_trace.warnings))
 
 
 def causes_at(case: Case, axis: str, sizes: Mapping[str, int]) -> list[Cause]:
@@ -49,7 +49,7 @@ def explain_axis(case: Case, axis: str, counterexample: Mapping[str, int], suspi
         causes_at(case, axis, alone)
         or list(suspicion.causes)
         or causes_at(case, axis, counterexample)
-        or note_causes(case.anchor_trace.notes)
+        or note_causes(case.anchor_trace.warnings)
     )
 
 
@@ -58,8 +58,8 @@ def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause
     try:
         other = case.trace(inputs)
     except Exception:
-        return note_causes(case.anchor_trace.notes)
-    return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.notes)
+        return note_causes(case.anchor_trace.warnings)
+    return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.warnings)
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Union
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.made_elsewhere import fit_to_file
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
 from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
@@ -48,12 +49,16 @@ class CasePlan:
         if blueprint.config is not None and blueprint.model_class is not None:
             constants = call_defaults(blueprint.config, blueprint.model_class, blueprint.task)
         loaded = build_model(blueprint, self.settings)
+        spec, exporter = self.spec.without(*self.settings.leave_out), None
+        if self.settings.artifact is not None:
+            exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
+            loaded = replace(loaded, notes=(*loaded.notes, *notes))
         parameters = tuple(hyper_parameters(blueprint, loaded.module))
         return Case(
             loaded,
-            self.spec.without(*self.settings.leave_out),
+            spec,
             self.settings,
-            backend_for(backend),
+            exporter or backend_for(backend),
             self.prefix,
             numbers=tuple(sorted({value for _, value in parameters})),
             windows=windows_of(parameters),
@@ -77,7 +82,7 @@ def plan_case(
     the model. Raises ModelError, InputError or OptionError.
     """
     if isinstance(reference, nn.Module):
-        blueprint = plan_module(reference, settings, name=name or type(reference).__name__)
+        blueprint = plan_module(reference, name or type(reference).__name__, settings=settings)
     else:
         blueprint = plan_model(parse_reference(reference), settings, offline=offline)
     label = name or blueprint.reference
@@ -98,7 +103,7 @@ def resolve_inputs(blueprint: Blueprint, settings: Settings, declared: Declared 
             return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=specs), settings)
     if not declared:
         raise InputError(
-            f"{blueprint.reference}: the inputs of {_class_name(blueprint)} are not known",
+            f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",
             hint="return (module, inputs) from the factory, with inputs={'x': TensorSpec('batch', 'time', 16)}",
         )
     return _overlaid(_declared_spec(blueprint, declared, settings), settings)
@@ -182,8 +187,3 @@ def _integers(name: str, values: Any, depth: int = 0) -> Iterator[tuple[str, int
     elif isinstance(values, (list, tuple)) and len(values) <= 32:
         for value in values:
             yield from _integers(name, value, depth + 1)
-
-
-def _class_name(blueprint: Blueprint) -> str:
-    return blueprint.model_class.__name__ if blueprint.model_class is not None else type(blueprint.module).__name__
-

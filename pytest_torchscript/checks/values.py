@@ -55,7 +55,9 @@ def _all_values(case: Case) -> Iterator[tuple[str, Tensors]]:
 
 
 def _left_out(case: Case) -> Iterator[tuple[str, ...]]:
-    """Yield each optional input alone, then all of them; at least one input stays."""
+    """Yield each optional input alone, then all of them; at least one input stays. Nothing of a file made elsewhere."""
+    if case.settings.artifact is not None:
+        return
     optional = [name for name in case.spec.optional if len(case.spec) > 1]
     yield from combinations(optional, 1)
     if 1 < len(optional) < len(case.spec):

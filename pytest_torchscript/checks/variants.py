@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from pytest_torchscript.checks.basic import lines_of, undecidable
@@ -16,19 +17,26 @@ from pytest_torchscript.outputs import tensor_leaves
 
 def check_hidden_states(case: Case) -> Finding:
     """The same with ``output_hidden_states=True``."""
-    if not case.loaded.takes("output_hidden_states"):
+    if not _takes(case, "output_hidden_states"):
         return Finding.skipped("its forward takes no output_hidden_states")
     return _check_variant(case, case.variant(output_hidden_states=True), "hidden states")
 
 
 def check_attentions(case: Case) -> Finding:
     """The same with ``output_attentions=True``, on a second model of the same weights with eager attention."""
-    if not case.loaded.takes("output_attentions"):
+    if not _takes(case, "output_attentions"):
         return Finding.skipped("its forward takes no output_attentions")
     loaded = with_eager_attention(case.loaded)
     if loaded is None:
         return Finding.skipped("the architecture has no attentions")
     return _check_variant(case, case.variant(loaded=loaded, output_attentions=True), "attentions")
+
+
+def _takes(case: Case, keyword: str) -> bool:
+    """Whether a transformers model knows the output flag: by name, or among the keywords it passes on."""
+    parameters = inspect.signature(case.loaded.module.forward).parameters
+    passed_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    return case.loaded.blueprint.config is not None and (keyword in parameters or passed_on)
 
 
 def _check_variant(case: Case, variant: Case, what: str) -> Finding:

@@ -1,0 +1,193 @@
+"""The check `neuron`: compiled, really placed on the device, and no further from float32 than bf16 arithmetic explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_torchscript.backends.base import Artifact, Backend
+from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
+from pytest_torchscript.backends.neuron_base import NeuronBackendBase
+from pytest_torchscript.backends.neuron_log import ON_DEVICE
+from pytest_torchscript.backends.neuron_options import LADDERS
+from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
+from pytest_torchscript.backends.registry import backend_for
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.coarse import Coarse
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.judge import run_artifact
+from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.compare.three_way import FAILS, MARGINAL, SAMPLES, Sample, ThreeWay, compare_three_way
+from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.settings import Settings
+
+#: Checks that say something about a backend whose values are coarse: all others compare by a float32 tolerance.
+_ON_DEVICE = ("trace", "determinism", "sensitivity", "tied_weights", "neuron")
+
+
+def backend_options(name: str, settings: Settings) -> dict[str, Any]:
+    """Return the keywords of `backend_for` that settings hold for a backend."""
+    if name not in NEURON_BACKENDS:
+        return {}
+    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}
+
+
+def neuron_backend(settings: Settings) -> NeuronBackendBase:
+    """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
+    named = [name for name in settings.backends if name in NEURON_BACKENDS]
+    status = None if named else choose_backend()
+    name = named[0] if named else status.backend if status else "neuron"
+    backend = backend_for(name, status=status, **backend_options(name, settings))
+    assert isinstance(backend, NeuronBackendBase)
+    return backend
+
+
+def device_obstacle(backend: Backend, check: str) -> Finding | None:
+    """Return why a check cannot say anything on a Neuron backend here; None where it can, and for other backends."""
+    if not isinstance(backend, NeuronBackendBase) or check == "neuron":
+        return None
+    plan = backend.plan
+    if plan.action == SKIP:
+        return Finding.skipped(plan.message)
+    if plan.action == FAIL:
+        return _missing(backend) if check == "trace" else Finding.skipped("no device, see test_trace")
+    if plan.action == COMPILE and check not in ("trace", "determinism", "sensitivity"):
+        return Finding.skipped(plan.reason)
+    if plan.action == RUN and check not in _ON_DEVICE:
+        return Finding.skipped("judged by the check `neuron`: a device computes in bf16, this check in float32")
+    return None
+
+
+def check_neuron(case: Case) -> Finding:
+    """Compile, look where the graph went, and compare three ways over ten inputs. The plan may say to do less."""
+    backend = case.backend if isinstance(case.backend, NeuronBackendBase) else neuron_backend(case.settings)
+    if backend.plan.action == SKIP:
+        return Finding.skipped(backend.plan.message)
+    if backend.plan.action == FAIL:
+        return _missing(backend)
+    try:
+        artifact = case.artifact if backend is case.backend else backend.export(case.request(case.inputs))
+    except Exception as error:
+        return _not_exported(backend, error)
+    if backend.plan.action == COMPILE:
+        return _with_warnings(artifact, f"{_compiled(artifact)}; {backend.plan.reason}")
+    if backend.plan.action == EMULATE:
+        return _emulated(case, artifact)
+    return _on_device(case, backend, artifact)
+
+
+def _missing(backend: NeuronBackendBase) -> Finding:
+    return Finding.failed(backend.plan.reason, [], backend.plan.hint)
+
+
+def _not_exported(backend: NeuronBackendBase, error: Exception) -> Finding:
+    """Tell a failed compilation; in `auto` one without a compiler is a machine that is not set up, and is skipped."""
+    if isinstance(error, Error):
+        headline, evidence, hint = error.message, list(error.evidence), error.hint
+    else:
+        headline, evidence, hint = "it does not compile", [first_line(error)], "compile a part of the model alone"
+    if backend.mode == "auto" and lacks_compiler(backend.status):
+        problem = next(item for item in backend.status.problems if item.kind == "compiler")
+        return Finding.skipped(f"{backend.name}: {problem.what}; {headline}\n    hint: {problem.hint}")
+    return Finding.failed(f"{backend.name}: {headline}", evidence, hint)
+
+
+def _compiled(artifact: Artifact) -> str:
+    details = artifact.details
+    arguments = " ".join(details.get("compiler_args", ()))
+    return f"compiled by {details.get('compiler', '')} ({details.get('package', '')}) with {arguments or 'no arguments'}"
+
+
+def _with_warnings(artifact: Artifact, headline: str, **numbers: Any) -> Finding:
+    """Return a pass whose warnings stand in its message, in the summary's notes, and in the record."""
+    details = {**artifact.details, **numbers}
+    warnings = [f"warning: {warning}" for warning in details.get("warnings", ())]
+    if details.get("placement", ON_DEVICE) != ON_DEVICE:
+        warnings.insert(0, f"warning: the graph is {details['placement']}")
+    notes = [f"{details['backend']}: {warning}" for warning in warnings]
+    return Finding.passed("\n    ".join([headline, *warnings]), device=details, notes=notes)
+
+
+def _emulated(case: Case, artifact: Artifact) -> Finding:
+    details = dict(artifact.details)
+    trial = case.judge.trial(artifact, case.make(case.sizes, seed=case.settings.seed + 1))
+    if trial.fails:
+        evidence = describe(trial.comparison) if trial.comparison is not None else [trial.error]
+        return Finding.failed(
+            f"emulated on CPU: the fixed-shape export {trial.status} at its own shapes",
+            evidence,
+            "see test_outputs of the backend torchscript: no device is involved here",
+            device=details,
+        )
+    if trial.error or (trial.comparison is not None and not trial.comparison.agrees):
+        return Finding.skipped(f"emulated on CPU: {trial.status} {trial.error}".rstrip(), device=details)
+    return Finding.passed(details["note"], device=details, notes=[f"{details['backend']}: {details['note']}"])
+
+
+def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+    try:
+        coarse = Coarse(case.eager)
+        found = compare_three_way([_sample(case, artifact, coarse, index) for index in range(SAMPLES)])
+    except Exception as error:
+        evidence = [*getattr(error, "evidence", ()), f"device: {artifact.details.get('device', '')}"]
+        message = error.message if isinstance(error, Error) else first_line(error)
+        hint = getattr(error, "hint", "") or "run this test alone: a runtime that died costs its own test"
+        return Finding.failed(f"{backend.name}: {message}", evidence, hint, device=dict(artifact.details))
+    numbers = {"three_way": _numbers(found), "coarse": coarse.how}
+    if found.verdict == FAILS:
+        return _mismatch(backend, artifact, found, numbers)
+    worst = found.worst
+    summary = f"BC {worst.bhattacharyya:.3f}, L-infinity ratio {worst.linf_ratio:.2g}" if worst else "no outputs"
+    if found.verdict == MARGINAL and worst is not None:
+        return Finding.skipped(
+            f"marginal: {worst.path} is at the edge of what bf16 explains ({worst.reason})",
+            device={**artifact.details, **numbers},
+        )
+    headline = f"on {artifact.details['device']}: within bf16 over {found.samples} inputs ({summary}); {_compiled(artifact)}"
+    return _with_warnings(artifact, headline, **numbers)
+
+
+def _sample(case: Case, artifact: Artifact, coarse: Coarse, index: int) -> Sample:
+    inputs = case.make(case.sizes, seed=case.settings.seed + 1 + index)
+    reference = case.eager(inputs)
+    device = run_artifact(artifact, [inputs[name] for name in case.eager.names], seed=case.settings.seed)
+    return Sample(reference, coarse(inputs, reference), device)
+
+
+def _numbers(found: ThreeWay) -> dict[str, Any]:
+    worst = found.worst
+    numbers: dict[str, Any] = {"verdict": found.verdict, "samples": found.samples, "problems": list(found.problems)}
+    if worst is not None:
+        for name in ("path", "bhattacharyya", "sigma_ratio", "linf_ratio", "l2_ratio", "worst", "scale"):
+            numbers[name] = getattr(worst, name)
+    return numbers
+
+
+def _mismatch(
+    backend: NeuronBackendBase, artifact: Artifact, found: ThreeWay, numbers: Mapping[str, Any]
+) -> Finding:
+    details = {**artifact.details, **numbers}
+    evidence, hint = list(found.problems), "compare the order of inputs and the padding with eager's"
+    for leaf in found.leaves:
+        if leaf.reason:
+            evidence.append(f"{leaf.path}: max |device - float32| = {leaf.worst:.3g} (scale {leaf.scale:.3g}): {leaf.reason}")
+    evidence = evidence[:5]
+    if found.like_precision:
+        evidence.append("it looks like precision: small, without direction, spread over the output")
+        evidence.extend(f"try, in this order: {rung}" for rung in _rungs(backend.name, details.get("compiler_args", ())))
+        hint = "give the next compiler arguments of the list (compiler_args among the neuron options)"
+    else:
+        evidence.append("it does not look like precision: other compiler arguments will hardly help")
+    evidence.append(_compiled(artifact))
+    return Finding.failed(f"{backend.name}: the device does not answer as eager", evidence, hint, device=details)
+
+
+def _rungs(backend: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rungs of the ladder above the arguments in use."""
+    ladder = LADDERS[backend]
+    given = " ".join(arguments)
+    used = [index for index, rung in enumerate(ladder) if rung in given]
+    return ladder[max(used) + 1 :] if used else ladder
+
+
+__all__ = ["backend_options", "check_neuron", "device_obstacle", "neuron_backend"]
