@@ -1,0 +1,296 @@
+"""The rings of the package, read from its sources: who may import whom, and what may be loaded when.
+
+    leaves <- models inputs tracing backends compare <- checks <- suite, plugin
+    leaves <- report <- plugin
+
+A rule that nothing reads leaks, so this reads it; and it is seen to fail on planted violations.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = "pytest_torchscript"
+SOURCES = Path(__file__).parents[1] / PACKAGE
+
+LEAVES = {"errors", "spec", "settings", "results", "outputs"}
+ENGINES = {"models", "inputs", "tracing", "backends", "compare"}
+#: What each ring may import, beside itself.
+ALLOWED = {
+    **dict.fromkeys(LEAVES, LEAVES),
+    **dict.fromkeys(ENGINES, LEAVES),
+    "checks": LEAVES | ENGINES,
+    "report": LEAVES,
+    "suite": LEAVES | ENGINES | {"checks", "plugin"},
+    "plugin": LEAVES | ENGINES | {"checks", "report", "suite"},
+    "": LEAVES | ENGINES | {"checks"},  # the package itself: public names, on first use
+}
+HEAVY = {"torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"}
+#: Rings whose import alone must load nothing heavy: a pytest run that uses none of the plugin pays nothing.
+LIGHT = LEAVES | {"", "plugin", "report"}
+#: Modules that may import hypothesis or transformers when they are imported themselves.
+EAGER_HYPOTHESIS = {f"{PACKAGE}.inputs.strategies"}
+
+NOW, LATER, TYPES = "now", "later", "types"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement: which module it names, where, and whether it runs now, in a function, or never."""
+
+    module: str
+    target: str
+    line: int
+    when: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path, root: Path) -> str:
+    parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def read_imports(root: Path) -> list[Import]:
+    found = []
+    for path in sorted(root.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        name = module_name(path, root)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for node, when in walk(tree, NOW):
+            found += [Import(name, target, node.lineno, when) for target in targets(node, package, root)]
+    return found
+
+
+def walk(node: ast.AST, when: str) -> Iterator[tuple[ast.Import | ast.ImportFrom, str]]:
+    """Yield every import statement with when it runs."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child, when
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from walk(child, TYPES if when == TYPES else LATER)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            for part, then in ((child.body, TYPES), (child.orelse, when)):
+                yield from walk(ast.Module(body=part, type_ignores=[]), then)
+        else:
+            yield from walk(child, when)
+
+
+def targets(node: ast.Import | ast.ImportFrom, package: str, root: Path) -> list[str]:
+    """Return the modules a statement names; a relative one from the package it stands in."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".")
+        base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+    if base.split(".")[0] != PACKAGE:
+        return [base]
+    return [f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}", root) else base for alias in node.names]
+
+
+def is_module(name: str, root: Path) -> bool:
+    path = root.joinpath(*name.split(".")[1:])
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def ring(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def inside(module: str) -> bool:
+    return module.split(".")[0] == PACKAGE
+
+
+def unknown_rings(imports: list[Import], root: Path) -> list[str]:
+    names = {ring(module_name(path, root)) for path in root.rglob("*.py")}
+    return [f"{PACKAGE}.{name} belongs to no ring" for name in sorted(names - ALLOWED.keys())]
+
+
+def wrong_directions(imports: list[Import]) -> list[str]:
+    return [
+        f"{found}: {ring(found.module) or 'the package'} may not import {ring(found.target) or 'the package itself'}"
+        for found in imports
+        if inside(found.target)
+        and ring(found.target) != ring(found.module)
+        and ring(found.target) not in ALLOWED.get(ring(found.module), set())
+        and not (ring(found.target) == "" and ring(found.module) in ("plugin", "suite"))
+    ]
+
+
+def strangers(imports: list[Import]) -> list[str]:
+    """Return imports of pytest outside the plugin."""
+    return [
+        f"{found}: only plugin and suite may"
+        for found in imports
+        if found.target.split(".")[0] in ("pytest", "_pytest", "xdist")
+        and ring(found.module) not in ("plugin", "suite")
+    ]
+
+
+def too_heavy(imports: list[Import]) -> list[str]:
+    """Return what the light modules load when they are imported, through whatever they import."""
+    now: dict[str, list[Import]] = {}
+    for found in imports:
+        if found.when == NOW:
+            now.setdefault(found.module, []).append(found)
+    light = [name for name in {found.module for found in imports} if ring(name) in LIGHT]
+    problems = []
+    for name in sorted(light):
+        for chain in heavy_chains(name, now):
+            problems.append(f"{name} loads {chain[-1].target} when imported: {' -> '.join(map(str, chain))}")
+    return problems
+
+
+def heavy_chains(name: str, now: dict[str, list[Import]]) -> Iterator[list[Import]]:
+    seen: set[str] = set()
+    waiting: list[tuple[str, list[Import]]] = [(name, [])]
+    while waiting:
+        module, chain = waiting.pop()
+        for found in now.get(module, []):
+            if found.target.split(".")[0] in HEAVY:
+                yield [*chain, found]
+            elif inside(found.target):
+                for parent in with_parents(found.target):
+                    if parent not in seen:
+                        seen.add(parent)
+                        waiting.append((parent, [*chain, found]))
+
+
+def with_parents(module: str) -> list[str]:
+    """Return a module and the packages whose ``__init__`` runs before it."""
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+
+
+def impatient(imports: list[Import]) -> list[str]:
+    """Return engine modules that load transformers or hypothesis when they are imported."""
+    return [
+        f"{found}: import it in the function that needs it"
+        for found in imports
+        if found.when == NOW
+        and ring(found.module) in ENGINES | {"checks"}
+        and found.target.split(".")[0] in ("transformers", "hypothesis")
+        and not (found.module in EAGER_HYPOTHESIS and found.target.startswith("hypothesis"))
+    ]
+
+
+def problems(root: Path) -> list[str]:
+    imports = read_imports(root)
+    return [
+        *unknown_rings(imports, root),
+        *wrong_directions(imports),
+        *strangers(imports),
+        *too_heavy(imports),
+        *impatient(imports),
+    ]
+
+
+def test_the_rings_hold() -> None:
+    assert problems(SOURCES) == []
+
+
+def test_the_reader_sees_the_package() -> None:
+    imports = read_imports(SOURCES)
+    assert len({found.module for found in imports}) > 20
+    assert any(found.when == LATER for found in imports)
+    assert any(found.when == TYPES for found in imports)
+
+
+def plant(root: Path, files: dict[str, str]) -> Path:
+    for name, text in {"__init__.py": "", **files}.items():
+        path = root / PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        for folder in path.relative_to(root / PACKAGE).parents:
+            (root / PACKAGE / folder / "__init__.py").touch()
+    return root / PACKAGE
+
+
+PLANTED = {
+    "a leaf that imports an engine": (
+        {"results.py": "from pytest_torchscript.models.eager import Eager"},
+        "may not import models",
+    ),
+    "an engine that imports another": (
+        {"compare/a.py": "import pytest_torchscript.inputs.values"},
+        "may not import inputs",
+    ),
+    "an upward import in a function": (
+        {"inputs/a.py": "def f():\n    from pytest_torchscript.checks import case"},
+        "inputs.a:2 imports pytest_torchscript.checks: inputs may not import checks",
+    ),
+    "an upward import for types only": (
+        {"inputs/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..checks import case"},
+        "inputs may not import checks",
+    ),
+    "a relative import of a neighbour": ({"models/a.py": "from ..tracing import trace"}, "may not import tracing"),
+    "a relative import of a module": (
+        {"tracing/trace.py": "", "models/sub/a.py": "from ...tracing import trace"},
+        "models.sub.a:1 imports pytest_torchscript.tracing.trace",
+    ),
+    "a report that imports a check": (
+        {"report/a.py": "from ..checks.run import CHECKS"},
+        "report may not import checks",
+    ),
+    "an engine that imports the package": (
+        {"models/a.py": "from pytest_torchscript import Axis"},
+        "may not import the package itself",
+    ),
+    "pytest in an engine": ({"checks/a.py": "def f():\n    import pytest"}, "only plugin and suite may"),
+    "torch in a leaf": ({"spec.py": "import torch"}, "pytest_torchscript.spec loads torch"),
+    "torch in the plugin": (
+        {"plugin/a.py": "try:\n    import torch\nexcept ImportError:\n    pass"},
+        "plugin.a loads torch",
+    ),
+    "torch in a class body": ({"report/a.py": "class A:\n    import torch.nn as nn"}, "report.a loads torch.nn"),
+    "torch through an engine": (
+        {"plugin/a.py": "from pytest_torchscript.compare import b", "compare/b.py": "import torch"},
+        "plugin.a loads torch when imported: pytest_torchscript.plugin.a:1 imports pytest_torchscript.compare.b -> ",
+    ),
+    "hypothesis through a package's __init__": (
+        {
+            "plugin/a.py": "import pytest_torchscript.inputs.b",
+            "inputs/b.py": "",
+            "inputs/__init__.py": "import hypothesis",
+        },
+        "plugin.a loads hypothesis",
+    ),
+    "transformers in an engine": ({"models/a.py": "import transformers"}, "import it in the function that needs it"),
+    "hypothesis in a check": (
+        {"checks/a.py": "from hypothesis import given"},
+        "import it in the function that needs it",
+    ),
+    "a module of no ring": ({"helpers.py": "import torch"}, "pytest_torchscript.helpers belongs to no ring"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_violation_is_seen(tmp_path: Path, name: str) -> None:
+    files, said = PLANTED[name]
+    assert any(said in problem for problem in problems(plant(tmp_path, files)))
+
+
+def test_what_is_allowed_is_let_through(tmp_path: Path) -> None:
+    files = {
+        "spec.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch\nelse:\n    import re",
+        "outputs.py": "def f():\n    import torch\n    from pytest_torchscript.errors import Error",
+        "errors.py": "",
+        "compare/a.py": "import torch\nfrom .b import c\nfrom pytest_torchscript.errors import Error",
+        "compare/b.py": "def f():\n    import transformers",
+        "inputs/strategies.py": "import hypothesis",
+        "checks/a.py": "import torch\nfrom pytest_torchscript.compare import a",
+        "suite.py": "import pytest",
+        "plugin/a.py": "import pytest\nfrom pytest_torchscript import __version__\ndef f():\n    from ..checks import a",
+        "report/a.py": "from pytest_torchscript.errors import Error",
+    }
+    assert problems(plant(tmp_path, files)) == []
