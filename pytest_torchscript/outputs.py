@@ -69,16 +69,17 @@ def _object_children(value: Any) -> list[tuple[str, Any]] | None:
     """
     import torch
 
-    attributes = getattr(value, "__dict__", None)
-    if attributes is None or callable(value):
+    if not hasattr(value, "__dict__") or (callable(value) and not _is_cache(value)):
         return None
+    # In some releases a cache is a torch module: callable, and its parts are registered.
+    attributes = {**vars(value), **vars(value).get("_modules", {})}
     holders = (torch.Tensor, list, tuple, dict)
     return [
         (f".{name}", child)
         for name, child in attributes.items()
         if not name.startswith("_")
         and not _is_notes(child)
-        and (isinstance(child, holders) or (hasattr(child, "__dict__") and not callable(child) and _is_cache(child)))
+        and (isinstance(child, holders) or (hasattr(child, "__dict__") and _is_cache(child)))
     ]
 
 

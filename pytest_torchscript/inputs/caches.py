@@ -13,7 +13,6 @@ from typing import Any, Optional
 import torch
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.reading import configurations
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
 
 CACHE = "past_key_values"
@@ -23,18 +22,18 @@ Pack = Callable[[Mapping[str, torch.Tensor]], dict[str, Any]]
 
 
 def cache_inputs(
-    config: Any, *, batch: Dim = "batch", past: Dim = "past_sequence", source: Dim = "sequence"
+    config: Any, *, batch: Dim = "batch", past: Dim = "past_sequence", source: Dim | None = None
 ) -> dict[str, TensorSpec]:
     """Return the flat inputs of the cache of every layer: (batch, key heads, past, head size).
 
-    In encoder-decoders the ``encoder`` pair is as long as the encoder's input (`source`).
+    With a `source`, the length of what an encoder made, there is a second pair as long as that.
     Raises InputError where the configuration does not tell layers, heads or sizes.
     """
     decoder = decoder_config(config)
     layers = _number(decoder, "decoder_layers", "num_decoder_layers", "num_hidden_layers", "n_layer")
     heads, size = _heads(decoder), _head_size(decoder)
     own = TensorSpec(batch, heads, past, size)
-    if not is_encoder_decoder(config):
+    if source is None:
         kinds = {"key": own, "value": own}
     else:
         cross = TensorSpec(batch, heads, source, size)
@@ -49,11 +48,6 @@ def decoder_config(config: Any) -> Any:
         if hasattr(nested, "to_dict"):
             return decoder_config(nested)
     return config
-
-
-def is_encoder_decoder(config: Any) -> bool:
-    """Whether the model's cache also holds what the decoder keeps of an encoder."""
-    return any(bool(getattr(each, "is_encoder_decoder", False)) for each in configurations(config))
 
 
 def _number(config: Any, *names: str) -> int:

@@ -52,8 +52,10 @@ def _inferred(reading: Reading, name: str) -> TensorSpec | None:
     return spec
 
 
-def _source(reading: Reading) -> Dim:
-    """Return how long what the decoder keeps of the encoder is: as the text, exactly what Whisper has, else any length."""
+def _source(reading: Reading) -> Dim | None:
+    """Return how long what a decoder keeps of its encoder is: as the text, exactly what Whisper has, else any length."""
+    if not reading.takes("decoder_input_ids"):
+        return None
     if feeds_text(reading):
         return "sequence"
     exact = reading.number("max_source_positions") if reading.main_input == "input_features" else None
