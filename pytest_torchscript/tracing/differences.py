@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from pytest_torchscript.tracing.align import Alignment, align
-from pytest_torchscript.tracing.graph import Argument, Attribute, Literal, Operation, Recording, Result, Several
+from pytest_torchscript.tracing.graph import Argument, Attribute, Literal, Operation, Recording, Result, Several, results_in
 
-#: Kinds of difference, by what they mean: a scalar or a tensor written into the graph, an operation fed by another one,
-#: operations that only one trace has, a different number of outputs.
-SCALAR, TENSOR, WIRING, STRUCTURE, OUTPUTS = "scalar", "tensor", "wiring", "structure", "outputs"
+#: Kinds of difference, by what they mean: a scalar or a tensor written into the graph, a constant where the other trace
+#: computes, an operation fed by another one, operations that only one trace has, a different number of outputs.
+SCALAR, TENSOR, CHOICE, WIRING, STRUCTURE, OUTPUTS = "scalar", "tensor", "choice", "wiring", "structure", "outputs"
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,15 @@ class _Wires:
     loose_left: set[int]
     loose_right: set[int]
 
+    def follows(self, left: tuple[Argument, ...], right: tuple[Argument, ...]) -> bool:
+        """Whether a difference of arguments only follows from an operation without counterpart, reported itself."""
+        return any(result.operation in self.loose_left for result in results_in(left)) or any(
+            result.operation in self.loose_right for result in results_in(right)
+        )
+
     def agree(self, left: Result, right: Result) -> bool:
-        if left.operation in self.loose_left or right.operation in self.loose_right:
-            return True  # a consequence: the operation without counterpart is reported itself
+        if self.follows((left,), (right,)):
+            return True
         return self.twins.get(left.operation) == right.operation and left.output == right.output
 
 
@@ -81,7 +87,7 @@ def _compare_pair(left: Operation, right: Operation, wires: _Wires) -> Iterator[
 def _compare_all(
     operation: Operation | None, left: tuple[Argument, ...], right: tuple[Argument, ...], wires: _Wires, slot: str = ""
 ) -> Iterator[Difference]:
-    if len(left) != len(right):
+    if len(left) != len(right) and not wires.follows(left, right):
         evidence = f"a list of {len(left)} became a list of {len(right)}"
         yield Difference(OUTPUTS, operation, f"{slot}.length", evidence, len(left), len(right))
     for number, (a, b) in enumerate(zip(left, right)):
@@ -106,8 +112,8 @@ def _compare_arguments(
         if not wires.agree(left, right):
             yield Difference(WIRING, operation, slot, "takes the result of another operation")
     elif type(left) is not type(right):
-        evidence = f"{_describe(left)} became {_describe(right)}"
-        yield Difference(WIRING, operation, slot, evidence)
+        if not wires.follows((left,), (right,)):
+            yield Difference(CHOICE, operation, slot, f"{_describe(left)} became {_describe(right)}")
     elif isinstance(left, Attribute) and left != right:
         yield Difference(WIRING, operation, slot, f"{_describe(left)} became {_describe(right)}")
 
@@ -117,7 +123,8 @@ def _compare_literals(operation: Operation | None, left: Any, right: Any, slot: 
         evidence = tensor_evidence(left, right)
         if evidence:
             old, new = (left.item(), right.item()) if _is_scalar(left) and _is_scalar(right) else (left, right)
-            yield Difference(TENSOR, operation, f"{slot}:{'values' if left.shape == right.shape else 'shape'}", evidence, old, new)
+            what = "values" if left.shape == right.shape else "shape"
+            yield Difference(TENSOR, operation, f"{slot}:{what}", evidence, old, new)
     elif type(left) is not type(right) or not _same(left, right):
         yield Difference(SCALAR, operation, slot, f"{_show(left)} became {_show(right)}", left, right)
 
@@ -152,7 +159,8 @@ def tensor_evidence(left: torch.Tensor, right: torch.Tensor) -> str:
 
 def _equal(left: torch.Tensor, right: torch.Tensor) -> bool:
     try:
-        return torch.equal(left, right) or (left.is_floating_point() and bool(torch.allclose(left, right, 0, 0, equal_nan=True)))
+        same = torch.equal(left, right)
+        return same or (left.is_floating_point() and torch.allclose(left, right, 0, 0, equal_nan=True))
     except (RuntimeError, NotImplementedError):  # sparse, nested and quantised tensors know less
         return True
 

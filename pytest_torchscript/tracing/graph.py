@@ -70,52 +70,72 @@ _UNPACKS = frozenset(("prim::ListUnpack", "prim::TupleUnpack"))
 _EFFECTS = frozenset(("prim::Print", "prim::RaiseException", "prim::SetAttr", "aten::append", "aten::_set_item"))
 
 
+def read_graph(module: Any) -> Recording:
+    """Read the inlined graph of a traced module."""
+    graph = module.inlined_graph
+    reader = _Reader()
+    for number, value in enumerate(graph.inputs()):
+        reader.values[value.unique()] = Attribute("") if number == 0 else Result(-1, number - 1)
+    for node, inner in _nodes(graph):
+        reader.read(node, inner)
+    returned = tuple(reader.argument(value) for value in graph.outputs())
+    _mark_live(reader.operations, returned)
+    _lend_stacks(reader.operations)
+    return Recording(reader.operations, returned)
+
+
 @dataclass
-class Reader:
-    """Reads graphs; one reader for the traces that will be compared, so that equal stacks are one object."""
-
+class _Reader:
+    operations: list[Operation] = field(default_factory=list)
+    values: dict[int, Argument] = field(default_factory=dict)
     stacks: dict[str, Stack] = field(default_factory=dict)
-    interned: dict[Stack, Stack] = field(default_factory=dict)
 
-    def read(self, module: Any) -> Recording:
-        """Read the inlined graph of a traced module."""
-        graph = module.inlined_graph
-        values: dict[int, Argument] = {}
-        for number, value in enumerate(graph.inputs()):
-            values[value.unique()] = Attribute("") if number == 0 else Result(-1, number - 1)
-        operations: list[Operation] = []
-        for node, inner in _nodes(graph):
-            self._read_node(node, values, operations)
-            if inner and operations:
-                operations[-1].live = True  # of a scripted function: whether its branch is taken is not known here
-        returned = tuple(_argument(value, values) for value in graph.outputs())
-        _mark_live(operations, returned)
-        _lend_stacks(operations)
-        return Recording(operations, returned)
+    def read(self, node: Any, inner: bool) -> None:
+        """Add a node: an operation, or what its outputs stand for."""
+        kind = node.kind()
+        outputs = list(node.outputs())
+        folded = self.fold(node, kind, len(outputs))
+        if folded is None:
+            folded = self.add(node, kind, len(outputs), inner)
+        for value, argument in zip(outputs, folded):
+            self.values[value.unique()] = argument
 
-    def stack_of(self, node: Any) -> Stack:
-        """Return the stack a node was recorded at."""
+    def add(self, node: Any, kind: str, outputs: int, inner: bool) -> list[Argument]:
+        # What stands in a scripted function is live: whether its branch is taken is not known here.
+        arguments = tuple(self.argument(value) for value in node.inputs())
+        operation = Operation(len(self.operations), kind, node.scopeName(), self.stack(node), arguments, outputs, inner)
+        if kind in _UNPACKS and not operation.stack:
+            operation.stack, operation.scope = _origin(arguments, self.operations)
+        self.operations.append(operation)
+        return [Result(operation.index, number) for number in range(outputs)]
+
+    def fold(self, node: Any, kind: str, outputs: int) -> list[Argument] | None:
+        """Return what a node's outputs stand for, or None for a node that is an operation."""
+        if kind == "prim::Constant":
+            return [Literal(node.output().toIValue())]
+        if kind == "prim::GetAttr":
+            owner = self.argument(node.input())
+            path = owner.path if isinstance(owner, Attribute) else "?"
+            return [Attribute(f"{path}.{node.s('name')}".lstrip("."))]
+        if kind in _LISTS:
+            return [Several(tuple(self.argument(value) for value in node.inputs()))]
+        if kind in _LOOKED_THROUGH and node.inputsSize() == 1:
+            return [self.argument(node.input())]
+        if kind in _UNPACKS:
+            taken = self.argument(node.input())
+            if isinstance(taken, Several) and len(taken.items) == outputs:
+                return list(taken.items)
+        return None
+
+    def argument(self, value: Any) -> Argument:
+        # A value that no node made is the input of an inner block (a scripted loop's counter).
+        return self.values.get(value.unique(), Result(-1, -1))
+
+    def stack(self, node: Any) -> Stack:
         text = node.sourceRange()
         if text not in self.stacks:
-            stack = parse_range(text)
-            self.stacks[text] = self.interned.setdefault(stack, stack)
+            self.stacks[text] = parse_range(text)
         return self.stacks[text]
-
-    def _read_node(self, node: Any, values: dict[int, Argument], operations: list[Operation]) -> None:
-        kind = node.kind()
-        folded = _fold(node, kind, values)
-        outputs = list(node.outputs())
-        if folded is not None:
-            for value, argument in zip(outputs, folded):
-                values[value.unique()] = argument
-            return
-        arguments = tuple(_argument(value, values) for value in node.inputs())
-        operation = Operation(len(operations), kind, node.scopeName(), self.stack_of(node), arguments, len(outputs))
-        if kind in _UNPACKS and not operation.stack:
-            operation.stack, operation.scope = _origin(arguments, operations)
-        operations.append(operation)
-        for number, value in enumerate(outputs):
-            values[value.unique()] = Result(operation.index, number)
 
 
 def _nodes(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
@@ -123,30 +143,6 @@ def _nodes(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
         yield node, inner
         for part in node.blocks():
             yield from _nodes(part, True)
-
-
-def _argument(value: Any, values: dict[int, Argument]) -> Argument:
-    # A value that no node made is the input of an inner block (a scripted loop's counter).
-    return values.get(value.unique(), Result(-1, -1))
-
-
-def _fold(node: Any, kind: str, values: dict[int, Argument]) -> list[Argument] | None:
-    """Return what a node's outputs stand for, or None for a node that is an operation."""
-    if kind == "prim::Constant":
-        return [Literal(node.output().toIValue())]
-    if kind == "prim::GetAttr":
-        owner = _argument(node.input(), values)
-        path = owner.path if isinstance(owner, Attribute) else "?"
-        return [Attribute(f"{path}.{node.s('name')}".lstrip("."))]
-    if kind in _LISTS:
-        return [Several(tuple(_argument(value, values) for value in node.inputs()))]
-    if kind in _LOOKED_THROUGH and node.inputsSize() == 1:
-        return [_argument(node.input(), values)]
-    if kind in _UNPACKS:
-        taken = _argument(node.input(), values)
-        if isinstance(taken, Several) and len(taken.items) == node.outputsSize():
-            return list(taken.items)
-    return None
 
 
 def _origin(arguments: Iterable[Argument], operations: list[Operation]) -> tuple[Stack, str]:

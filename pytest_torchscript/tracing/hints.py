@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.branches import nodes_around
-from pytest_torchscript.tracing.frames import Frame, source_text
+from pytest_torchscript.tracing.branches import nodes_around, syntax_tree
+from pytest_torchscript.tracing.frames import Frame
 from pytest_torchscript.tracing.trace import TracerNote
 
 #: No axis is longer than this, and a line that holds such a number means something else by it.
@@ -36,7 +36,7 @@ def _numbers_at(frame: Frame) -> Iterator[int]:
 
 def _expressions(frame: Frame) -> Iterator[ast.AST]:
     """Yield what is written on a line: the test of an ``if``, the iterable of a loop, or the innermost statement."""
-    for node in reversed(nodes_around(frame)):
+    for node in reversed(nodes_around(frame.file, frame.line)):
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             yield node.test
         elif isinstance(node, (ast.For, ast.AsyncFor)):
@@ -54,9 +54,8 @@ def _expressions(frame: Frame) -> Iterator[ast.AST]:
 @lru_cache(maxsize=64)
 def _constants(file: str) -> dict[str, int]:
     """Return the whole numbers that a file gives names in capitals to, at its top level."""
-    try:
-        tree = ast.parse(source_text(file))
-    except (SyntaxError, ValueError):
+    tree = syntax_tree(file)
+    if tree is None:
         return {}
     found = {}
     for node in tree.body:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -58,16 +59,14 @@ class ChangedRead(NamedTuple):
 
 
 def replay(trace: Trace) -> Replay:
-    """Trace again what `trace` was made of; empty where that is not known or fails this time."""
-    seen = Replay()
-    if trace.origin is None:
-        return seen
-    try:
-        with quiet_tracer(), _Watch(seen):
-            run_tracer(isolated(trace.origin), trace.example)
-    except Exception:  # a model that does not bear the watch: what was seen until then still counts
-        return seen
-    return seen
+    """Trace again, once, what `trace` was made of; empty where that is not known or fails this time."""
+    if "replay" not in trace.derived:
+        trace.derived["replay"] = seen = Replay()
+        if trace.origin is not None:
+            # A model may not bear the watch: what was seen until then still counts.
+            with suppress(Exception), quiet_tracer(), _Watch(seen):
+                run_tracer(isolated(trace.origin), trace.example)
+    return trace.derived["replay"]  # type: ignore[no-any-return]
 
 
 class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
@@ -154,7 +153,7 @@ def lines_are_off() -> bool:
     return any(frame.line != probe.__code__.co_firstlineno + 3 for frame in stacks)
 
 
-def repair_lines(recording: Recording, seen: Replay) -> None:
+def repair_lines(recording: Recording, seen: Replay) -> Recording:
     """Put the right lines into a recording of a torch whose lines are off, from the calls of its replay: of those at the
     same misread place the next that can have made the operation, else the last one used."""
     places: dict[Stack, list[Call]] = defaultdict(list)
@@ -167,6 +166,7 @@ def repair_lines(recording: Recording, seen: Replay) -> None:
         if calls:
             used[place] = _making_call(calls, used[place], operation.kind.rpartition("::")[2].strip("_"))
             operation.stack = model_stack(calls[used[place]].stack)
+    return recording
 
 
 def _making_call(calls: list[Call], last: int, operation: str) -> int:

@@ -1,4 +1,4 @@
-"""Operations that only one of two traces has, traced back to the statement that made the difference."""
+"""Operations that only one of two traces has, traced back to the line that made the difference."""
 
 from __future__ import annotations
 
@@ -6,49 +6,58 @@ import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pytest_torchscript.tracing.branches import (
-    asked_names,
-    assigned_names,
-    branches_around,
-    decision_line,
-    header_lines,
-    is_settled,
-    loops_around,
-)
+from pytest_torchscript.tracing.branches import branches_around, decision_line, header_lines, is_settled, loops_around
+from pytest_torchscript.tracing.dataflow import asked_names, assigned_names, origins, parameters, statement_names
 from pytest_torchscript.tracing.differences import Difference
-from pytest_torchscript.tracing.frames import Frame, Stack, model_stack
-from pytest_torchscript.tracing.graph import Operation, Recording
+from pytest_torchscript.tracing.frames import Stack, model_stack
+from pytest_torchscript.tracing.graph import Operation, Recording, results_in
 from pytest_torchscript.tracing.replay import ChangedRead
 
+
 #: Operations that answer as their input does; a trace with one more of them is no other model.
-NEUTRAL = frozenset("aten::contiguous aten::detach aten::alias aten::clone aten::lift_fresh aten::dropout".split())
+NEUTRAL = frozenset("aten::contiguous aten::detach aten::alias aten::clone aten::lift_fresh aten::dropout aten::size".split())
+
+
+class Choice(NamedTuple):
+    """A statement that can have decided, and the stack (innermost first) that stands in its reach."""
+
+    stack: Stack
+    node: ast.AST
+
+    @property
+    def decision(self) -> Stack:
+        """The stack with the line that decides as its innermost."""
+        return (self.stack[0]._replace(line=decision_line(self.node)), *self.stack[1:])
 
 
 @dataclass(frozen=True)
 class Fork:
     """Where two traces part. ``stack`` is the model's code, innermost first, up to the first line that only one trace ran (or
-    ran another number of times); ``choices`` are the statements that can have decided that, the most telling first."""
+    ran another number of times); ``choices`` are the statements that can have decided that, the most telling first;
+    ``inner`` are those further in, which count only if Python is known to have read something else there."""
 
     stack: Stack
-    choices: tuple[ast.AST, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    inner: tuple[Choice, ...] = ()
     loop: bool = False
 
-    @property
-    def decision(self) -> Stack:
-        """The stack with the line that decides, as far as the source tells, in place of the line that ran."""
-        if not self.choices:
-            return self.stack
-        return (self.stack[0]._replace(line=decision_line(self.choices[0])), *self.stack[1:])
+
+class Reason(NamedTuple):
+    """The line that parted two traces and what Python read there, where that is known."""
+
+    stack: Stack
+    read: ChangedRead | None
 
 
 @dataclass
 class Paths:
-    """Which lines a trace went through: every prefix of every call stack, outermost first, with or without scope."""
+    """Which lines a trace went through: every prefix of every call stack, outermost first, with and without the scope."""
 
     prefixes: set[Stack] = field(default_factory=set)
-    calls: dict[Stack, set[Frame]] = field(default_factory=lambda: defaultdict(set))
     by_scope: dict[str, set[Stack]] = field(default_factory=lambda: defaultdict(set))
+    lines: dict[Stack, set[tuple[str, int]]] = field(default_factory=lambda: defaultdict(set))
 
     @classmethod
     def of(cls, recording: Recording) -> Paths:
@@ -60,7 +69,7 @@ class Paths:
                 prefix = outward[:depth]
                 paths.prefixes.add(prefix)
                 paths.by_scope[scope].add(prefix)
-                paths.calls[prefix[:-1]].add(prefix[-1])
+                paths.lines[prefix[:-1]].add((prefix[-1].function, prefix[-1].line))
         return paths
 
 
@@ -68,66 +77,86 @@ def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
     """Find where the other trace left the path of an operation that it does not have. `repeated`: it went through the same
     lines, a different number of times."""
     outward = model_stack(operation.stack)[::-1]
-    if not outward:
-        return Fork(())
     for known in (other.prefixes, other.by_scope.get(operation.scope, other.prefixes)):
         depth = next((n for n in range(1, len(outward) + 1) if outward[:n] not in known), 0)
         if depth:
-            return _branch(outward[:depth], other)
-    if repeated:
-        loops = [(depth, loop) for depth in range(len(outward), 0, -1) for loop in loops_around(outward[depth - 1])]
-        for depth, loop in sorted(loops, key=lambda pair: is_settled(pair[1])):
-            return Fork(outward[depth - 1 :: -1], (loop,), loop=True)
-    return Fork(outward[::-1])
+            return _branch(outward, depth, other)
+    if not repeated:
+        return Fork(outward[::-1], tuple(_choices(outward, len(outward), ())))
+    loops = [Choice(outward[:depth][::-1], loop) for depth in _inwards(outward) for loop in loops_around(outward[depth - 1])]
+    loops.sort(key=lambda choice: is_settled(choice.node))
+    return Fork(loops[0].stack if loops else outward[::-1], tuple(loops), loop=True)
 
 
-def _branch(prefix: Stack, other: Paths) -> Fork:
-    last = prefix[-1]
-    called = other.calls.get(prefix[:-1], set())
-    if len(prefix) > 1 and called and all(frame.function != last.function for frame in called):
-        # The other trace called another function from that line: the line itself decided.
-        prefix, called = prefix[:-1], other.calls.get(prefix[:-2], set())
-        return Fork(prefix[::-1], tuple(branches_around(prefix[-1], ())))
-    elsewhere = {frame.line for frame in called if frame.function == last.function}
-    return Fork(prefix[::-1], tuple(branches_around(last, elsewhere)))
+def _inwards(outward: Stack) -> Iterator[int]:
+    yield from range(len(outward), 0, -1)
 
 
-def explain(fork: Fork, changed: Sequence[ChangedRead]) -> tuple[Stack, ChangedRead | None]:
-    """Return the line that parted two traces, with what Python read there, if anything: the read of a deciding statement,
-    else one in the same call, else the last change of a truth value in a call that leads there."""
-    for choice in fork.choices:
-        lines = header_lines(choice)
-        for read in changed:
-            if _within(read, fork, lines):
-                return _at(fork, decision_line(choice)), read
-    for choice in fork.choices:
-        read = next((read for read in reversed(changed) if _feeds(read, fork, choice)), None)
+def _branch(outward: Stack, depth: int, other: Paths) -> Fork:
+    function = outward[depth - 1].function
+    called = other.lines.get(outward[: depth - 1], set())
+    inner = [choice for level in range(depth + 1, len(outward) + 1) for choice in _choices(outward, level, ())]
+    if depth > 1 and called and all(name != function for name, _ in called):
+        # From the line before, the other trace called another function: that line decided, or the call's own ways did.
+        inner = [*_choices(outward, depth, ()), *inner]
+        depth, elsewhere = depth - 1, set[int]()
+        choices = [choice for choice in _choices(outward, depth, ()) if isinstance(choice.node, (ast.IfExp, ast.BoolOp))]
+    else:
+        elsewhere = {line for name, line in called if name == function}
+        choices = list(_choices(outward, depth, elsewhere))
+    return Fork(outward[:depth][::-1], tuple(choices), tuple(inner))
+
+
+def _choices(outward: Stack, depth: int, elsewhere: Iterable[int]) -> Iterator[Choice]:
+    for node in branches_around(outward[depth - 1], set(elsewhere)):
+        yield Choice(outward[:depth][::-1], node)
+
+
+def explain(fork: Fork, changed: Sequence[ChangedRead]) -> Reason:
+    """Name the line that parted two traces: that of a deciding statement where Python read something else, else of the read
+    that its names come from, else of the statement, else of the last truth value that changed on the way there."""
+    candidates = (*fork.choices, *fork.inner)
+    for choice in candidates:
+        read = next((read for read in changed if _within(read, choice)), None)
         if read is not None:
-            return read.stack, read
-    if fork.choices and not is_settled(fork.choices[0]):
-        return fork.decision, None
+            return Reason(choice.decision, read)
+    for choice in candidates:
+        read = _source(choice, changed)
+        if read is not None:
+            return Reason(read.stack, read)
+    if fork.choices and not is_settled(fork.choices[0].node):
+        return Reason(fork.choices[0].decision, None)
     read = next(_upstream(fork, changed), None)
-    return (read.stack, read) if read is not None else (fork.decision, None)
+    if read is not None:
+        return Reason(read.stack, read)
+    return Reason(fork.choices[0].decision if fork.choices else fork.stack, None)
 
 
-def _at(fork: Fork, line: int) -> Stack:
-    return (fork.stack[0]._replace(line=line), *fork.stack[1:])
-
-
-def _within(read: ChangedRead, fork: Fork, lines: range) -> bool:
-    """Whether a read happened on these lines of the fork's call, or in what they called."""
-    depth = len(read.stack) - len(fork.stack)
-    if depth < 0 or read.stack[depth + 1 :] != fork.stack[1:]:
+def _within(read: ChangedRead, choice: Choice) -> bool:
+    """Whether a read happened where a statement decides, or in what was called from there."""
+    depth = len(read.stack) - len(choice.stack)
+    if depth < 0 or read.stack[depth + 1 :] != choice.stack[1:]:
         return False
-    frame = read.stack[depth]
-    return frame.file == fork.stack[0].file and frame.function == fork.stack[0].function and frame.line in lines
+    frame, last = read.stack[depth], choice.stack[0]
+    return (frame.file, frame.function) == (last.file, last.function) and frame.line in header_lines(choice.node)
 
 
-def _feeds(read: ChangedRead, fork: Fork, choice: ast.AST) -> bool:
-    """Whether a read's line, in the same call, gives a name its value that the deciding statement then asks."""
-    if not fork.stack or read.stack[1:] != fork.stack[1:] or read.stack[0].function != fork.stack[0].function:
-        return False
-    return bool(assigned_names(read.stack[0]) & asked_names(choice))
+def _source(choice: Choice, changed: Sequence[ChangedRead]) -> ChangedRead | None:
+    """Return the read that gave the names a statement asks their value: in the same call, or, where they are parameters, in
+    a call that leads there."""
+    names = asked_names(choice.node)
+    stack = choice.decision
+    while stack and names:
+        names = origins(stack[0], names)
+        for read in reversed(changed):
+            same = read.stack[1:] == stack[1:] and read.stack[0].function == stack[0].function
+            if same and (assigned_names(read.stack[0]) & names or read.stack[0].line == stack[0].line):
+                return read
+        if not names & parameters(stack[0]) or len(stack) == 1:
+            return None
+        stack = stack[1:]
+        names = statement_names(stack[0])
+    return None
 
 
 def _upstream(fork: Fork, changed: Sequence[ChangedRead]) -> Iterator[ChangedRead]:
@@ -138,10 +167,86 @@ def _upstream(fork: Fork, changed: Sequence[ChangedRead]) -> Iterator[ChangedRea
                 yield read
 
 
-def describe_counts(differences: Iterable[Difference]) -> str:
-    """Say how many operations only one trace has."""
-    counts = Counter(difference.added for difference in differences)
-    if counts[True] and counts[False]:
-        return f"{counts[False]} nodes became {counts[True]}"
-    number = counts[True] or counts[False]
-    return f"{number} node{'s' * (number != 1)} {'more' if counts[True] else 'fewer'}"
+@dataclass
+class Group:
+    """The operations without counterpart that one line accounts for."""
+
+    reason: Reason
+    loop: bool
+    members: list[Difference] = field(default_factory=list)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations themselves."""
+        return [member.operation for member in self.members if member.operation is not None]
+
+    @property
+    def order(self) -> int:
+        """The place of the first one in the execution."""
+        return min(operation.index for operation in self.operations)
+
+    def describe(self) -> str:
+        """Say what Python read, where that is known, and how many operations only one trace has."""
+        counts = Counter(member.added for member in self.members)
+        number = counts[True] or counts[False]
+        text = f"{number} node{'s' * (number != 1)} {'more' if counts[True] else 'fewer'}"
+        if counts[True] and counts[False]:
+            text = f"{counts[False]} node{'s' * (counts[False] != 1)} became {counts[True]}"
+        read = self.reason.read
+        return f"{read.old} became {read.new}, {text}" if read is not None else text
+
+
+def group_by_reason(
+    loose: Sequence[Difference], left: Recording, right: Recording, changed: Sequence[ChangedRead]
+) -> list[Group]:
+    """Gather operations without counterpart by the line that parted the traces. One that hangs together with others which
+    a read accounts for, and is not accounted for itself, follows from them."""
+    paths = {True: Paths.of(left), False: Paths.of(right)}
+    sides: dict[tuple[str, Stack], set[bool]] = defaultdict(set)
+    for member in loose:
+        sides[_place(member)].add(member.added)
+    explained: dict[Fork, Reason] = {}
+    groups: dict[Stack, Group] = {}
+    for component in _components(loose):
+        reasons = []
+        for member in component:
+            fork = find_fork(_operation(member), paths[member.added], repeated=len(sides[_place(member)]) == 1)
+            if fork not in explained:
+                explained[fork] = explain(fork, changed)
+            reasons.append((explained[fork], fork.loop))
+        backed = next((reason for reason in reasons if reason[0].read is not None), None)
+        for member, reason in zip(component, reasons):
+            reason, loop = backed if backed and reason[0].read is None else reason
+            groups.setdefault(reason.stack, Group(reason, loop)).members.append(member)
+    return list(groups.values())
+
+
+def _operation(member: Difference) -> Operation:
+    assert member.operation is not None
+    return member.operation
+
+
+def _place(member: Difference) -> tuple[str, Stack]:
+    operation = _operation(member)
+    return operation.scope, operation.stack
+
+
+def _components(loose: Sequence[Difference]) -> list[list[Difference]]:
+    """Part operations of one side into those that feed each other."""
+    root: dict[tuple[bool, int], tuple[bool, int]] = {}
+
+    def find(key: tuple[bool, int]) -> tuple[bool, int]:
+        while root[key] != key:
+            root[key] = key = root[root[key]]
+        return key
+
+    for member in loose:
+        key = (member.added, _operation(member).index)
+        root[key] = key
+        for result in results_in(_operation(member).arguments):
+            if (member.added, result.operation) in root:
+                root[find(key)] = find((member.added, result.operation))
+    components: dict[tuple[bool, int], list[Difference]] = defaultdict(list)
+    for member in loose:
+        components[find((member.added, _operation(member).index))].append(member)
+    return list(components.values())

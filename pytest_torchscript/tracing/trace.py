@@ -28,12 +28,14 @@ class TracerNote:
 
 @dataclass(frozen=True)
 class Trace:
-    """A traced module with the warnings of its making. ``origin`` and ``example`` let the same trace be made again."""
+    """A traced module with the warnings of its making. ``origin`` and ``example`` let the same trace be made again;
+    ``derived`` holds what was worked out from it, once."""
 
     module: Any
     warnings: tuple[TracerNote, ...] = ()
     origin: nn.Module | None = field(default=None, repr=False, compare=False)
     example: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
