@@ -290,7 +290,8 @@ def test_what_is_allowed_is_let_through(tmp_path: Path) -> None:
         "inputs/strategies.py": "import hypothesis",
         "checks/a.py": "import torch\nfrom pytest_torchscript.compare import a",
         "suite.py": "import pytest",
-        "plugin/a.py": "import pytest\nfrom pytest_torchscript import __version__\ndef f():\n    from ..checks import a",
+        "plugin/a.py": "import pytest\nfrom pytest_torchscript import __version__",
+        "plugin/b.py": "def f():\n    from ..checks import a",
         "report/a.py": "from pytest_torchscript.errors import Error",
     }
     assert problems(plant(tmp_path, files)) == []

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_torchscript.errors import (
+    BackendError,
+    Error,
+    InputError,
+    ModelError,
+    OptionError,
+    TorchScriptFailure,
+    closest,
+    first_line,
+    with_hint,
+)
+
+
+@pytest.mark.parametrize("kind", [OptionError, ModelError, InputError, BackendError, TorchScriptFailure])
+def test_every_error_is_laid_out_alike(kind: type[Error]) -> None:
+    error = kind("subject: what is wrong", hint="do this", evidence=["first", "second"])
+    assert isinstance(error, Error)
+    assert str(error) == "subject: what is wrong\n    first\n    second\n    hint: do this"
+    assert (error.message, error.hint, error.evidence) == ("subject: what is wrong", "do this", ("first", "second"))
+
+
+def test_a_message_alone() -> None:
+    assert str(Error("what")) == "what"
+    assert with_hint("what", "how") == "what\n    hint: how"
+
+
+def test_a_wrong_model_is_an_assertion() -> None:
+    assert issubclass(TorchScriptFailure, AssertionError)
+    assert not issubclass(OptionError, AssertionError)
+
+
+def test_closest() -> None:
+    assert closest("sequnce", ["batch", "sequence"]) == "sequence"
+    assert closest("height", iter(["batch", "sequence"])) == ""
+    assert closest("x", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\n  first that says something \nsecond"), "ValueError: first that says something"),
+        (KeyError(), "KeyError"),
+        (RuntimeError("\n \n"), "RuntimeError"),
+    ],
+)
+def test_first_line(error: BaseException, line: str) -> None:
+    assert first_line(error) == line
+
+
+def test_a_long_first_line_is_cut() -> None:
+    line = first_line(ValueError("x" * 999), limit=50)
+    assert len(line) == 50
+    assert line.endswith("…")

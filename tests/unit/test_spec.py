@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_torchscript.errors import InputError, OptionError
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name, dim_size, named_axis, narrowed, unknown_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+# Axis
+
+
+def test_an_axis_allows_its_range_and_its_multiples() -> None:
+    axis = Axis("sequence", min=3, max=17, multiple_of=4)
+    assert (axis.first, axis.last) == (4, 16)
+    assert [size for size in range(1, 25) if axis.allows(size)] == [4, 8, 12, 16]
+    assert axis.fixed is None
+
+
+def test_a_fixed_axis_and_buckets() -> None:
+    assert Axis.fixed_at("sequence", 128).fixed == 128
+    buckets = Axis.fixed_at("sequence", 128, 32, 32)
+    assert (buckets.sizes, buckets.min, buckets.max, buckets.fixed) == ((32, 128), 32, 128, None)
+    assert buckets.allows(32)
+    assert not buckets.allows(64)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(1, 20))
+def test_the_ends_of_an_axis_are_allowed(low: int, span: int, multiple: int) -> None:
+    try:
+        axis = Axis("time", min=low, max=low + span, multiple_of=multiple)
+    except OptionError:
+        assert not [size for size in range(low, low + span + 1) if size % multiple == 0]
+        return
+    allowed = [size for size in range(low, low + span + 1) if axis.allows(size)]
+    assert (axis.first, axis.last) == (allowed[0], allowed[-1])
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Axis("no name"), "axis: name='no name' is not a name"),
+        (lambda: Axis(""), "name='' is not a name"),
+        (lambda: Axis(3), "name=3 is not a name"),
+        (lambda: Axis("a", min=-1), "axis 'a': min=-1 is not a size"),
+        (lambda: Axis("a", max=2.5), "max=2.5 is not a size"),
+        (lambda: Axis("a", max=True), "max=True is not a size"),
+        (lambda: Axis("a", multiple_of=0), "multiple_of=0 is not a size"),
+        (lambda: Axis("a", min=9, max=3), r"min=9 is larger than max=3\n    hint: write 3:9"),
+        (lambda: Axis("a", min=5, max=7, multiple_of=4), "no multiple of 4 lies between min=5 and max=7"),
+    ],
+)
+def test_axes_that_cannot_be(make: Callable[[], Axis], said: str) -> None:
+    with pytest.raises(OptionError, match=said) as error:
+        make()
+    assert "hint: " in str(error.value)
+
+
+def test_bare_names_have_default_ranges() -> None:
+    assert (named_axis("batch").max, named_axis("sequence").max) == (64, 512)
+
+
+def test_an_option_keeps_the_size_a_model_is_known_to_accept() -> None:
+    assert narrowed(Axis("height", typical=224), Axis("height", max=300)) == Axis("height", max=300, typical=224)
+
+
+# TensorSpec
+
+
+def test_shapes_from_sizes() -> None:
+    spec = TensorSpec("batch", Axis("time", max=9), "past + time + 1", 16)
+    assert spec.shape({"batch": 2, "time": 5, "past": 3}) == (2, 5, 9, 16)
+    assert [axis.name for axis in spec.axes()] == ["batch", "time", "past", "time"]
+    assert spec.dims_of("time") == (1,)
+    assert [dim_name(dim) for dim in spec.dims] == ["batch", "time", "past + time + 1", 16]
+    assert dim_size("a+2", {"a": 3}) == 5
+    assert TensorSpec().shape({}) == ()
+
+
+def test_a_spec_is_a_value() -> None:
+    spec = TensorSpec("batch", dtype=torch.int64, low=0, high=10, role="ids")
+    assert spec == TensorSpec("batch", dtype=torch.int64, low=0, high=10, role="ids")
+    assert spec.updated(high=5) == TensorSpec("batch", dtype=torch.int64, low=0, high=5, role="ids")
+    assert spec.updated(dims=(3,)).dims == (3,)
+    assert hash(spec) == hash(spec.updated())
+    with pytest.raises(AttributeError):
+        spec.low = 3
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: TensorSpec(1.5), "1.5 is not a dim"),
+        (lambda: TensorSpec(True), "True is not a dim"),
+        (lambda: TensorSpec(-1), "dim=-1 is negative"),
+        (lambda: TensorSpec("two words"), "dim 'two words' is not an axis name"),
+        (lambda: TensorSpec("a + "), "dim 'a [+] ' is not an axis name"),
+        (lambda: TensorSpec("a", low=3, high=3), "low=3 is not below high=3\n    hint: high is exclusive"),
+    ],
+)
+def test_specs_that_cannot_be(make: Callable[[], TensorSpec], said: str) -> None:
+    with pytest.raises(InputError, match=said) as error:
+        make()
+    assert "hint: " in str(error.value)
+
+
+# InputSpec
+
+
+def ids_and_mask() -> InputSpec:
+    return InputSpec(
+        {
+            "ids": TensorSpec(Axis("batch", max=16), "sequence", dtype=torch.int64),
+            "mask": TensorSpec("batch", Axis("sequence", max=99), optional=True),
+        }
+    )
+
+
+def test_axes_are_shared_by_name_and_keep_their_order() -> None:
+    spec = ids_and_mask()
+    assert list(spec) == ["ids", "mask"]
+    assert [(axis.name, axis.max) for axis in spec.axes.values()] == [("batch", 16), ("sequence", 99)]
+    assert spec.optional == ("mask",)
+    assert list(spec.without("mask")) == ["ids"]
+    assert spec.without("mask").axes["sequence"].max == 99
+    assert "ids" in repr(spec)
+
+
+def test_axes_can_be_replaced() -> None:
+    spec = ids_and_mask().with_axes({"sequence": Axis.fixed_at("sequence", 7), "height": Axis("height")})
+    assert list(spec.axes) == ["batch", "sequence"]
+    assert list(spec.moving) == ["batch"]
+    grown = spec.with_input("boxes", TensorSpec("batch", "boxes", 4))
+    assert list(grown.axes) == ["batch", "sequence", "boxes"]
+    assert grown.axes["sequence"].fixed == 7
+
+
+def test_an_axis_described_twice() -> None:
+    with pytest.raises(InputError, match="axis 'n' is described twice"):
+        InputSpec({"a": TensorSpec(Axis("n", max=3)), "b": TensorSpec(Axis("n", max=4))})
+
+
+def test_an_input_that_is_no_spec() -> None:
+    with pytest.raises(InputError, match="input 'x': list is not a TensorSpec"):
+        InputSpec({"x": [2, 3]})
+
+
+def test_an_axis_that_does_not_exist() -> None:
+    spec = ids_and_mask()
+    assert spec.require_axis("batch").name == "batch"
+    with pytest.raises(OptionError, match="axis 'sequnce' does not exist\n    hint: did you mean 'sequence'"):
+        spec.require_axis("sequnce")
+    assert str(unknown_axis("x", {})) == "axis 'x' does not exist\n    hint: the axes are: none"
