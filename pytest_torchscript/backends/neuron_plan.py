@@ -18,7 +18,7 @@ COMPILED_ONLY = "compiled only: nothing was run or compared"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do with the Neuron tests of a run. ``reason`` is never empty; ``hint`` tells how to get what is missing."""
+    """What to do with the Neuron tests of a run. ``reason`` is never empty; ``hint`` says how to get it."""
 
     action: str
     reason: str

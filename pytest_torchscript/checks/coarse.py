@@ -31,19 +31,17 @@ class Coarse:
     def __call__(self, inputs: Mapping[str, torch.Tensor], reference: Any) -> tuple[torch.Tensor, ...]:
         """Return the coarse answer as a flat tuple, in the dtypes of float32's answer."""
         if self._module is None:
-            self._module = self._copy().to(COARSE)
+            self._module = self._eager.in_float64().to(COARSE)
         try:
             answer = self._run(self._module, {name: _coarse(tensor) for name, tensor in inputs.items()}, reference)
         except Exception:
             if self.how == ROUNDED:
                 raise
-            self.how, self._module = ROUNDED, rounded(self._copy())
+            self.how, self._module = ROUNDED, rounded(self._eager.in_float64().float())
             return self(inputs, reference)
         return answer
 
-    def _run(
-        self, module: Positional, inputs: Mapping[str, torch.Tensor], reference: Any
-    ) -> tuple[torch.Tensor, ...]:
+    def _run(self, module: Positional, inputs: Mapping[str, torch.Tensor], reference: Any) -> tuple[torch.Tensor, ...]:
         if self.how == ROUNDED:
             inputs = {name: tensor.float() if tensor.dtype is COARSE else tensor for name, tensor in inputs.items()}
         leaves = [leaf for _, leaf in tensor_leaves(self._eager.run(module, inputs))]

@@ -95,7 +95,9 @@ def _not_exported(backend: NeuronBackendBase, error: Exception) -> Finding:
 def _compiled(artifact: Artifact) -> str:
     details = artifact.details
     arguments = " ".join(details.get("compiler_args", ()))
-    return f"compiled by {details.get('compiler', '')} ({details.get('package', '')}) with {arguments or 'no arguments'}"
+    return (
+        f"compiled by {details.get('compiler', '')} ({details.get('package', '')}) with {arguments or 'no arguments'}"
+    )
 
 
 def _with_warnings(artifact: Artifact, headline: str, **numbers: Any) -> Finding:
@@ -143,7 +145,9 @@ def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Fi
             f"marginal: {worst.path} is at the edge of what bf16 explains ({worst.reason})",
             device={**artifact.details, **numbers},
         )
-    headline = f"on {artifact.details['device']}: within bf16 over {found.samples} inputs ({summary}); {_compiled(artifact)}"
+    headline = (
+        f"on {artifact.details['device']}: within bf16 over {found.samples} inputs ({summary}); {_compiled(artifact)}"
+    )
     return _with_warnings(artifact, headline, **numbers)
 
 
@@ -163,18 +167,19 @@ def _numbers(found: ThreeWay) -> dict[str, Any]:
     return numbers
 
 
-def _mismatch(
-    backend: NeuronBackendBase, artifact: Artifact, found: ThreeWay, numbers: Mapping[str, Any]
-) -> Finding:
+def _mismatch(backend: NeuronBackendBase, artifact: Artifact, found: ThreeWay, numbers: Mapping[str, Any]) -> Finding:
     details = {**artifact.details, **numbers}
     evidence, hint = list(found.problems), "compare the order of inputs and the padding with eager's"
     for leaf in found.leaves:
         if leaf.reason:
-            evidence.append(f"{leaf.path}: max |device - float32| = {leaf.worst:.3g} (scale {leaf.scale:.3g}): {leaf.reason}")
+            evidence.append(
+                f"{leaf.path}: max |device - float32| = {leaf.worst:.3g} (scale {leaf.scale:.3g}): {leaf.reason}"
+            )
     evidence = evidence[:5]
     if found.like_precision:
-        evidence.append("it looks like precision: small, without direction, spread over the output")
-        evidence.extend(f"try, in this order: {rung}" for rung in _rungs(backend.name, details.get("compiler_args", ())))
+        evidence.append("it looks like precision: small, without direction, spread over the output; try, in this order")
+        rungs = _rungs(backend.name, details.get("compiler_args", ()))
+        evidence.extend(f"  {rung}" for rung in rungs or ["(the most precise arguments are in use)"])
         hint = "give the next compiler arguments of the list (compiler_args among the neuron options)"
     else:
         evidence.append("it does not look like precision: other compiler arguments will hardly help")

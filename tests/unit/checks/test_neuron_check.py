@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript.checks.neuron import backend_options, check_neuron, device_obstacle, neuron_backend
+from pytest_torchscript.checks.plan import plan_case
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import TensorSpec
+
+FOLDERS = {"neuron": "inf1", "neuronx": "inf2"}
+INPUTS = {"signal": TensorSpec("batch", "time", 6)}
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 32), nn.GELU(), nn.LayerNorm(32), nn.Linear(32, 8))
+
+    def forward(self, signal):
+        hidden = self.layers(signal)
+        return {"hidden": hidden, "pooled": hidden.mean(1)}
+
+
+@pytest.fixture(params=["neuron", "neuronx"])
+def name(request):
+    return request.param
+
+
+def case_of(name, mode="auto", module=None, **settings):
+    torch.manual_seed(0)
+    chosen = Settings(neuron=mode, backends=(name,), **settings)
+    case = plan_case(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
+    case.backend = neuron_backend(chosen)
+    return case
+
+
+def test_a_healthy_artifact_passes(neuron_machine, name):
+    root = neuron_machine(FOLDERS[name])
+    finding = check_neuron(case_of(name))
+    assert finding.outcome == "passed", finding
+    assert f"on {root}/dev/neuron0: within bf16 over 10 inputs" in finding.headline
+    assert finding.device["three_way"]["verdict"] == "passes"
+    assert finding.device["compiler_args"]
+    assert finding.device["coarse"] == "bf16 on the CPU"
+
+
+def test_exact_arithmetic_passes(neuron_machine, name):
+    neuron_machine(FOLDERS[name], behaviour="exact")
+    assert check_neuron(case_of(name)).outcome == "passed"
+
+
+def test_one_that_is_off_fails_as_a_mismatch(neuron_machine, name):
+    neuron_machine(FOLDERS[name], behaviour="off=0.3")
+    finding = check_neuron(case_of(name))
+    assert finding.outcome == "failed"
+    assert "the device does not answer as eager" in finding.headline
+    text = "\n".join(finding.evidence)
+    assert "['hidden']: max |device - float32| = 0.3" in text
+    assert "does not look like precision" in text
+    assert finding.device["three_way"]["verdict"] == "fails"
+
+
+def test_ladder_is_printed_where_it_looks_like_precision(neuron_machine, name, monkeypatch):
+    neuron_machine(FOLDERS[name])
+    case = case_of(name)
+    artifact = case.artifact
+
+    class Noisy:
+        details = artifact.details
+
+        def __call__(self, *tensors):
+            return tuple(leaf + 0.01 * torch.randn(leaf.shape) for leaf in artifact(*tensors))
+
+    case.artifact = Noisy()
+    finding = check_neuron(case)
+    assert finding.outcome == "failed"
+    text = "\n".join(finding.evidence)
+    assert "it looks like precision" in text
+    if name == "neuron":
+        assert "  --fast-math fp32-cast-matmult\n  --fast-math fp32-cast-matmult no-fast-relayout\n" in text
+    else:
+        assert "the most precise arguments are in use" in text
+
+
+@pytest.mark.parametrize("behaviour", ["cpu_trace", "none", "all_back"])
+def test_nothing_on_the_device_fails(neuron_machine, behaviour):
+    neuron_machine("inf1", behaviour=behaviour)
+    finding = check_neuron(case_of("neuron"))
+    assert finding.outcome == "failed"
+    assert "nothing on the device" in finding.headline
+
+
+@pytest.mark.parametrize("behaviour", ["fallback", "low"])
+def test_part_on_the_cpu_warns(neuron_machine, behaviour):
+    neuron_machine("inf1", behaviour=behaviour)
+    finding = check_neuron(case_of("neuron"))
+    assert finding.outcome == "passed"
+    assert "warning: the graph is partly on CPU" in finding.headline
+    assert any("partly on CPU" in note for note in finding.notes)
+    assert finding.device["placement"] == "partly on CPU"
+
+
+def test_time_out_is_named(neuron_machine):
+    neuron_machine("inf1", behaviour="timeout")
+    finding = check_neuron(case_of("neuron", neuron_options={"timeout": "30"}))
+    assert finding.outcome == "failed"
+    assert "timed out: not done after 30 s" in finding.headline
+
+
+def test_without_a_device_auto_skips_and_require_fails(neuron_machine, name):
+    neuron_machine(FOLDERS[name], device=False)
+    skipped = check_neuron(case_of(name, "auto"))
+    assert skipped.outcome == "skipped"
+    assert "no device" in skipped.headline
+    assert "hint:" in skipped.headline
+    failed = check_neuron(case_of(name, "require"))
+    assert failed.outcome == "failed"
+    assert "no device" in failed.headline
+    assert failed.hint
+
+
+def test_compile_says_that_nothing_was_compared(neuron_machine, name):
+    neuron_machine(FOLDERS[name], device=False)
+    finding = check_neuron(case_of(name, "compile"))
+    assert finding.outcome == "passed"
+    assert "nothing was run or compared" in finding.headline
+    assert finding.device["compared"] is False
+
+
+def test_emulate_says_emulated(neuron_machine, name):
+    neuron_machine(device=False)
+    finding = check_neuron(case_of(name, "emulate"))
+    assert finding.outcome == "passed"
+    assert "emulated" in finding.headline
+    assert "emulated" in finding.notes[0]
+    assert finding.device["emulated"] is True
+
+
+def test_off_skips(neuron_machine, name):
+    neuron_machine(FOLDERS[name])
+    assert check_neuron(case_of(name, "off")).outcome == "skipped"
+
+
+def test_runtime_that_dies_in_python_is_named(neuron_machine, name, monkeypatch):
+    neuron_machine(FOLDERS[name])
+    case = case_of(name)
+    assert case.artifact
+    monkeypatch.setenv("NEURON_STANDIN_DEVICE", "0")
+    finding = check_neuron(case)
+    assert finding.outcome == "failed"
+    assert "the Neuron runtime could not start" in finding.headline
+
+
+def test_other_checks_say_why_they_mean_nothing(neuron_machine, name):
+    neuron_machine(FOLDERS[name])
+    assert device_obstacle(case_of(name, "auto").backend, "trace") is None
+    assert "bf16" in device_obstacle(case_of(name, "auto").backend, "outputs").headline
+    assert "nothing was run" in device_obstacle(case_of(name, "compile").backend, "outputs").headline
+    assert device_obstacle(case_of(name, "emulate").backend, "outputs") is None
+    assert device_obstacle(case_of("torchscript").backend, "neuron") is None
+
+
+def test_without_a_device_other_checks_skip_and_trace_fails_once(neuron_machine, name):
+    neuron_machine(device=False)
+    assert device_obstacle(case_of(name, "auto").backend, "trace").outcome == "skipped"
+    assert device_obstacle(case_of(name, "require").backend, "trace").outcome == "failed"
+    assert device_obstacle(case_of(name, "require").backend, "outputs").outcome == "skipped"
+
+
+def test_bf16_that_torch_cannot_do_is_rounded_instead(neuron_machine):
+    class NoBf16(Encoder):
+        def forward(self, signal):
+            if signal.dtype is torch.bfloat16:
+                raise RuntimeError("not implemented for 'BFloat16'")
+            return super().forward(signal)
+
+    neuron_machine("inf1")
+    finding = check_neuron(case_of("neuron", module=NoBf16().eval()))
+    assert finding.outcome == "passed"
+    assert "rounded to bf16" in finding.device["coarse"]
+
+
+def test_missing_compiler_skips_in_auto_alone(neuron_machine, tmp_path, monkeypatch):
+    neuron_machine()
+    (tmp_path / "copied/torch_neuron").mkdir(parents=True)
+    (tmp_path / "copied/torch_neuron/__init__.py").write_text(
+        "__version__ = '1.13.1.2.11.13.0'\n"
+        "def trace(func, example_inputs, **keywords):\n"
+        "    raise RuntimeError('No operations were successfully partitioned and compiled to neuron')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "copied"))
+    finding = check_neuron(case_of("neuron", "auto"))
+    assert finding.outcome == "skipped"
+    assert "compiler neuron-cc is not installed" in finding.headline
+    assert check_neuron(case_of("neuron", "require")).outcome == "failed"
+
+
+def test_backend_options_are_those_of_the_settings():
+    settings = Settings(neuron="compile", neuron_options={"timeout": 9}, cache="kept")
+    assert backend_options("neuron", settings) == {"mode": "compile", "options": {"timeout": 9}, "cache": "kept"}
+    assert backend_options("torchscript", settings) == {}
+
+
+def test_backend_is_chosen_by_what_is_there(neuron_machine):
+    neuron_machine("inf2")
+    assert neuron_backend(Settings()).name == "neuronx"
+    assert neuron_backend(Settings(backends=("neuron",))).name == "neuron"
