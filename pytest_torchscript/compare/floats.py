@@ -79,10 +79,11 @@ class FloatLeaf:
         """The elements above 1e4 times the median non-zero magnitude, or None."""
         if self.given is not None:
             return None
-        some = self.magnitude[self.magnitude > 0]
-        if not some.numel():
+        top = _max(self.magnitude)
+        near_top = int((self.magnitude >= top / LARGE).sum())
+        if top == 0 or 2 * near_top > self.magnitude.count_nonzero():  # the median is near the top: no need to find it
             return None
-        large = self.magnitude > LARGE * float(some.median())
+        large = self.magnitude > LARGE * float(self.magnitude[self.magnitude > 0].median())
         return large if bool(large.any()) else None
 
     @cached_property
@@ -173,9 +174,10 @@ class FloatLeaf:
 
     def margin(self, allowance: Allowance) -> float:
         """Return max|actual - expected| / allowed; infinite where a difference meets an allowance of nothing."""
-        moved = self.difference.double()
-        at = moved > 0
-        return _max(moved[at] / self.allowed(allowance)[at])
+        if not allowance.relative:
+            return max(_ratio(self.worst, allowance.absolute), _ratio(self.worst_large, allowance.large))
+        at = self.difference > 0
+        return _max(self.difference[at].double() / self.allowed(allowance)[at])
 
 
 def widen(tensor: torch.Tensor) -> torch.Tensor:
@@ -200,6 +202,12 @@ def _same(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     if left.is_complex():
         return _same(torch.view_as_real(left), torch.view_as_real(right)).all(dim=-1)
     return (left == right) | (left.isnan() & right.isnan())
+
+
+def _ratio(part: float, whole: float) -> float:
+    if not part:
+        return 0.0
+    return part / whole if whole else float("inf")
 
 
 def _max(tensor: torch.Tensor) -> float:

@@ -398,3 +398,14 @@ def test_required_is_the_tolerance_that_passes(seed: int, size: int) -> None:
     required = found.mismatches[0].required
     assert compare_outputs((actual,), expected, rtol=0, atol=required).agrees
     assert not compare_outputs((actual,), expected, rtol=0, atol=0.99 * required).agrees
+
+
+@pytest.mark.parametrize("ordinary", [1, 2, 3, 50])
+def test_large_is_counted_from_the_median_of_what_is_not_zero(ordinary: int) -> None:
+    expected = torch.zeros(200)
+    expected[:ordinary] = 1
+    expected[100:101] = 2e4
+    wrong = expected.clone()
+    wrong[0] += 1e-2  # far within the scale of the large element, far beyond that of its own kind
+    found = compare_outputs((wrong,), expected, precise=lambda: expected.double())
+    assert only(found).index == (0,)
