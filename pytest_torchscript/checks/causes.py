@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from pytest_torchscript.checks.sizes import neighbour
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.hints import size_hints
+from pytest_torchscript.tracing.trace import TracerNote
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,18 @@ def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause
     except Exception:
         return note_causes(case.anchor_trace.warnings)
     return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.warnings)
+
+
+def note_causes(notes: Sequence[TracerNote]) -> list[Cause]:
+    """Turn the tracer's warnings into causes: the last resort where graphs are equal and answers are not.
+
+    A branch that no traced size takes leaves no trace in a graph; the line that read the tensor is all there is.
+    """
+    lines = {(note.file, note.line): note for note in notes if note.line}
+    return [
+        Cause(note.file, note.line, note.function, linecache.getline(note.file, note.line).strip(), note.text.split(". ")[0])
+        for note in lines.values()
+    ]
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

@@ -1,4 +1,4 @@
-"""The model in coarse arithmetic on the CPU: what bf16 costs it, as the measure for a device that computes in bf16."""
+"""The model in bf16 arithmetic on the CPU: what that costs it is the measure for a device that computes in bf16."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def _coarse(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(COARSE) if tensor.is_floating_point() else tensor
 
 
-def rounded(module: Positional) -> Positional:
+def rounded(wrapped: Positional) -> Positional:
     """Round weights, and by hooks the output of every layer, to what bf16 can hold; arithmetic stays in float32."""
     with torch.no_grad():
-        for tensor in [*module.parameters(), *module.buffers()]:
+        for tensor in [*wrapped.parameters(), *wrapped.buffers()]:
             if tensor.is_floating_point():
                 tensor.copy_(tensor.to(COARSE))
-    for child in module.modules():
+    for child in wrapped.modules():
         if not list(child.children()):
             child.register_forward_hook(_round_output)
-    return module
+    return wrapped
 
 
-def _round_output(module: nn.Module, inputs: Any, output: Any) -> Any:
+def _round_output(_module: nn.Module, _inputs: Any, output: Any) -> Any:
     if isinstance(output, torch.Tensor) and output.is_floating_point():
         return output.to(COARSE).to(output.dtype)
     return output

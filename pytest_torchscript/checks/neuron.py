@@ -1,4 +1,4 @@
-"""The check `neuron`: compiled, really placed on the device, and no further from float32 than bf16 arithmetic explains."""
+"""The check `neuron`: compiled, really on the device, and no further from float32 than bf16 arithmetic explains."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def neighbour(axis: Axis, size: int) -> int:
 
 
 def sizes_worth_trying(axis: Axis, anchor: int, *, hints: Sequence[int] = (), numbers: Sequence[int] = ()) -> list[int]:
-    """Return sizes in ascending order: ends, 1, the anchor's neighbours, hints and their neighbours, and for every
+    """Return sizes in ascending order: ends, 1, the anchor's neighbours, hints, and for every
     power of two and every number of the model's configuration a multiple and a non-multiple.
 
     One power of two is a multiple of all smaller ones, so a range of 4096 takes three sizes, not twelve.
@@ -111,7 +111,7 @@ def sizes_worth_trying(axis: Axis, anchor: int, *, hints: Sequence[int] = (), nu
         return [size for size in axis.sizes if size != anchor]
     first, last, step = axis.first, axis.last, axis.multiple_of
     wanted = {first, first + step, last, last - step, anchor - step, anchor + step}
-    wanted.update(near for hint in hints for near in (hint - 1, hint, hint + 1))
+    wanted.update(hints)
     for number in numbers:
         wanted.update((number, number + 1, 2 * number))
     power = 1 << max(last.bit_length() - 1, 0)

@@ -1,0 +1,99 @@
+"""Which sizes are traced at and tried, and how a failure shrinks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_torchscript.checks.sizes import (
+    anchor_candidates,
+    choose_anchor,
+    is_prime,
+    neighbour,
+    sizes_worth_trying,
+    smallest_failing,
+)
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
+
+
+def test_anchor_sizes_are_different_primes_that_no_hyper_parameter_has() -> None:
+    spec = InputSpec({"x": TensorSpec("batch", "height", "width")})
+    sizes = choose_anchor(spec, lambda _: "", avoid={2, 11, 13})
+    assert sizes == {"batch": 3, "height": 17, "width": 19}
+
+
+def test_an_anchor_obeys_multiples_and_requests() -> None:
+    spec = InputSpec({"x": TensorSpec("batch", Axis("time", multiple_of=8))})
+    sizes = choose_anchor(spec, lambda _: "", requested={"batch": 1})
+    assert sizes["batch"] == 1
+    assert sizes["time"] % 8 == 0
+    assert is_prime(sizes["time"] // 8)
+
+
+def test_an_anchor_falls_back_to_the_typical_size() -> None:
+    spec = InputSpec({"x": TensorSpec("batch", Axis("height", 16, 64, typical=32), Axis("width", 16, 64, typical=32))})
+    sizes = choose_anchor(spec, lambda sizes: "" if sizes["height"] == sizes["width"] == 32 else "image size")
+    assert sizes == {"batch": 2, "height": 32, "width": 32}
+
+
+def test_an_anchor_that_eager_never_takes_is_an_error_in_its_own_words() -> None:
+    spec = InputSpec({"x": TensorSpec("batch", "time")})
+    with pytest.raises(InputError, match="eager refuses its inputs at batch=2 time=11") as caught:
+        choose_anchor(spec, lambda _: "ValueError: never")
+    assert "ValueError: never" in str(caught.value)
+    assert "hint:" in str(caught.value)
+
+
+def test_an_anchor_of_a_narrow_axis_lies_inside_it() -> None:
+    assert next(anchor_candidates(Axis("time", min=4, max=4), ())) == 4
+    assert next(anchor_candidates(Axis("time", min=1, max=5), ())) == 5
+
+
+def test_sizes_worth_trying_hold_ends_neighbours_hints_and_powers() -> None:
+    sizes = sizes_worth_trying(Axis("time", max=4096), 11, hints=(36, 37, 38), numbers=(50,))
+    assert {1, 10, 12, 36, 37, 38, 50, 51, 100, 4095, 4096} <= set(sizes)
+    assert 11 not in sizes
+    assert len(sizes) < 25, "a wide range must not mean a wide cost"
+
+
+@given(first=st.integers(1, 40), length=st.integers(0, 300), step=st.integers(1, 9), data=st.data())
+def test_sizes_worth_trying_are_allowed_and_ascend(first: int, length: int, step: int, data: st.DataObject) -> None:
+    axis = Axis("time", min=first, max=first + length + step, multiple_of=step)
+    anchor = data.draw(st.sampled_from(range(axis.first, axis.last + 1, step)))
+    sizes = sizes_worth_trying(axis, anchor)
+    assert sizes == sorted(set(sizes))
+    assert all(axis.allows(size) for size in sizes)
+
+
+def test_the_neighbour_is_another_allowed_size() -> None:
+    assert neighbour(Axis("time"), 11) == 13
+    assert neighbour(Axis("time", max=11), 11) == 10
+    assert neighbour(Axis("time", multiple_of=8), 16) == 32
+    assert neighbour(Axis("time", min=5, max=5), 5) == 5
+
+
+@given(batch=st.integers(1, 6), time=st.integers(1, 60))
+def test_a_threshold_shrinks_to_its_exact_corner(batch: int, time: int) -> None:
+    axes = {"batch": Axis("batch", max=6), "time": Axis("time", max=60)}
+    smallest = smallest_failing(
+        {"batch": 6, "time": 60}, lambda sizes: sizes["batch"] >= batch and sizes["time"] >= time, axes
+    )
+    assert smallest == {"batch": batch, "time": time}
+
+
+def test_a_wide_threshold_shrinks_by_bisection() -> None:
+    asked = []
+
+    def fails(sizes: dict[str, int]) -> bool:
+        asked.append(sizes["time"])
+        return sizes["time"] > 704
+
+    assert smallest_failing({"time": 4096}, fails, {"time": Axis("time", max=4096)}) == {"time": 705}
+    assert len(asked) < 60
+
+
+def test_multiples_of_a_window_shrink_to_the_window() -> None:
+    axes = {"time": Axis("time", max=4096)}
+    assert smallest_failing({"time": 448}, lambda sizes: sizes["time"] % 7 == 0, axes) == {"time": 7}
