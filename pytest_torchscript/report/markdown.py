@@ -13,6 +13,7 @@ from pytest_torchscript.report.wording import (
     device_text,
     environment_text,
     finding_text,
+    message_line,
     model_text,
     outcome_text,
     range_text,
@@ -23,7 +24,6 @@ from pytest_torchscript.results import (
     DIVERGES,
     ERROR,
     FAILED,
-    SKIPPED,
     CheckResult,
     ExportResult,
     ModelResult,
@@ -89,14 +89,20 @@ def _export(export: ExportResult) -> Iterator[str]:
     for check in export.checks:
         if check.outcome in (FAILED, ERROR):
             yield from _message(check)
-    skipped = [check for check in export.checks if check.outcome == SKIPPED]
-    if skipped:
-        yield ""
-        yield "<details><summary>skipped</summary>"
-        yield ""
-        yield from (f"- {code(check.name)}: {literal(_first(check.message))}" for check in skipped)
-        yield ""
-        yield "</details>"
+    yield from _rest([check for check in export.checks if check.outcome not in (FAILED, ERROR)])
+
+
+def _rest(checks: list[CheckResult]) -> Iterator[str]:
+    if not checks:
+        return
+    yield ""
+    yield "<details><summary>what else was checked</summary>"
+    yield ""
+    for check in checks:
+        said = message_line(check)
+        yield f"- {code(check.name)} {check.outcome}" + (f": {literal(said)}" if said else "")
+    yield ""
+    yield "</details>"
 
 
 def _axes(export: ExportResult) -> Iterator[str]:
@@ -137,10 +143,6 @@ def _message(check: CheckResult) -> Iterator[str]:
     yield f"{fence}text\n{message}\n{fence}"
     yield ""
     yield "</details>"
-
-
-def _first(message: str) -> str:
-    return next((line.strip() for line in message.splitlines() if line.strip()), "")
 
 
 def literal(text: str) -> str:

@@ -14,6 +14,7 @@ from pytest_torchscript.report.wording import (
     outcome_text,
     range_text,
     sizes_text,
+    skips_text,
     tried_text,
 )
 from pytest_torchscript.results import DIVERGES, ExportResult, ModelResult, RunReport
@@ -58,6 +59,7 @@ def _export_lines(export: ExportResult) -> Iterator[str]:
         yield from (f"{_INDENT * 3}{cause_text(cause)}" for cause in finding.causes[:1])
     for cost in export.padding.buckets:
         yield from _indented(f"padding: {cost_text(cost)}", 2)
+    yield from (_INDENT * 2 + line for line in skips_text(export.checks))
 
 
 def _axis_lines(export: ExportResult) -> Iterator[str]:

@@ -24,7 +24,7 @@ from pytest_torchscript.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 OUTCOMES = (FAILED, ERROR, PASSED, SKIPPED)
 BAD = (FIXED, DIVERGES)
@@ -114,7 +114,27 @@ def seconds_text(seconds: float) -> str:
 def outcome_text(checks: Iterable[CheckResult]) -> str:
     """Return the outcomes counted, the bad ones first: ``1 failed, 12 passed, 2 skipped``."""
     counts = Counter(check.outcome for check in checks)
-    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]) or "nothing checked"
+    words = [_counted(counts[outcome], outcome) for outcome in OUTCOMES if counts[outcome]]
+    return ", ".join(words) or "nothing checked"
+
+
+def _counted(number: int, outcome: str) -> str:
+    return f"{number} errors" if outcome == ERROR and number > 1 else f"{number} {outcome}"
+
+
+def message_line(check: CheckResult) -> str:
+    """Return the first line of a check's message."""
+    return next((line.strip() for line in check.message.splitlines() if line.strip()), "")
+
+
+def skips_text(checks: Iterable[CheckResult]) -> Iterator[str]:
+    """Yield what was skipped and why, one line for every reason."""
+    reasons: dict[str, list[str]] = {}
+    for check in checks:
+        if check.outcome == SKIPPED:
+            reasons.setdefault(message_line(check), []).append(check.name)
+    for reason, names in reasons.items():
+        yield f"skipped {', '.join(names)}" + (f": {reason}" if reason else "")
 
 
 def model_text(model: ModelResult) -> str:

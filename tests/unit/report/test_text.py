@@ -6,7 +6,7 @@ import pytest
 
 from pytest_torchscript.report.text import summary_lines
 from pytest_torchscript.report.wording import count_text, position
-from pytest_torchscript.results import AxisResult, ExportResult, ModelResult, RunReport
+from pytest_torchscript.results import AxisResult, CheckResult, ExportResult, ModelResult, RunReport
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "summary.txt"
 
@@ -42,3 +42,19 @@ def test_positions_are_logarithmic_and_stay_inside() -> None:
     assert position(5, 5, 5) == 0.5
     assert position(0, 0, 16) == 0
     assert position(99, 1, 16) == 1
+
+
+def test_errors_are_counted_and_skips_grouped_by_their_reason() -> None:
+    checks = [
+        CheckResult("speed", "error"),
+        CheckResult("freeze", "error"),
+        CheckResult("values", "skipped", message="no values on meta\n    more"),
+        CheckResult("padding", "skipped", message="no values on meta"),
+        CheckResult("attentions", "skipped"),
+    ]
+    model = ModelResult("m", exports=[ExportResult("torchscript", checks=checks)])
+    assert list(summary_lines(RunReport(models=[model])))[1:] == [
+        "  torchscript: 2 errors, 3 skipped",
+        "    skipped values, padding: no values on meta",
+        "    skipped attentions",
+    ]
