@@ -145,6 +145,7 @@ class Case:
             self.windows,
             {**self.constants, **constants},
             label=self.label,
+            again=self.again,
         )
 
     @cached_property

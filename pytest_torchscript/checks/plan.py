@@ -54,7 +54,7 @@ class CasePlan:
             exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
             loaded = replace(loaded, notes=(*loaded.notes, *notes))
         parameters = tuple(hyper_parameters(blueprint, loaded.module))
-        return Case(
+        case = Case(
             loaded,
             spec,
             self.settings,
@@ -66,6 +66,19 @@ class CasePlan:
             label=self.reference,
             again=self.again,
         )
+        return without_masks(case) if case.meta else case
+
+
+def without_masks(case: Case) -> Case:
+    """Return a case without weights whose eager runs: a model that reads the values of its mask cannot have one here."""
+    masks = tuple(name for name in case.spec.optional if case.spec[name].role == "mask")
+    if not masks:
+        return case
+    try:
+        case.sizes  # noqa: B018 - asks eager
+    except InputError:
+        return case.variant(without=masks)
+    return case
 
 
 def plan_case(

@@ -74,18 +74,29 @@ def _check_function(check: str) -> Callable[..., Finding]:
 
 def _obstacle(case: Case, check: str) -> Finding | None:
     """Return why a check cannot say anything here: another check's failure is told once, there."""
-    if case.meta and check not in _SHAPES:
-        return Finding.skipped("needs values; weights=meta holds none")
+    if case.meta:
+        return _meta_obstacle(case, check)
     if check in _OWN_EXPORTS and case.settings.artifact is not None:
         return Finding.skipped("the artifact was made elsewhere: nothing else is exported")
     if check in _FIRST:
         return None
-    if not case.meta and case.steadiness.outcome == FAILED:
+    if case.steadiness.outcome == FAILED:
         return Finding.skipped(case.steadiness.headline)
     try:
         case.artifact  # noqa: B018
     except Exception as error:
         return Finding.skipped(f"no artifact, see test_trace: {first_line(error)}")
+    return None
+
+
+def _meta_obstacle(case: Case, check: str) -> Finding | None:
+    """Return why a model without weights cannot answer: the question needs values, or the model reads some itself."""
+    if check not in _SHAPES:
+        return Finding.skipped("needs values; weights=meta holds none")
+    try:
+        case.artifact  # noqa: B018
+    except Exception as error:
+        return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
     return None
 
 
