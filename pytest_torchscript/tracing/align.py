@@ -9,9 +9,12 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pytest_torchscript.tracing.frames import Stack
-from pytest_torchscript.tracing.graph import Operation, Recording
+
+if TYPE_CHECKING:
+    from pytest_torchscript.tracing.graph import Operation, Recording
 
 Place = tuple[str, Stack]
 #: Above this many operations at one place a quadratic comparison is not worth its time.

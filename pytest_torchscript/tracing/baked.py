@@ -1,14 +1,13 @@
-"""The differential trace: what two traces at different sizes (or values) do not share, less what two equal traces do not
-share either, is what the tracer wrote into the graph. Each finding names the line of the model's code that did it."""
+"""The differential trace: what two traces at different sizes (or values) do not share, less what two equal traces do
+not share either, is what the tracer froze. Each finding names the line of the model's code that did it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_torchscript.results import Cause
+from pytest_torchscript.tracing.dataflow import statement_names
 from pytest_torchscript.tracing.differences import (
     CHOICE,
     OUTPUTS,
@@ -23,12 +22,19 @@ from pytest_torchscript.tracing.differences import (
 from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
 from pytest_torchscript.tracing.graph import Recording, read_graph
 from pytest_torchscript.tracing.replay import ChangedRead, changed_reads, lines_are_off, repair_lines, replay
-from pytest_torchscript.tracing.structure import NEUTRAL, Group, group_by_reason
-from pytest_torchscript.tracing.trace import Trace, TracerNote
+from pytest_torchscript.tracing.structure import NEUTRAL, Group, find_source, group_by_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_torchscript.results import Cause
+    from pytest_torchscript.tracing.trace import Trace
 
 #: A report with more lines than this is not read.
 MOST_CAUSES = 5
 _BASE = {SCALAR: 60.0, TENSOR: 60.0, OUTPUTS: 60.0, CHOICE: 50.0, WIRING: 30.0, STRUCTURE: 65.0}
+#: The score of what changes no answer by itself; reported only where there is nothing else.
+_NEUTRAL = 5.0
 
 
 @dataclass(frozen=True)
@@ -90,19 +96,38 @@ def _constants(
     found: Sequence[Difference], sizes: tuple[int, int] | None, changed: Sequence[ChangedRead]
 ) -> list[_Finding]:
     telling = {difference.kind for difference in found} - {WIRING}
-    findings = []
+    uneven = {difference.place for difference in found if difference.kind == STRUCTURE}
+    findings: list[_Finding] = []
     for number, difference in enumerate(found):
         # Operations fed by others are what follows from the other kinds; alone they are a choice that left no trace.
         if difference.kind == STRUCTURE or (difference.kind == WIRING and telling):
             continue
+        if difference.place in uneven and (difference.old, difference.new) != sizes:
+            continue  # the turns of a loop that was unrolled to another length do not correspond
         score = _BASE[difference.kind] + _follows(difference.old, difference.new, sizes)
-        findings.append(_Finding(_stack_of(difference, changed), difference.evidence, score, number))
+        stack = _stack_of(difference, changed)
+        read = _read_for(difference, stack, changed)
+        if read is not None and isinstance(difference.old, bool):
+            stack = read.stack  # what decides, rather than what is told
+        elif read is not None:
+            findings.append(_Finding(read.stack, f"read as {read.old}, then as {read.new}", score - 15, number))
+        findings.append(_Finding(stack, difference.evidence, score, number))
     return findings
 
 
+def _read_for(difference: Difference, stack: Stack, changed: Sequence[ChangedRead]) -> ChangedRead | None:
+    """Return the read on an earlier line that a number in the graph comes from."""
+    if not stack or not isinstance(difference.old, (bool, int, float)):
+        return None
+    kind = bool if isinstance(difference.old, bool) else (int, float)
+    alike = [read for read in changed if isinstance(read.old, kind) and isinstance(read.old, bool) == (kind is bool)]
+    read = find_source(stack, statement_names(stack[0]), alike)
+    return read if read is not None and read.stack[0] != stack[0] else None
+
+
 def _stack_of(difference: Difference, changed: Sequence[ChangedRead]) -> Stack:
-    """Return where a difference stands; for a choice between what two lines made (``a if n > 3 else b``), which leaves no
-    operation, the last truth value that changed."""
+    """Return where a difference stands; for a choice between what two lines made (``a if n > 3 else b``), which leaves
+    no operation, the last truth value that changed."""
     stack = model_stack(difference.operation.stack) if difference.operation else ()
     if difference.kind == WIRING or not stack:
         truths = [read for read in changed if isinstance(read.old, bool)]
@@ -139,9 +164,9 @@ def _structures(
 def _structure(group: Group, sizes: tuple[int, int] | None) -> _Finding:
     evidence = group.describe()
     if all(operation.kind in NEUTRAL for operation in group.operations):
-        return _Finding(group.reason.stack, evidence, 5, group.order)
+        return _Finding(group.reason.stack, evidence, _NEUTRAL, group.order)
     step = abs(sizes[1] - sizes[0]) if sizes else 0
-    follows = group.loop and step and len(group.operations) % step == 0
+    follows = group.reason.loop and step and len(group.operations) % step == 0
     score = _BASE[STRUCTURE] + 15 * bool(follows) + 10 * (group.reason.read is not None)
     return _Finding(group.reason.stack, evidence, score, group.order)
 
@@ -149,7 +174,9 @@ def _structure(group: Group, sizes: tuple[int, int] | None) -> _Finding:
 def _rank(findings: Iterable[_Finding], warned: set[tuple[str, int]]) -> list[Cause]:
     """Join the findings of a line and order the lines, those that the tracer warned of before their equals."""
     lines: dict[tuple[str, int], list[_Finding]] = defaultdict(list)
-    for finding in findings:
+    findings = list(findings)
+    telling = [finding for finding in findings if finding.score > _NEUTRAL]
+    for finding in telling or findings:
         place = (finding.stack[0].file, finding.stack[0].line) if finding.stack else ("", 0)
         lines[place].append(finding)
     ordered = sorted(lines.items(), key=lambda item: _rank_line(item[1], item[0] in warned))

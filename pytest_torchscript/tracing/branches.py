@@ -1,13 +1,16 @@
-"""Which statement decides whether a line runs, and how often: read from the model's source, for lines that only one of two
-traces went through."""
+"""Which statement decides whether a line runs, and how often: read from the model's source, for lines that only one of
+two traces went through."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pytest_torchscript.tracing.frames import Frame, source_text
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _EXITS = (ast.Return, ast.Continue, ast.Break)

@@ -1,13 +1,17 @@
-"""Where the value of a name came from, within a function and across a call: enough to follow a size from the line that read
-it to the line that decides by it."""
+"""Where the value of a name came from, within a function and across a call: enough to follow a size from the line that
+read it to the line that decides by it."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_torchscript.tracing.branches import UNTELLING, asked, nodes_around
-from pytest_torchscript.tracing.frames import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_torchscript.tracing.frames import Frame
 
 _Assignment = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)
 

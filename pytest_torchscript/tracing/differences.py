@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_torchscript.tracing.align import Alignment, align
-from pytest_torchscript.tracing.graph import Argument, Attribute, Literal, Operation, Recording, Result, Several, results_in
+from pytest_torchscript.tracing.align import Alignment, Place, align
+from pytest_torchscript.tracing.graph import (
+    Argument,
+    Attribute,
+    Literal,
+    Operation,
+    Recording,
+    Result,
+    Several,
+    results_in,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Kinds of difference, by what they mean: a scalar or a tensor written into the graph, a constant where the other trace
 #: computes, an operation fed by another one, operations that only one trace has, a different number of outputs.
@@ -30,10 +41,14 @@ class Difference:
     added: bool = False
 
     @property
+    def place(self) -> Place | None:
+        """Where in the module and the source the operation stands."""
+        return (self.operation.scope, self.operation.stack) if self.operation else None
+
+    @property
     def key(self) -> tuple[Any, ...]:
         """What makes it the same difference in another pair of traces."""
-        where = (self.operation.scope, self.operation.stack, self.operation.kind) if self.operation else ()
-        return self.kind, where, self.slot
+        return self.kind, self.place, self.operation and self.operation.kind, self.slot
 
 
 def find_differences(left: Recording, right: Recording) -> list[Difference]:

@@ -11,15 +11,16 @@ import linecache
 import os
 import re
 import sysconfig
-from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from pytest_torchscript.results import Cause
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _FRAME = re.compile(r"^\s*(?P<file>.+)\((?P<line>\d+)\): (?P<function>.+)$")
 _SCRIPTED = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>\S+))?')
@@ -37,17 +38,25 @@ class Frame(NamedTuple):
 Stack = tuple[Frame, ...]
 
 
-def _folder(path: str | Path) -> str:
-    return os.path.join(os.path.abspath(path), "")  # noqa: PTH100, PTH118 - strings, compared by the ten thousand
-
-
-_TORCH = _folder(Path(torch.__file__).parent)
-_TRACER = (os.path.join("torch", "jit", "_trace.py"), "torch/jit/_trace.py")  # noqa: PTH118
-_OWN = _folder(Path(__file__).parent.parent)
-_LIBRARY = tuple(_folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
-_SITE = tuple(_folder(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
+_TORCH = str(Path(torch.__file__).parent)
+_OWN = str(Path(__file__).parent.parent)
+_LIBRARY = tuple(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "platstdlib"))
+_TRACER = (str(Path("torch", "jit", "_trace.py")), str(Path("torch", "nn", "modules", "module.py")))
+_INSTALLED = frozenset(("site-packages", "dist-packages"))
 #: Packages that carry out what a model's line asks for; the line that asks is the one to name.
-_HELPERS = ("einops", "functorch", "jaxtyping", "beartype", "typeguard", "numpy", "opt_einsum", "torch_neuron", "torch_neuronx")
+_HELPERS = frozenset(
+    (
+        "einops",
+        "functorch",
+        "jaxtyping",
+        "beartype",
+        "typeguard",
+        "numpy",
+        "opt_einsum",
+        "torch_neuron",
+        "torch_neuronx",
+    )
+)
 
 
 def parse_range(text: str) -> Stack:
@@ -58,7 +67,7 @@ def parse_range(text: str) -> Stack:
         if match is None:
             continue
         frame = Frame(match["file"], int(match["line"]), match["function"])
-        if frame.file.endswith(_TRACER):
+        if is_tracer(frame.file):
             break
         frames.append(frame)
     return tuple(frames) or _parse_scripted(text)
@@ -74,7 +83,7 @@ def live_stack(frame: FrameType | None) -> Stack:
     frames: list[Frame] = []
     while frame is not None:
         code = frame.f_code
-        if code.co_filename.endswith(_TRACER):
+        if is_tracer(code.co_filename):
             break
         frames.append(Frame(code.co_filename, frame.f_lineno, code.co_name))
         frame = frame.f_back
@@ -82,24 +91,40 @@ def live_stack(frame: FrameType | None) -> Stack:
 
 
 @lru_cache(maxsize=4096)
+def is_tracer(file: str) -> bool:
+    """Whether a file is that of torch's tracer: what lies outside it only asked for the trace."""
+    return file.startswith(_TORCH) and file.endswith(_TRACER[0])
+
+
+@lru_cache(maxsize=4096)
 def is_model_file(file: str) -> bool:
     """Whether a file is the model's code: not torch's, not this package's, not Python's, no helper library's."""
-    if file.startswith((_TORCH, _OWN, "<frozen ")):
+    if _is_own(file) or file.startswith("<frozen ") or _is_under(file, (_TORCH,)):
         return False
-    if file.startswith(_SITE):
-        return not any(file.startswith(os.path.join(site, name, "")) for site in _SITE for name in _HELPERS)  # noqa: PTH118
-    return not file.startswith(_LIBRARY)
+    parts = Path(file).parts
+    installed = next((n for n, part in enumerate(parts[:-1]) if part in _INSTALLED), None)
+    if installed is not None:
+        return parts[installed + 1] not in _HELPERS
+    return not _is_under(file, _LIBRARY)
+
+
+def _is_under(file: str, folders: tuple[str, ...]) -> bool:
+    return any(file.startswith(folder + os.sep) for folder in folders)
+
+
+def _is_own(file: str) -> bool:
+    return _is_under(file, (_OWN,))
 
 
 def model_stack(stack: Stack) -> Stack:
     """Return the frames of the model's code; where there are none (a model made of torch's own modules) all but
     this package's and the machinery that calls modules."""
     found = tuple(frame for frame in stack if is_model_file(frame.file))
-    return found or tuple(frame for frame in stack if not _is_machinery(frame))
+    return found or tuple(frame for frame in stack if not _is_machinery(frame.file))
 
 
-def _is_machinery(frame: Frame) -> bool:
-    return frame.file.startswith((_OWN, *_LIBRARY)) or frame.file.endswith(("nn/modules/module.py", "nn\\modules\\module.py"))
+def _is_machinery(file: str) -> bool:
+    return _is_own(file) or _is_under(file, _LIBRARY) or (file.startswith(_TORCH) and file.endswith(_TRACER))
 
 
 def source_line(frame: Frame) -> str:
@@ -112,24 +137,17 @@ def source_text(file: str) -> str:
     return "".join(linecache.getlines(file))
 
 
-def is_known(frame: Frame) -> bool:
-    """Whether a line number of this file leads a reader anywhere: generated code has a name but no file."""
-    return not frame.file.startswith("<") or bool(source_line(frame))
-
-
-def make_cause(stack: Sequence[Frame], evidence: str) -> Cause:
-    """Name the innermost line of a stack of the model's code. Where its file cannot be read the cause says so: the line
-    number stays when the file has a name on disk (a package without sources), and is 0 for generated code."""
+def make_cause(stack: Stack, evidence: str) -> Cause:
+    """Name the innermost line of a stack of the model's code. Where it cannot be read the cause says so: the line
+    number stays when the file has a name on disk (a package without sources), and is 0 for code that has none."""
     if not stack:
         return Cause("", 0, "", "", evidence)
-    frame = next(_known_first(stack))
+    frame = stack[0]
     source = source_line(frame)
     if source:
         return Cause(frame.file, frame.line, frame.function, source, evidence)
-    if not is_known(frame):
-        return Cause(frame.file, 0, frame.function, "", f"{evidence} (in generated code)")
-    return Cause(frame.file, frame.line, frame.function, "", f"{evidence} (its source cannot be read)")
-
-
-def _known_first(stack: Sequence[Frame]) -> Iterator[Frame]:
-    yield stack[0]
+    if not frame.file.startswith("<"):
+        return Cause(frame.file, frame.line, frame.function, "", f"{evidence} (the source cannot be read)")
+    caller = next((outer for outer in stack if not outer.file.startswith("<")), None)
+    called = f", called at {caller.file}:{caller.line}" if caller else ""
+    return Cause(frame.file, 0, frame.function, "", f"{evidence} (in generated code{called})")

@@ -6,11 +6,13 @@ numbers and tensors are looked through: what is left compares well between two t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from pytest_torchscript.tracing.frames import Stack, parse_range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class Literal(NamedTuple):
@@ -63,7 +65,8 @@ class Recording:
 
 
 _LOOKED_THROUGH = frozenset(
-    "prim::NumToTensor aten::Int aten::Float aten::Bool aten::ScalarImplicit aten::IntImplicit aten::FloatImplicit".split()
+    ("prim::NumToTensor", "aten::Int", "aten::Float", "aten::Bool")
+    + ("aten::ScalarImplicit", "aten::IntImplicit", "aten::FloatImplicit")
 )
 _LISTS = frozenset(("prim::ListConstruct", "prim::TupleConstruct"))
 _UNPACKS = frozenset(("prim::ListUnpack", "prim::TupleUnpack"))

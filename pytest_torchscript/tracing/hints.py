@@ -1,25 +1,30 @@
-"""Sizes worth trying, read from the source: the integers that stand on a line where the tracer saw Python look at a size."""
+"""Sizes worth trying, read from the source: integers that stand on a line where the tracer saw Python look at a size."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.branches import nodes_around, syntax_tree
 from pytest_torchscript.tracing.frames import Frame
-from pytest_torchscript.tracing.trace import TracerNote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_torchscript.results import Cause
+    from pytest_torchscript.tracing.trace import TracerNote
 
 #: No axis is longer than this, and a line that holds such a number means something else by it.
 LARGEST = 1 << 20
 
 
 def size_hints(causes: Iterable[Cause], notes: Iterable[TracerNote]) -> tuple[int, ...]:
-    """Return the integers written on the lines of causes and tracer notes with their two neighbours, in ascending order:
+    """Return the integers written on the lines of causes and tracer notes with their two neighbours, ascending:
     ``if n == 37`` gives 36, 37, 38. A name in capitals on such a line counts as the integer its file gives it."""
-    places = {(place.file, place.line, place.function) for place in (*causes, *notes) if place.line}
-    found = {number for place in places for number in _numbers_at(Frame(*place))}
+    frames = [Frame(cause.file, cause.line, cause.function) for cause in causes]
+    frames += [Frame(note.file, note.line, note.function) for note in notes]
+    found = {number for frame in set(frames) if frame.line for number in _numbers_at(frame)}
     near = {size for number in found for size in (number - 1, number, number + 1)}
     return tuple(sorted(size for size in near if 1 <= size <= LARGEST))
 
@@ -57,7 +62,7 @@ def _constants(file: str) -> dict[str, int]:
     tree = syntax_tree(file)
     if tree is None:
         return {}
-    found = {}
+    found: dict[str, int] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and type(node.value.value) is int:
             targets = (target.id for target in node.targets if isinstance(target, ast.Name))

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
-from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from pytest_torchscript.tracing.frames import Frame, Stack, live_stack, model_stack, parse_range
-from pytest_torchscript.tracing.graph import Recording
+from pytest_torchscript.tracing.frames import Frame, Stack, is_tracer, live_stack, model_stack, parse_range
 from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType, FrameType
+
+    from pytest_torchscript.tracing.graph import Recording
 
 
 class Read(NamedTuple):
@@ -122,9 +125,9 @@ def changed_reads(left: Replay, right: Replay) -> list[ChangedRead]:
 
 
 def _misread(frame: FrameType | None) -> Iterator[Frame]:
-    """Yield a stack as torch 1.13 records it on Python 3.10, where it takes the number of an instruction for its offset in
-    bytes and so names an earlier line."""
-    while frame is not None and not frame.f_code.co_filename.endswith("_trace.py"):
+    """Yield a stack as torch 1.13 records it on Python 3.10, where it takes the number of an instruction for its offset
+    in bytes and so names an earlier line."""
+    while frame is not None and not is_tracer(frame.f_code.co_filename):
         code = frame.f_code
         yield Frame(code.co_filename, _line_at(code, frame.f_lasti // 2), code.co_name)
         frame = frame.f_back
@@ -148,14 +151,14 @@ def lines_are_off() -> bool:
         return x.neg() if text else x
 
     with quiet_tracer():
-        graph = torch.jit.trace(probe, (torch.zeros(1),), check_trace=False).inlined_graph
+        graph = run_tracer(probe, (torch.zeros(1),)).inlined_graph
     stacks = chain.from_iterable(parse_range(node.sourceRange())[:1] for node in graph.nodes())
     return any(frame.line != probe.__code__.co_firstlineno + 3 for frame in stacks)
 
 
 def repair_lines(recording: Recording, seen: Replay) -> Recording:
-    """Put the right lines into a recording of a torch whose lines are off, from the calls of its replay: of those at the
-    same misread place the next that can have made the operation, else the last one used."""
+    """Put the right lines into a recording of a torch whose lines are off, from the calls of its replay: of those at
+    the same misread place the next that can have made the operation, else the last one used."""
     places: dict[Stack, list[Call]] = defaultdict(list)
     for call in seen.calls:
         places[model_stack(call.recorded)].append(call)
@@ -192,4 +195,10 @@ def _base(name: str) -> str:
     return name[1:] if name[:1] in "ri" and name[1:] in _ARITHMETIC else name
 
 
-_ARITHMETIC = frozenset("add sub mul truediv floordiv mod pow matmul and or xor".split())
+_ARITHMETIC = frozenset(("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"))
+
+
+def true_stack(stack: Stack, seen: Replay) -> Stack:
+    """Return the right stack for one that torch misread, where the calls of a replay leave no doubt, else none."""
+    found = {model_stack(call.stack) for call in seen.calls if model_stack(call.recorded) == stack}
+    return found.pop() if len(found) == 1 else ()

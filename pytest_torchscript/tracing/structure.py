@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_torchscript.tracing.branches import branches_around, decision_line, header_lines, is_settled, loops_around
 from pytest_torchscript.tracing.dataflow import asked_names, assigned_names, origins, parameters, statement_names
-from pytest_torchscript.tracing.differences import Difference
 from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Operation, Recording, results_in
-from pytest_torchscript.tracing.replay import ChangedRead
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pytest_torchscript.tracing.differences import Difference
+    from pytest_torchscript.tracing.replay import ChangedRead
 
 #: Operations that answer as their input does; a trace with one more of them is no other model.
-NEUTRAL = frozenset("aten::contiguous aten::detach aten::alias aten::clone aten::lift_fresh aten::dropout aten::size".split())
+NEUTRAL = frozenset(
+    f"aten::{name}" for name in ("contiguous", "detach", "alias", "clone", "lift_fresh", "dropout", "size")
+)
 
 
 class Choice(NamedTuple):
@@ -34,9 +38,9 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Fork:
-    """Where two traces part. ``stack`` is the model's code, innermost first, up to the first line that only one trace ran (or
-    ran another number of times); ``choices`` are the statements that can have decided that, the most telling first;
-    ``inner`` are those further in, which count only if Python is known to have read something else there."""
+    """Where two traces part. ``stack`` is the model's code, innermost first, up to the first line that only one trace
+    ran (or ran another number of times); ``choices`` are the statements that can have decided that, the most telling
+    first; ``inner`` are those further in, which count only if Python is known to have read something else there."""
 
     stack: Stack
     choices: tuple[Choice, ...] = ()
@@ -45,15 +49,16 @@ class Fork:
 
 
 class Reason(NamedTuple):
-    """The line that parted two traces and what Python read there, where that is known."""
+    """The line that parted two traces, what Python read there, where that is known, and whether it turns a loop."""
 
     stack: Stack
     read: ChangedRead | None
+    loop: bool
 
 
 @dataclass
 class Paths:
-    """Which lines a trace went through: every prefix of every call stack, outermost first, with and without the scope."""
+    """Which lines a trace went through: every prefix of every call stack, outermost first, with and without scope."""
 
     prefixes: set[Stack] = field(default_factory=set)
     by_scope: dict[str, set[Stack]] = field(default_factory=lambda: defaultdict(set))
@@ -74,8 +79,8 @@ class Paths:
 
 
 def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
-    """Find where the other trace left the path of an operation that it does not have. `repeated`: it went through the same
-    lines, a different number of times."""
+    """Find where the other trace left the path of an operation that it does not have. `repeated`: it went through the
+    same lines, a different number of times."""
     outward = model_stack(operation.stack)[::-1]
     for known in (other.prefixes, other.by_scope.get(operation.scope, other.prefixes)):
         depth = next((n for n in range(1, len(outward) + 1) if outward[:n] not in known), 0)
@@ -83,13 +88,10 @@ def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
             return _branch(outward, depth, other)
     if not repeated:
         return Fork(outward[::-1], tuple(_choices(outward, len(outward), ())))
-    loops = [Choice(outward[:depth][::-1], loop) for depth in _inwards(outward) for loop in loops_around(outward[depth - 1])]
+    levels = (outward[:depth] for depth in range(len(outward), 0, -1))
+    loops = [Choice(level[::-1], loop) for level in levels for loop in loops_around(level[-1])]
     loops.sort(key=lambda choice: is_settled(choice.node))
     return Fork(loops[0].stack if loops else outward[::-1], tuple(loops), loop=True)
-
-
-def _inwards(outward: Stack) -> Iterator[int]:
-    yield from range(len(outward), 0, -1)
 
 
 def _branch(outward: Stack, depth: int, other: Paths) -> Fork:
@@ -99,8 +101,9 @@ def _branch(outward: Stack, depth: int, other: Paths) -> Fork:
     if depth > 1 and called and all(name != function for name, _ in called):
         # From the line before, the other trace called another function: that line decided, or the call's own ways did.
         inner = [*_choices(outward, depth, ()), *inner]
-        depth, elsewhere = depth - 1, set[int]()
-        choices = [choice for choice in _choices(outward, depth, ()) if isinstance(choice.node, (ast.IfExp, ast.BoolOp))]
+        depth -= 1
+        within = (ast.IfExp, ast.BoolOp)
+        choices = [choice for choice in _choices(outward, depth, ()) if isinstance(choice.node, within)]
     else:
         elsewhere = {line for name, line in called if name == function}
         choices = list(_choices(outward, depth, elsewhere))
@@ -113,23 +116,23 @@ def _choices(outward: Stack, depth: int, elsewhere: Iterable[int]) -> Iterator[C
 
 
 def explain(fork: Fork, changed: Sequence[ChangedRead]) -> Reason:
-    """Name the line that parted two traces: that of a deciding statement where Python read something else, else of the read
-    that its names come from, else of the statement, else of the last truth value that changed on the way there."""
+    """Name the line that parted two traces: that of a deciding statement where Python read something else, else of the
+    read that its names come from, else of the statement, else of the last truth value that changed on the way there."""
     candidates = (*fork.choices, *fork.inner)
     for choice in candidates:
         read = next((read for read in changed if _within(read, choice)), None)
         if read is not None:
-            return Reason(choice.decision, read)
+            return Reason(choice.decision, read, fork.loop)
     for choice in candidates:
         read = _source(choice, changed)
         if read is not None:
-            return Reason(read.stack, read)
+            return Reason(read.stack, read, fork.loop)
     if fork.choices and not is_settled(fork.choices[0].node):
-        return Reason(fork.choices[0].decision, None)
+        return Reason(fork.choices[0].decision, None, fork.loop)
     read = next(_upstream(fork, changed), None)
     if read is not None:
-        return Reason(read.stack, read)
-    return Reason(fork.choices[0].decision if fork.choices else fork.stack, None)
+        return Reason(read.stack, read, fork.loop)
+    return Reason(fork.choices[0].decision if fork.choices else fork.stack, None, fork.loop)
 
 
 def _within(read: ChangedRead, choice: Choice) -> bool:
@@ -138,19 +141,23 @@ def _within(read: ChangedRead, choice: Choice) -> bool:
     if depth < 0 or read.stack[depth + 1 :] != choice.stack[1:]:
         return False
     frame, last = read.stack[depth], choice.stack[0]
-    return (frame.file, frame.function) == (last.file, last.function) and frame.line in header_lines(choice.node)
+    return frame[::2] == last[::2] and frame.line in header_lines(choice.node)  # same file and function
 
 
 def _source(choice: Choice, changed: Sequence[ChangedRead]) -> ChangedRead | None:
-    """Return the read that gave the names a statement asks their value: in the same call, or, where they are parameters, in
-    a call that leads there."""
-    names = asked_names(choice.node)
-    stack = choice.decision
+    """Return the read that gave the names a statement asks their value."""
+    return find_source(choice.decision, asked_names(choice.node), changed)
+
+
+def find_source(stack: Stack, names: set[str], changed: Sequence[ChangedRead]) -> ChangedRead | None:
+    """Return the last changed read that names of a line got their value from: in the same call, or, where they are
+    parameters, in a call that leads there."""
     while stack and names:
         names = origins(stack[0], names)
         for read in reversed(changed):
-            same = read.stack[1:] == stack[1:] and read.stack[0].function == stack[0].function
-            if same and (assigned_names(read.stack[0]) & names or read.stack[0].line == stack[0].line):
+            if read.stack[1:] != stack[1:] or read.stack[0].function != stack[0].function:
+                continue
+            if read.stack[0].line == stack[0].line or assigned_names(read.stack[0]) & names:
                 return read
         if not names & parameters(stack[0]) or len(stack) == 1:
             return None
@@ -172,7 +179,6 @@ class Group:
     """The operations without counterpart that one line accounts for."""
 
     reason: Reason
-    loop: bool
     members: list[Difference] = field(default_factory=list)
 
     @property
@@ -199,8 +205,8 @@ class Group:
 def group_by_reason(
     loose: Sequence[Difference], left: Recording, right: Recording, changed: Sequence[ChangedRead]
 ) -> list[Group]:
-    """Gather operations without counterpart by the line that parted the traces. One that hangs together with others which
-    a read accounts for, and is not accounted for itself, follows from them."""
+    """Gather operations without counterpart by the line that parted the traces. One that no read accounts for follows
+    from those that feed it, or that it feeds, if a read accounts for them."""
     paths = {True: Paths.of(left), False: Paths.of(right)}
     sides: dict[tuple[str, Stack], set[bool]] = defaultdict(set)
     for member in loose:
@@ -213,11 +219,11 @@ def group_by_reason(
             fork = find_fork(_operation(member), paths[member.added], repeated=len(sides[_place(member)]) == 1)
             if fork not in explained:
                 explained[fork] = explain(fork, changed)
-            reasons.append((explained[fork], fork.loop))
-        backed = next((reason for reason in reasons if reason[0].read is not None), None)
-        for member, reason in zip(component, reasons):
-            reason, loop = backed if backed and reason[0].read is None else reason
-            groups.setdefault(reason.stack, Group(reason, loop)).members.append(member)
+            reasons.append(explained[fork])
+        backed = next((reason for reason in reasons if reason.read is not None), None)
+        for member, own in zip(component, reasons):
+            reason = backed if backed is not None and own.read is None else own
+            groups.setdefault(reason.stack, Group(reason)).members.append(member)
     return list(groups.values())
 
 

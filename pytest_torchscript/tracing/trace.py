@@ -5,15 +5,21 @@ from __future__ import annotations
 import copy
 import sys
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from pytest_torchscript.tracing.frames import live_stack, model_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# torch's stubs know neither.
+_TRACE: Any = torch.jit.trace
+_TracerWarning: Any = torch.jit.TracerWarning  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,10 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     return Trace(traced, tuple(notes), module, example)
 
 
-def run_tracer(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+def run_tracer(module: Any, example: tuple[torch.Tensor, ...]) -> Any:
     """Call torch's tracer as every part of this package does."""
     with torch.no_grad():
-        return torch.jit.trace(module, tuple(tensor.clone() for tensor in example), check_trace=False, strict=False)
+        return _TRACE(module, tuple(tensor.clone() for tensor in example), check_trace=False, strict=False)
 
 
 @contextmanager
@@ -63,14 +69,14 @@ def quiet_tracer() -> Iterator[list[TracerNote]]:
     show = warnings.showwarning
 
     def record(message: Any, category: type[Warning], filename: str, lineno: int, *_rest: Any, **_named: Any) -> None:
-        if issubclass(category, torch.jit.TracerWarning):
+        if issubclass(category, _TracerWarning):
             note = _note(str(message), filename, lineno)
             if note not in notes:
                 notes.append(note)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=torch.jit.TracerWarning)
+        warnings.filterwarnings("always", category=_TracerWarning)
         warnings.showwarning = record
         try:
             yield notes

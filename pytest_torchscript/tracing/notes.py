@@ -1,0 +1,62 @@
+"""Likely lines where comparing traces names none: those the tracer warned of, and the one an artifact failed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.tracing.baked import MOST_CAUSES
+from pytest_torchscript.tracing.frames import Frame, make_cause, model_stack, parse_range
+from pytest_torchscript.tracing.hints import size_hints
+from pytest_torchscript.tracing.replay import lines_are_off, replay, true_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pytest_torchscript.results import Cause
+    from pytest_torchscript.tracing.trace import Trace, TracerNote
+
+#: What a TracerWarning begins with, most telling first, and what it means.
+_MEANINGS = (
+    ("Converting a tensor to a Python boolean", "a tensor's truth value was asked here and frozen"),
+    ("Converting a tensor to a Python", "a tensor was turned into a Python number here and frozen"),
+    ("Using len to get tensor shape", "a length was taken here and frozen"),
+    ("Iterating over a tensor", "a tensor was iterated over here; the number of turns is frozen"),
+    ("There are", "a tensor that something else also holds was changed in place here"),
+    ("torch.", "a constant was made here"),
+)
+
+
+def note_causes(notes: Iterable[TracerNote], *, sizes: Collection[int] = ()) -> list[Cause]:
+    """Return the lines the tracer warned of as likely causes of a divergence that a run has shown, most likely first:
+    lines that compare with a number close to one of `sizes` (the smallest that fail), then branches, then numbers."""
+    ranked = sorted((note for note in notes if note.line), key=lambda note: _rank(note, sizes))
+    causes = (make_cause((Frame(note.file, note.line, note.function),), _meaning(note)) for note in ranked)
+    return list({(cause.file, cause.line): cause for cause in reversed(list(causes))}.values())[::-1][:MOST_CAUSES]
+
+
+def _rank(note: TracerNote, sizes: Collection[int]) -> tuple[bool, int]:
+    near = bool(sizes) and not set(sizes).isdisjoint(size_hints((), (note,)))
+    place = next((n for n, (start, _) in enumerate(_MEANINGS) if note.text.startswith(start)), len(_MEANINGS))
+    return not near, place
+
+
+def _meaning(note: TracerNote) -> str:
+    meaning = next((meaning for start, meaning in _MEANINGS if note.text.startswith(start)), "the tracer warned here")
+    return f"{meaning} (TracerWarning)"
+
+
+def error_cause(error: BaseException, trace: Trace | None = None) -> Cause | None:
+    """Return the line of the model's code that a TorchScript artifact failed on, from the stack in its error; None
+    where the error names none. `trace` helps where torch records lines that are off (1.13 on Python 3.10)."""
+    stack = model_stack(parse_range(str(error)))
+    if stack and lines_are_off():
+        stack = true_stack(stack, replay(trace)) if trace is not None else ()
+    return make_cause(stack, f"fails here: {_failure(error)}") if stack else None
+
+
+def _failure(error: BaseException) -> str:
+    """Return what failed: the last line of the interpreter's error, after the stack."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    last = next((line for line in reversed(lines) if line.startswith("RuntimeError: ")), "")
+    return last.partition(": ")[2] or first_line(error)
