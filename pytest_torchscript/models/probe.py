@@ -1,0 +1,104 @@
+"""One forward pass of a freshly built model, to see the scale of what it computes. Best effort: None where it cannot run.
+
+What a check feeds is inferred elsewhere; here the main input alone is enough, and a model that wants more is not probed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Callable, Optional
+
+import torch
+from torch import nn
+
+from pytest_torchscript.models.eager import fresh_copy
+from pytest_torchscript.models.surroundings import quiet, seeded
+from pytest_torchscript.outputs import tensor_leaves
+
+_BATCH, _LENGTH, _SAMPLES, _SMALL_IMAGE = 4, 8, 4000, 96
+#: A leaf of this size holds fills (finfo.min), which say nothing about scale.
+_FILL = 1e30
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one pass on a batch of different samples gave back.
+
+    ``scale`` is the largest magnitude, infinite where an output is not finite; ``spread`` is how far the samples of the
+    batch differ, as a share of the scale of the leaf that shows it best.
+    """
+
+    scale: float
+    spread: float
+
+
+def run_probe(
+    module: nn.Module, *, seed: int, watch: Optional[Callable[[nn.Module], None]] = None
+) -> Optional[Response]:
+    """Return how a module responds to a made-up batch; None where no such batch runs.
+
+    Runs a copy that shares the weights, because some models change themselves when called. ``watch`` is given that copy
+    before the pass, to put hooks on it.
+    """
+    for inputs in _inputs(module, seed):
+        copy = fresh_copy(module)
+        if watch is not None:
+            watch(copy)
+        try:
+            with quiet(), seeded(seed), torch.no_grad():
+                return _response(copy(**inputs))
+        except Exception:  # it wants other inputs, other sizes, or more of them
+            continue
+    return None
+
+
+def _response(output: Any) -> Response:
+    leaves = [leaf.float() for _, leaf in tensor_leaves(output) if leaf.is_floating_point() and leaf.numel()]
+    if not all(torch.isfinite(leaf).all() for leaf in leaves):
+        return Response(math.inf, 0.0)
+    scales = [_magnitude(leaf) for leaf in leaves]
+    batches = [(leaf, scale) for leaf, scale in zip(leaves, scales) if leaf.ndim and leaf.shape[0] == _BATCH and scale]
+    spreads = [_magnitude(leaf - leaf[:1]) / scale for leaf, scale in batches]
+    return Response(max(scales, default=0.0), max(spreads, default=0.0))
+
+
+def _magnitude(leaf: torch.Tensor) -> float:
+    magnitude = leaf.abs()
+    return float(magnitude[magnitude < _FILL].max()) if bool((magnitude < _FILL).any()) else 0.0
+
+
+def _inputs(module: nn.Module, seed: int) -> Iterator[Mapping[str, torch.Tensor]]:
+    config = getattr(module, "config", None)
+    name = getattr(module, "main_input_name", None)
+    if config is None or not isinstance(name, str):
+        return
+    generator = torch.Generator().manual_seed(seed)
+    if name == "input_ids":
+        yield from _text(config, generator)
+    elif name == "pixel_values":
+        yield from _pictures(config, generator)
+    elif name == "input_values":
+        yield {name: torch.randn(_BATCH, _SAMPLES, generator=generator)}
+
+
+def _text(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    vocabulary = getattr(text, "vocab_size", None)
+    if not isinstance(vocabulary, int) or vocabulary < 2:
+        return
+    ids = torch.randint(vocabulary, (_BATCH, _LENGTH), generator=generator)
+    if getattr(config, "is_encoder_decoder", False):
+        yield {"input_ids": ids, "decoder_input_ids": ids.flip(1)}
+    else:
+        yield {"input_ids": ids}
+
+
+def _pictures(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
+    vision = getattr(config, "vision_config", config)
+    channels = getattr(vision, "num_channels", 3)
+    own = getattr(vision, "image_size", None)
+    for size in dict.fromkeys((_SMALL_IMAGE, own or 224)):
+        height, width = size if isinstance(size, (list, tuple)) else (size, size)
+        yield {"pixel_values": torch.randn(_BATCH, channels, height, width, generator=generator)}
