@@ -64,10 +64,8 @@ class Recording:
     returned: tuple[Argument, ...]
 
 
-_LOOKED_THROUGH = frozenset(
-    ("prim::NumToTensor", "aten::Int", "aten::Float", "aten::Bool")
-    + ("aten::ScalarImplicit", "aten::IntImplicit", "aten::FloatImplicit")
-)
+_CONVERSIONS = ("Int", "Float", "Bool", "ScalarImplicit", "IntImplicit", "FloatImplicit")
+_LOOKED_THROUGH = frozenset(("prim::NumToTensor", *(f"aten::{name}" for name in _CONVERSIONS)))
 _LISTS = frozenset(("prim::ListConstruct", "prim::TupleConstruct"))
 _UNPACKS = frozenset(("prim::ListUnpack", "prim::TupleUnpack"))
 _EFFECTS = frozenset(("prim::Print", "prim::RaiseException", "prim::SetAttr", "aten::append", "aten::_set_item"))

@@ -1,4 +1,4 @@
-"""Sizes worth trying, read from the source: integers that stand on a line where the tracer saw Python look at a size."""
+"""Sizes worth trying, read from the source: integers on a line where the tracer saw Python look at a size."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def find_source(stack: Stack, names: set[str], changed: Sequence[ChangedRead]) -
     parameters, in a call that leads there."""
     while stack and names:
         names = origins(stack[0], names)
-        for read in reversed(changed):
+        for read in changed[::-1]:
             if read.stack[1:] != stack[1:] or read.stack[0].function != stack[0].function:
                 continue
             if read.stack[0].line == stack[0].line or assigned_names(read.stack[0]) & names:
