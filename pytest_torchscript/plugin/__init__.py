@@ -6,18 +6,20 @@ test that needs them.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin import collection, hookspecs, markers, options, reporting, subjects, tracking
+from pytest_torchscript.plugin import collection, hookspecs, markers, neuron, options, reporting, subjects, tracking
 from pytest_torchscript.plugin.cases import Cases
 from pytest_torchscript.plugin.ids import take_suite_ids
 from pytest_torchscript.plugin.keys import CASES, RUN, SUITE_IDS
-from pytest_torchscript.plugin.options import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_torchscript.plugin.options import Run
 
 pytest_plugins = ("pytest_torchscript.plugin.fixtures",)
 
@@ -63,8 +65,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Prepare a worker's share of a Neuron device; on xdist's controller, check what a worker cannot refuse properly."""
     config = session.config
     if hasattr(config, "workerinput"):
-        tracking.assign_cores(config, os.environ)
+        neuron.take_cores(config)
     elif config.pluginmanager.has_plugin("dsession"):
+        neuron.check_cores(config)
         collection.check_on_controller(config)
 
 

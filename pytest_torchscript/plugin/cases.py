@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_torchscript.errors import Error, ModelError
+from pytest_torchscript.plugin.commands import again_own, again_suite
 from pytest_torchscript.plugin.ids import PREFIX
-from pytest_torchscript.settings import Settings
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_torchscript.checks import Case, CasePlan
+    from pytest_torchscript.settings import Settings
 
 CaseKey = Hashable
+_Kept = TypeVar("_Kept")
 #: What hypothesis itself starts from: another number says that the user's profile was meant.
 _HYPOTHESIS_DEFAULT = 100
 
@@ -31,7 +33,8 @@ _HYPOTHESIS_DEFAULT = 100
 class Subject:
     """One model to check: a reference or a value (module, ``(module, inputs)``, or something callable that returns one).
 
-    Subjects of equal ``key`` are the same model under the same settings. ``label`` is its name in messages.
+    Subjects of equal ``key`` are the same model under the same settings. ``label`` is its name in messages: that of a suite,
+    or the node id of a test.
     """
 
     key: CaseKey
@@ -39,6 +42,7 @@ class Subject:
     value: Any
     settings: Settings
     inputs: Mapping[str, Any] | None = None
+    suite: bool = False
 
 
 @contextmanager
@@ -72,7 +76,7 @@ class Cases:
                     self.plans[subject.key] = self._plan(subject)
                 except Error as error:
                     self.plans[subject.key] = error
-        return _or_raise(self.plans[subject.key])
+        return _unless_error(self.plans[subject.key])
 
     def case(self, subject: Subject, backend: str) -> Case:
         """Return the loaded case of a model on one backend. Raises the engine's errors."""
@@ -83,10 +87,10 @@ class Cases:
             plan = self.plan(subject)
             with quiet():
                 try:
-                    cases[backend] = plan.load(backend)
+                    cases[backend] = replace(plan, again=self._again(subject, backend, plan.settings)).load(backend)
                 except Error as error:
                     cases[backend] = error
-        return _or_raise(cases[backend])
+        return _unless_error(cases[backend])
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
         """Return the test that told of a failure to load first: it fails, the others point at it."""
@@ -107,6 +111,14 @@ class Cases:
             self.loaded.pop(key, None)
             if not isinstance(self.plans.get(key), Error):
                 self.plans.pop(key, None)
+
+    def _again(self, subject: Subject, backend: str, settings: Settings) -> Callable[[str], str]:
+        def command(check: str) -> str:
+            if subject.suite:
+                return again_suite(self.config, subject.label, check, backend=backend, settings=settings)
+            return again_own(self.config, subject.label, settings)
+
+        return command
 
     def _plan(self, subject: Subject) -> CasePlan:
         from pytest_torchscript import checks
@@ -134,7 +146,7 @@ class Cases:
         return hook(config=blueprint.config, model_class=blueprint.model_class, task=blueprint.task)
 
 
-def _or_raise(value: Any) -> Any:
+def _unless_error(value: _Kept | Error) -> _Kept:
     if isinstance(value, Error):
         raise value.with_traceback(None)
     return value

@@ -7,37 +7,40 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from types import ModuleType
-from typing import Any
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_torchscript.errors import Error, OptionError, closest
-from pytest_torchscript.plugin import override
-from pytest_torchscript.plugin.cases import Cases, Subject
+from pytest_torchscript.plugin import neuron, override
+from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
 from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, SuiteId
 from pytest_torchscript.plugin.keys import CASE_KEY, CASES, RUN
-from pytest_torchscript.plugin.options import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
+
+    from pytest_torchscript.plugin.options import Run
 
 SUITE = "pytest_torchscript.suite"
 #: The one test of a reference that could not be resolved.
 UNRESOLVED = "test_model"
-FIXTURE = "_torchscript_suite"
-NEURON_BACKENDS = ("neuron", "neuronx")
+FIXTURE = "torchscript_suite"
 
 
 def wanted_tests(run: Run, axes: Sequence[str] | None) -> Iterator[tuple[str, list[str | None], list[str]]]:
     """Yield each test function with the axes and backends it is repeated for. ``axes`` None: not known before the run."""
     backends = list(run.settings.backends)
-    neuron = [backend for backend in backends if backend in NEURON_BACKENDS]
+    on_device = [backend for backend in backends if backend in neuron.BACKENDS]
     for name in importlib.import_module(SUITE).TESTS:
         if name == "test_axis" and axes is not None:
             if axes:
                 yield name, list(axes), backends
         elif name == "test_neuron":
-            if neuron:
-                yield name, [None], neuron
+            if on_device:
+                yield name, [None], on_device
         elif name != "test_speed" or run.speed:
             yield name, [None], backends
 
@@ -86,13 +89,8 @@ class TorchScriptModel(pytest.Module):
         items.sort(key=lambda item: backends.index(item.callspec.params[FIXTURE]))  # one export after the other
         for item in items:
             _settle_id(item)
-            item.stash[CASE_KEY] = self.key
+            item.stash[CASE_KEY] = self.subject.key if self.subject else conftest_key(item)
         return items
-
-    @property
-    def key(self) -> object:
-        """What tells the model of this suite from others."""
-        return self.subject.key if self.subject else (CONFTEST,)
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Repeat one test function for its axes and backends."""
@@ -129,18 +127,15 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of every suite that the run wants to the collected ones. Raises UsageError."""
     config = session.config
     run, cases = config.stash[RUN], config.stash[CASES]
-    nodes = [_planned(session, reference, run, cases) for reference in run.suites]
+    nodes = [_planned(session, reference, run, cases) for reference in _wanted_suites(config, run)]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
         check_names(config, [node.subject for node in nodes if node.subject])
-        check_ids(config, {node.name: None if node.error else node.axes for node in nodes}, unresolved=_failed(nodes))
+        check_ids(config, {node.name: node.axes for node in nodes}, {node.name for node in nodes if node.error})
     for node in nodes:
         items.extend(_expand(node, run.ids))
-
-
-def _failed(nodes: Iterable[TorchScriptModel]) -> set[str]:
-    return {node.name for node in nodes if node.error}
+    warn_of_unmatched(config, nodes)
 
 
 def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) -> TorchScriptModel:
@@ -160,9 +155,15 @@ def _from_conftest(session: pytest.Session) -> TorchScriptModel:
     return node
 
 
+def conftest_key(item: Any) -> CaseKey:
+    """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
+    callspec = getattr(item, "callspec", None)
+    return (CONFTEST, callspec.indices.get(override.NAME) if callspec else None)
+
+
 def reference_subject(reference: str, run: Run) -> Subject:
     """Return what a reference of the command line means, for the suite and for tests of the user's own."""
-    return Subject((PREFIX, reference), reference, reference, run.settings)
+    return Subject((PREFIX, reference), reference, reference, run.settings, suite=True)
 
 
 def _expand(node: TorchScriptModel, ids: Sequence[SuiteId]) -> list[pytest.Item]:
@@ -199,9 +200,16 @@ def wants_conftest(config: pytest.Config, run: Run) -> bool:
     return True
 
 
+def _wanted_suites(config: pytest.Config, run: Run) -> tuple[str, ...]:
+    """Return the references whose suites to collect: beside single files only those named on the command line."""
+    if run.ids or not _names_files(config):
+        return run.suites
+    return () if all("::" in arg for arg in config.args) else run.given_models
+
+
 def _names_files(config: pytest.Config) -> bool:
     """Whether the user asked for single files or tests: then a suite that was not asked for stays out."""
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+    if config.args_source is not pytest.Config.ArgsSource.ARGS or config.option.pyargs:
         return False
     return not any(os.path.isdir(config.invocation_params.dir / arg) for arg in config.args)  # noqa: PTH112
 
@@ -223,10 +231,8 @@ def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-def check_ids(
-    config: pytest.Config, axes: dict[str, tuple[str, ...] | None], *, unresolved: Iterable[str] = ()
-) -> None:
-    """Raise UsageError for an id that names no test of its suite."""
+def check_ids(config: pytest.Config, axes: Mapping[str, tuple[str, ...] | None], unresolved: Iterable[str]) -> None:
+    """Raise UsageError for an id that names no test of its suite. ``axes`` holds those of each suite there is."""
     run = config.stash[RUN]
     for suite_id in run.ids:
         reference = suite_id.reference
@@ -259,4 +265,29 @@ def check_on_controller(config: pytest.Config) -> None:
             axes[subject.label] = cases.plan(subject).axes
         except Error:
             unresolved.add(subject.label)
-    check_ids(config, axes, unresolved=unresolved)
+    check_ids(config, axes, unresolved)
+
+
+def warn_of_unmatched(config: pytest.Config, nodes: Sequence[TorchScriptModel]) -> None:
+    """Warn, once a run, of known failures that list no test of it, selected or not."""
+    known = config.stash[RUN].known
+    if known is None or not nodes or getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] != "gw0":
+        return
+    from pytest_torchscript.report.known import Item
+
+    run = config.stash[RUN]
+    items = []
+    for node in nodes:
+        axes = [entry.axis for entry in known.entries] if node.axes is None else node.axes  # any, where not known yet
+        for name, _, backends in wanted_tests(run, node.axes):
+            named = axes if name == "test_axis" else [None]
+            items += [Item(node.name, name[len("test_") :], axis, backend) for axis in named for backend in backends]
+    for line in known.unmatched(items):
+        _warn(line)
+
+
+def _warn(text: str) -> None:
+    try:
+        warnings.warn(pytest.PytestWarning(text), stacklevel=1)
+    except pytest.PytestWarning as error:  # -W error
+        raise pytest.UsageError(f"{error}\n    hint: remove the entry, or correct it") from None

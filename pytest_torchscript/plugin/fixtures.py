@@ -7,26 +7,25 @@ in `Cases`, not in fixtures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import Error, OptionError
-from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin import neuron
 from pytest_torchscript.plugin.keys import CASES, CURRENT_ITEM
-from pytest_torchscript.plugin.subjects import Request, conftest_subject, own_subject
+from pytest_torchscript.plugin.subjects import OwnCase, Request, conftest_subject
 from pytest_torchscript.plugin.verdicts import SuiteCase
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import nn
 
-    from pytest_torchscript.checks import Case
     from pytest_torchscript.plugin.helper import TorchScript
 
 
-@pytest.fixture(name="_torchscript_suite")
+@pytest.fixture(name="torchscript_suite")
 def _suite_case(request: pytest.FixtureRequest) -> SuiteCase:
     """The model of a suite on one backend."""
     node, cases = request.node.parent, request.config.stash[CASES]
@@ -36,18 +35,9 @@ def _suite_case(request: pytest.FixtureRequest) -> SuiteCase:
 
 
 @pytest.fixture(scope="module", name="_torchscript_case")
-def _own_case(request: pytest.FixtureRequest) -> Case:
-    """The model of a user's own test on one backend."""
-    __tracebackhide__ = True
-    config = request.config
-    item = config.stash[CURRENT_ITEM]
-    wanted: Request = getattr(request, "param", None) or Request()
-    try:
-        subject = own_subject(item, wanted)
-        case = config.stash[CASES].case(subject, wanted.backend_for(config))
-    except Error as error:
-        pytest.fail(str(error), pytrace=False)
-    return case
+def _own_case(request: pytest.FixtureRequest) -> OwnCase:
+    """The model of a user's own test."""
+    return OwnCase(request.config.stash[CURRENT_ITEM], getattr(request, "param", None) or Request())
 
 
 @pytest.fixture(scope="session")
@@ -59,29 +49,36 @@ def torchscript(request: pytest.FixtureRequest) -> TorchScript:
 
 
 @pytest.fixture(scope="module")
-def torchscript_model(_torchscript_case: Case) -> nn.Module:
+def torchscript_model(_torchscript_case: OwnCase) -> nn.Module:
     """The eager model in eval mode. Override it in the rootdir's conftest.py to have your own model checked.
 
     An override returns a module, ``(module, inputs)`` or a reference.
     """
-    module: nn.Module = _torchscript_case.loaded.module
+    module: nn.Module = _torchscript_case.part(lambda case: case.loaded.module)
     return module
 
 
 @pytest.fixture(scope="module")
-def torchscript_eager(_torchscript_case: Case) -> Any:
-    """The eager model as everything is compared with: called with the inputs by name, it leaves them unchanged."""
-    return _torchscript_case.eager
+def torchscript_eager(_torchscript_case: OwnCase) -> Any:
+    """The eager model as exports are compared with it: called with the inputs by name, which it leaves unchanged."""
+    return _torchscript_case.part(lambda case: case.eager)
 
 
 @pytest.fixture(scope="module")
-def torchscript_traced(_torchscript_case: Case) -> Any:
+def torchscript_traced(_torchscript_case: OwnCase) -> Any:
     """The export at the main anchor: called with tensors in the order of the inputs."""
-    return _torchscript_case.artifact
+    return _torchscript_case.part(lambda case: case.artifact)
 
 
 @pytest.fixture(scope="module")
-def torchscript_inputs(_torchscript_case: Case) -> Mapping[str, torch.Tensor]:
+def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]:
     """The inputs of the main anchor, by name."""
-    inputs: Mapping[str, torch.Tensor] = _torchscript_case.inputs
+    inputs: Mapping[str, torch.Tensor] = _torchscript_case.part(lambda case: case.inputs)
     return inputs
+
+
+@pytest.fixture(scope="module")
+def torchscript_neuron(request: pytest.FixtureRequest, _torchscript_case: OwnCase) -> Any:
+    """The model compiled for a Neuron device; the test is skipped, with the reason, where there is none."""
+    backend = neuron.require_device(request.config)
+    return _torchscript_case.part(lambda case: case.artifact, backend=backend)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.errors import Error, TorchScriptFailure
 from pytest_torchscript.plugin import override
@@ -16,6 +13,11 @@ from pytest_torchscript.plugin.markers import changed, declaration_of, settings_
 from pytest_torchscript.plugin.subjects import NO_MODEL, item_value
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
 from pytest_torchscript.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pytest
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class TorchScript:
             result = self._checked(item, model, inputs, settings)
         except Error as error:
             raise error.with_traceback(None) from None
-        payload = item.stash.setdefault(PAYLOAD, {"own": True, "model": item.nodeid, "pieces": []})
+        payload = item.stash.setdefault(PAYLOAD, {"model": item.nodeid, "pieces": []})
         count = len(payload["pieces"])
         result.model = f"{item.nodeid} ({count + 1})" if count else item.nodeid
         payload["pieces"].append(to_plain(result))
@@ -59,7 +61,13 @@ class TorchScript:
         declared = declaration_of(item)
         asked = {**declared.changes, **settings_changes(settings)}
         chosen = changed(self.config.stash[RUN].settings, asked)
-        subject = Subject(object(), item.nodeid, _model(item, model, declared.model), chosen, declared.inputs if inputs is None else inputs)
+        subject = Subject(
+            object(),
+            item.nodeid,
+            _model(item, model, declared.model),
+            chosen,
+            declared.inputs if inputs is None else inputs,
+        )
         cases = Cases(self.config)
         plan = cases.plan(subject)
         named = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
@@ -84,5 +92,3 @@ def failure_text(nodeid: str, failures: Sequence[CheckResult], total: int) -> st
         return failures[0].message
     lines = [f"{nodeid}: {len(failures)} of {total} checks failed", *(failure.message for failure in failures)]
     return "\n".join(lines)
-
-

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pytest
 
 PREFIX = "torchscript"
 #: What stands in an id in place of a reference where the model comes from an overridden fixture.

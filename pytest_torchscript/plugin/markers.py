@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.errors import OptionError, closest
 from pytest_torchscript.plugin.options import parse_axis
 from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
+
+if TYPE_CHECKING:
+    import pytest
 
 MARKER = "torchscript"
 MARKERS = (
@@ -97,7 +98,9 @@ def _converted(name: str, value: Any) -> Any:
 def axes_of(given: Any) -> dict[str, Axis]:
     """Return axes by name from a mapping of names to Axis, size, sizes or text, or from Axis objects and texts in a list."""
     pairs: Iterable[tuple[str, Any]] = (
-        given.items() if isinstance(given, Mapping) else (("", value) for value in ([given] if isinstance(given, str) else given))
+        given.items()
+        if isinstance(given, Mapping)
+        else (("", value) for value in ([given] if isinstance(given, str) else given))
     )
     axes = [_axis_of(name, value) for name, value in pairs]
     return {axis.name: axis for axis in axes}
@@ -113,7 +116,8 @@ def _axis_of(name: str, value: Any) -> Axis:
     if isinstance(value, (list, tuple)) and name and all(isinstance(size, int) for size in value):
         return Axis.fixed_at(name, *value)
     raise OptionError(
-        f"axes: {value!r} does not describe an axis", hint="give an Axis, a size, a list of sizes, or text such as '1:512'"
+        f"axes: {value!r} does not describe an axis",
+        hint="give an Axis, a size, a list of sizes, or text such as '1:512'",
     )
 
 
@@ -125,5 +129,7 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             merged[name] = {**getattr(settings, name), **merged[name]}
     result = replace(settings, **merged)
     if (result.rtol is None) != (result.atol is None):
-        raise OptionError("give both rtol and atol, or neither", hint="without both, tolerances are calibrated for each model")
+        raise OptionError(
+            "give both rtol and atol, or neither", hint="without both, tolerances are calibrated for each model"
+        )
     return result

@@ -10,12 +10,8 @@ import difflib
 import math
 import os
 import zlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.plugin.ids import CONFTEST, SuiteId, references_of
@@ -24,6 +20,11 @@ from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, 
 from pytest_torchscript.spec import Axis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import pytest
+
     from pytest_torchscript.report.known import KnownFailures
 
 AXIS_FORMS = "write NAME=MIN:MAX, NAME=MIN:MAX:MULTIPLE, NAME=SIZE or NAME=SIZE,SIZE: sequence=1:512"
@@ -93,10 +94,12 @@ def parse_axis(text: str) -> Axis:
         raise malformed
     try:
         if ":" in sizes:
-            bounds = [int(part) for part in sizes.split(":")]
-            if len(bounds) > 3:
+            low, high, multiple, *more = [int(part) for part in sizes.split(":")] + (
+                [1] if sizes.count(":") == 1 else []
+            )
+            if more:
                 raise malformed
-            return Axis(name, *bounds)
+            return Axis(name, low, high, multiple)
         return Axis.fixed_at(name, *(_size(name, part) for part in sizes.split(",")))
     except ValueError:
         raise malformed from None
@@ -144,14 +147,34 @@ def parse_tolerance(text: str) -> float:
 
 
 OPTIONS = (
-    Option("model", "REF", "Check a model: Hub id, checkpoint directory or package.module:factory.", parse_reference, repeatable=True),
-    Option("task", "TASK", "Build the model for a task of the export guide, such as masked-lm.", choice_of("task", TASKS)),
+    Option(
+        "model",
+        "REF",
+        "Check a model: Hub id, checkpoint directory or package.module:factory.",
+        parse_reference,
+        repeatable=True,
+    ),
+    Option(
+        "task", "TASK", "Build the model for a task of the export guide, such as masked-lm.", choice_of("task", TASKS)
+    ),
     Option("weights", "KIND", f"Weights to use: {', '.join(WEIGHTS)}.", choice_of("weights", WEIGHTS)),
     Option(
-        "backend", "NAME", "Export with this backend. Default: torchscript.", choice_of("backend", BACKENDS), repeatable=True
+        "backend",
+        "NAME",
+        "Export with this backend. Default: torchscript.",
+        choice_of("backend", BACKENDS),
+        repeatable=True,
     ),
-    Option("axis", "NAME=RANGE", "Narrow, widen or fix an axis: sequence=1:128, sequence=16.", parse_axis, repeatable=True),
-    Option("anchor", "NAME=SIZE", "Trace at this size of an axis; INPUT=none leaves an input out.", parse_anchor, repeatable=True),
+    Option(
+        "axis", "NAME=RANGE", "Narrow, widen or fix an axis: sequence=1:128, sequence=16.", parse_axis, repeatable=True
+    ),
+    Option(
+        "anchor",
+        "NAME=SIZE",
+        "Trace at this size of an axis; INPUT=none leaves an input out.",
+        parse_anchor,
+        repeatable=True,
+    ),
     Option("artifact", "FILE", "Check this TorchScript file in place of a trace of ours."),
     Option("max-examples", "N", "Examples that hypothesis tries for an axis.", parse_count),
     Option("rtol", "X", "Relative tolerance, in place of the calibrated one; needs atol.", parse_tolerance),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
 
 NAME = "torchscript_model"
 
@@ -25,7 +27,11 @@ def find(config: pytest.Config) -> Override | None:
     """Return the override that conftest files and plugins loaded so far define: one for the whole rootdir before others."""
     found = []
     for plugin in config.pluginmanager.get_plugins():
-        if isinstance(plugin, ModuleType) and not plugin.__name__.startswith("pytest_torchscript.") and _defines(plugin):
+        if (
+            isinstance(plugin, ModuleType)
+            and not plugin.__name__.startswith("pytest_torchscript.")
+            and _defines(plugin)
+        ):
             path = Path(getattr(plugin, "__file__", None) or plugin.__name__)
             found.append(Override(path, _covers_root(path, config.rootpath)))
     return next((override for override in found if override.at_root), found[0] if found else None)

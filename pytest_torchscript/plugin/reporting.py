@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, split_nodeid
 from pytest_torchscript.plugin.keys import PAYLOAD, RUN
-from pytest_torchscript.plugin.options import Run
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -27,9 +27,17 @@ from pytest_torchscript.results import (
     merge_models,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_torchscript.plugin.options import Run
+
 #: Packages whose versions a report and the header name, where they are installed.
 PACKAGES = ("torch", "transformers", "hypothesis")
 _NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
+
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -38,6 +46,10 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     suite = split_nodeid(item.nodeid) is not None
     if suite:
         report.sections = []  # what torch or a progress bar printed explains nothing
+    if isinstance(report.longrepr, tuple) and Path(report.longrepr[0]).is_relative_to(_PACKAGE):
+        path, line, _ = item.reportinfo()  # where the user would look, not a line of ours
+        where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
+        report.longrepr = (*where, report.longrepr[2])  # type: ignore[assignment]
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
 
@@ -197,8 +209,8 @@ def header(config: pytest.Config) -> str | None:
         return None
     versions = ", ".join(f"{package} {version}" for package, version in _versions(PACKAGES))
     line = f"{PREFIX}: {', '.join(names) or CONFTEST} | {versions}"
-    neuron = run.settings.neuron != "auto" or any("neuron" in backend for backend in run.settings.backends)
-    return f"{line} | neuron: {run.settings.neuron}" if neuron else line
+    mode = neuron.mode_text(config)
+    return f"{line} | neuron: {mode}" if mode else line
 
 
 def summarise(recorder: Recorder, terminal: Any) -> None:
@@ -214,5 +226,3 @@ def summarise(recorder: Recorder, terminal: Any) -> None:
         terminal.line(f"report: {path}")
     for problem in recorder.problems:
         terminal.line(problem, red=True)
-
-

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import OptionError
+from pytest_torchscript.errors import Error, OptionError, first_line, with_hint
 from pytest_torchscript.plugin import override
-from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
-from pytest_torchscript.plugin.collection import reference_subject
+from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject, quiet
+from pytest_torchscript.plugin.collection import conftest_key, reference_subject
 from pytest_torchscript.plugin.ids import CONFTEST
-from pytest_torchscript.plugin.keys import CASES, RUN
+from pytest_torchscript.plugin.keys import CASES, PAYLOAD, RUN
 from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of
+from pytest_torchscript.results import ModelResult, to_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_torchscript.checks import Case
 
 FIXTURE = "_torchscript_case"
 NO_MODEL = OptionError(
@@ -60,6 +66,43 @@ def parametrize_own(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(FIXTURE, requests, ids=ids, indirect=True, scope="module")
 
 
+@dataclass(frozen=True)
+class OwnCase:
+    """The model of a user's own test, loaded when a fixture asks for a part of it."""
+
+    item: pytest.Item
+    wanted: Request
+
+    def part(self, choose: Callable[[Case], Any], *, backend: str | None = None) -> Any:
+        """Return a part of the case; what goes wrong ends the test with the message alone."""
+        config = self.item.config
+        backend = backend or self.wanted.backend_for(config)
+        payload = self.item.stash.setdefault(PAYLOAD, {"model": self.item.nodeid, "pieces": []})
+        payload["backend"] = backend
+        try:
+            subject = own_subject(self.item, self.wanted)
+            case = config.stash[CASES].case(subject, backend)
+            payload["about"] = about(self.item.nodeid, case)
+            with quiet():
+                return choose(case)
+        except Error as error:
+            message = str(error)
+        except Exception as error:  # torch's own, of a model that cannot be exported
+            message = with_hint(f"{self.item.nodeid}: {first_line(error)}", "torchscript.check(model) says more")
+        pytest.fail(message, pytrace=False)
+
+
+def about(nodeid: str, case: Case) -> dict[str, Any]:
+    """Return what the report says about the model of a user's own test."""
+    loaded = case.loaded
+    piece = ModelResult(
+        nodeid, type(loaded.module).__name__, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters
+    )
+    piece.notes = list(loaded.notes)
+    plain: dict[str, Any] = to_plain(piece)
+    return plain
+
+
 def own_subject(item: pytest.Item, wanted: Request) -> Subject:
     """Return the model of a user's own test. OptionError where it has none."""
     run = item.config.stash[RUN]
@@ -102,15 +145,9 @@ def item_value(item: Any, fixture: str) -> Any:
     return item._request.getfixturevalue(fixture)
 
 
-def conftest_key(item: Any) -> CaseKey:
-    """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
-    callspec = getattr(item, "callspec", None)
-    return (CONFTEST, callspec.indices.get(override.NAME) if callspec else None)
-
-
 def conftest_subject(request: pytest.FixtureRequest) -> Subject:
     """Return the model of the overridden fixture; it is asked for once, not by every test of the suite."""
     cases: Cases = request.config.stash[CASES]
     key = conftest_key(request.node)
     value = None if cases.known(key) else request.getfixturevalue(override.NAME)
-    return Subject(key, CONFTEST, value, request.config.stash[RUN].settings)
+    return Subject(key, CONFTEST, value, request.config.stash[RUN].settings, suite=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.plugin.cases import CaseKey
+from pytest_torchscript.plugin import neuron
 from pytest_torchscript.plugin.keys import CASE_KEY, CASES, CURRENT_ITEM, PAYLOAD
 from pytest_torchscript.plugin.markers import declaration_of
 from pytest_torchscript.plugin.subjects import FIXTURE, own_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_torchscript.plugin.cases import CaseKey
 
 
 @contextmanager
@@ -41,11 +45,12 @@ def prepare(item: pytest.Item) -> None:
     """Get a test ready: forget what an earlier attempt found, refuse malformed markers, skip what has no device."""
     if PAYLOAD in item.stash:  # pytest-rerunfailures runs an item again
         del item.stash[PAYLOAD]
+    malformed = ""
     try:
         declaration_of(item)
     except OptionError as error:
-        pytest.fail(str(error), pytrace=False)
-
-
-def assign_cores(config: pytest.Config, env: MutableMapping[str, str]) -> None:
-    """Give a worker of xdist Neuron cores of its own, before any runtime starts."""
+        malformed = str(error)
+    if malformed:
+        pytest.fail(malformed, pytrace=False)
+    if item.get_closest_marker(neuron.MARKER):
+        neuron.require_device(item.config)

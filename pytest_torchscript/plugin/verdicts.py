@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ from pytest_torchscript.plugin.keys import PAYLOAD, RUN
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from pytest_torchscript.checks import Case
     from pytest_torchscript.report.known import KnownFailures
 
@@ -48,7 +49,10 @@ class SuiteCase:
         try:
             self.cases.plan(self.subject())
         except Error as error:
-            pytest.fail(told(error, self.reference), pytrace=False)
+            message = told(error, self.reference)
+        else:
+            return
+        pytest.fail(message, pytrace=False)
 
     def _announce(self) -> None:
         """Let the report of this test say what it was about, whatever becomes of it."""
@@ -58,10 +62,10 @@ class SuiteCase:
         try:
             return self.cases.case(self.subject(), self.backend)
         except Error as error:
-            first = self.cases.first_to_tell(error, self.item.nodeid)
-            if first != self.item.nodeid:
-                pytest.skip(f"{PREFIX}::{self.reference} could not be loaded: see {first}")
-            pytest.fail(told(error, self.reference), pytrace=False)
+            first, message = self.cases.first_to_tell(error, self.item.nodeid), told(error, self.reference)
+        if first != self.item.nodeid:
+            pytest.skip(f"{PREFIX}::{self.reference} could not be loaded: see {first}")
+        pytest.fail(message, pytrace=False)
 
 
 def joined(pieces: Sequence[ModelResult], check: str) -> ModelResult:

@@ -5,12 +5,14 @@ Imported only where xdist distributes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
 from pytest_torchscript.plugin.ids import PREFIX, split_nodeid
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]

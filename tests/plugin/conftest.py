@@ -1,0 +1,62 @@
+"""Inner pytest runs on toy models: a factory module, so that nothing but torch is imported.
+
+The engine is imported here once: pytester drops modules that an inner run imports, and would import it again each time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from plugin_runs import PLUGIN, TOYS, Run
+
+import pytest_torchscript.checks  # noqa: F401
+
+for _name in ("anchors", "axis", "basic", "padding", "persistence", "values"):
+    importlib.import_module(f"pytest_torchscript.checks.{_name}")
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYTEST_ADDOPTS", "CI", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture
+def toys(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with the factories."""
+    pytester.makepyfile(toys=TOYS)
+    return pytester
+
+
+@pytest.fixture
+def run(toys: pytest.Pytester) -> Run:
+    """Run pytest on the toys, in this process."""
+
+    def run_inner(*args: Any, **kwargs: Any) -> pytest.RunResult:
+        return toys.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", *args, **kwargs)
+
+    return run_inner
+
+
+@pytest.fixture
+def run_apart(toys: pytest.Pytester) -> Run:
+    """Run pytest on the toys in a process of its own: for xdist and crashes."""
+
+    def run_outer(*args: Any) -> pytest.RunResult:
+        return toys.runpytest_subprocess(*PLUGIN, *args, timeout=300)
+
+    return run_outer
+
+
+@pytest.fixture
+def suite(run: Run) -> Run:
+    """Run the suite of one toy: ``suite("good", "-k", "trace")``."""
+
+    def run_suite(name: str, *args: Any) -> pytest.RunResult:
+        return run("--torchscript-model", f"toys:{name}", *args)
+
+    return run_suite

@@ -1,0 +1,169 @@
+"""The suite behaves as any test under pytest's own ways to select, order and stop."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugin_runs import Run, names
+
+OWN = """
+def test_mine():
+    assert True
+
+
+def test_wrong():
+    assert False
+"""
+
+
+def test_ids_and_count(suite: Run) -> None:
+    result = suite("good", "--co", "-q")
+    assert "torchscript::toys:good::test_axis[time]" in names(result)
+    assert "torchscript::toys:good::test_trace" in names(result)
+    assert f"{len(names(result))} tests collected" in result.stdout.str()
+    assert not any("test_speed" in name or "test_neuron" in name or "test_model" in name for name in names(result))
+
+
+def test_tree(suite: Run) -> None:
+    suite("good", "--co").stdout.fnmatch_lines(["<TorchScriptModel toys:good>", "  <Function test_axis[[]time]>"])
+
+
+def test_next_to_own_tests(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own=OWN)
+    result = suite("good", "-k", "mine or trace")
+    result.assert_outcomes(passed=2, deselected=15)
+    result.stdout.fnmatch_lines(["collected 17 items / 15 deselected / 2 selected"])
+
+
+def test_marker_selects(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own=OWN)
+    assert all(name.startswith("torchscript::") for name in names(suite("good", "-m", "torchscript", "--co", "-q")))
+    assert [name for name in names(suite("good", "-m", "not torchscript", "--co", "-q"))] == [
+        "test_own.py::test_mine",
+        "test_own.py::test_wrong",
+    ]
+
+
+def test_keyword_matches_reference(run: Run) -> None:
+    result = run("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad", "-k", "bad and trace", "--co", "-q")
+    assert names(result) == ["torchscript::toys:bad::test_trace"]
+
+
+@pytest.mark.parametrize("flag", ["--lf", "--ff"])
+def test_last_failed(suite: Run, pytester: pytest.Pytester, flag: str) -> None:
+    pytester.makepyfile(test_own=OWN)
+    suite("bad", "-k", "time or trace or wrong or mine").assert_outcomes(passed=2, failed=2, deselected=13)
+    result = suite("bad", flag, "-k", "time or trace or wrong or mine", "-v")
+    if flag == "--lf":
+        result.stdout.fnmatch_lines(["*rerun previous 2 failures*"])
+        result.assert_outcomes(failed=2, deselected=14)
+    else:
+        failed_first = [line.split("::")[-1].split()[0] for line in result.outlines if "%]" in line]
+        assert set(failed_first[:2]) == {"test_axis[time]", "test_wrong"}
+
+
+def test_new_first(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own=OWN)
+    assert suite("good", "--nf", "-k", "trace or mine").ret == 0
+
+
+def test_exit_first(suite: Run) -> None:
+    result = suite("bad", "-x", "-k", "trace or axis or values")
+    result.assert_outcomes(passed=2, failed=1, deselected=11)
+
+
+def test_stepwise(suite: Run) -> None:
+    suite("bad", "--sw", "-k", "axis or values").assert_outcomes(passed=1, failed=1, deselected=12)
+    result = suite("bad", "--sw", "-k", "axis or values")
+    result.stdout.fnmatch_lines(["stepwise: skipping 4 already passed items*"])
+
+
+def test_deselect(suite: Run) -> None:
+    result = suite("good", "--deselect", "torchscript::toys:good::test_axis[time]", "--co", "-q")
+    assert "torchscript::toys:good::test_axis[batch]" in names(result)
+    assert "torchscript::toys:good::test_axis[time]" not in names(result)
+
+
+def test_deselect_beside_its_own_id(run: Run) -> None:
+    whole = "torchscript::toys:good"
+    result = run("--deselect", f"{whole}::test_trace", f"{whole}::test_trace", f"{whole}::test_axis", "--co", "-q")
+    assert names(result) == [f"{whole}::test_axis[batch]", f"{whole}::test_axis[time]"]
+
+
+def test_junit_classname(suite: Run, pytester: pytest.Pytester) -> None:
+    suite("bad", "-k", "axis", "--junitxml", "out.xml").assert_outcomes(passed=1, failed=1, deselected=13)
+    text = (pytester.path / "out.xml").read_text()
+    assert 'classname="torchscript.toys:bad" name="test_axis[time]"' in text
+    assert '<property name="torchscript_model" value="toys:bad"' in text
+    assert '<property name="torchscript_axis" value="time"' in text
+    assert '<property name="torchscript_verdict" value="diverges"' in text
+    assert "counterexample" not in text
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("-p", "no:cacheprovider"), ("--import-mode=importlib",), ("--strict-markers",), ("-W", "error"), ("--setup-show",)],
+    ids=lambda args: args[-1],
+)
+def test_beside_options(suite: Run, args: tuple[str, ...]) -> None:
+    suite("good", "-k", "trace or axis", *args).assert_outcomes(passed=3, deselected=12)
+
+
+def test_python_functions_of_the_user(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\npython_functions = check_*\npython_files = nothing.py\n")
+    suite("good", "-k", "trace").assert_outcomes(passed=1, deselected=14)
+
+
+def test_empty_folder(suite: Run, pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("empty")
+    pytester.syspathinsert()
+    result = suite("good", "-k", "trace", f"--rootdir={folder}", str(folder))
+    result.assert_outcomes(passed=1, deselected=14)
+    assert result.ret == 0
+
+
+def test_own_files_bring_a_given_model(suite: Run, pytester: pytest.Pytester) -> None:
+    own = pytester.makepyfile(test_own=OWN)
+    assert "torchscript::toys:good::test_trace" in names(suite("good", str(own), "--co", "-q"))
+    assert names(suite("good", f"{own}::test_mine", "--co", "-q")) == ["test_own.py::test_mine"]
+
+
+def test_own_files_leave_a_model_of_the_ini_out(run: Run, pytester: pytest.Pytester) -> None:
+    own = pytester.makepyfile(test_own=OWN)
+    pytester.makeini("[pytest]\ntorchscript_models = toys:good\n")
+    assert len(names(run(str(own), "--co", "-q"))) == 2
+    assert len(names(run("--co", "-q"))) == 17
+
+
+def test_factory_is_called_once(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own="import toys\n\ndef test_calls():\n    assert toys.CALLS == ['good']\n")
+    suite("good", "-k", "trace or axis or calls").assert_outcomes(passed=4, deselected=12)
+
+
+def test_no_axes(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(rigid="""
+        import torch
+        from toys import Good
+        from pytest_torchscript import TensorSpec
+
+        def rigid():
+            return Good().eval(), {"x": TensorSpec(2, 3, 4)}
+    """)
+    result = run("--torchscript-model", "rigid:rigid", "-k", "trace or axis")
+    result.assert_outcomes(passed=1, deselected=12)
+
+
+def test_hooks_of_the_rootdir_apply(suite: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("""
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if item.name == "test_axis[time]":
+                    item.add_marker(pytest.mark.xfail(reason="later", strict=True))
+
+        @pytest.fixture(autouse=True)
+        def seen(request):
+            print("autouse for", request.node.name)
+    """)
+    suite("bad", "-k", "axis", "-s").stdout.fnmatch_lines(["*autouse for test_axis*batch*", "*1 passed*1 xfailed*"])

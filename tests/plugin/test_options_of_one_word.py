@@ -1,0 +1,136 @@
+"""Options that take one of some words, a number, or nothing: weights, task, backend, neuron, max-examples, rtol and atol."""
+
+from __future__ import annotations
+
+import pytest
+from plugin_runs import Run, assert_usage_error, names, read_report
+
+from pytest_torchscript.errors import OptionError
+from pytest_torchscript.plugin.options import choice_of, parse_count, parse_tolerance
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "right"),
+    [
+        ("weights", "tinny", "tiny"),
+        ("task", "masked_lm", "masked-lm"),
+        ("backend", "onxx", "onnx"),
+        ("neuron", "requires", "require"),
+    ],
+)
+def test_unknown_word(run: Run, option: str, wrong: str, right: str) -> None:
+    result = run(f"--torchscript-{option}", wrong)
+    assert_usage_error(result, f"--torchscript-{option}:", f"{wrong!r} does not exist", f"choose from: {right}")
+
+
+def test_closest_first() -> None:
+    with pytest.raises(OptionError) as raised:
+        choice_of("weights", ("auto", "pretrained", "random", "tiny", "meta"))("rando")
+    assert raised.value.hint.startswith("choose from: random, ")
+    assert raised.value.hint.count(",") == 4
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1.5"])
+def test_count(text: str) -> None:
+    with pytest.raises(OptionError, match="is not a number of examples"):
+        parse_count(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "", "nan", "inf"])
+def test_tolerance(text: str) -> None:
+    with pytest.raises(OptionError, match="is not a tolerance"):
+        parse_tolerance(text)
+
+
+@pytest.mark.parametrize(("given", "missing"), [("rtol", "atol"), ("atol", "rtol")])
+def test_half_a_tolerance(run: Run, given: str, missing: str) -> None:
+    result = run(f"--torchscript-{given}", "1e-3")
+    assert_usage_error(result, f"--torchscript-{given} is given without --torchscript-{missing}")
+
+
+def test_half_a_tolerance_in_the_ini(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ntorchscript_rtol = 1e-3\n")
+    assert_usage_error(run(), "--torchscript-rtol is given without --torchscript-atol")
+    assert run("--torchscript-atol", "1e-3", "--torchscript-model", "toys:good", "-k", "trace").ret == 0
+
+
+def test_tolerance_replaces_calibration(run: Run) -> None:
+    args = ("torchscript::toys:bad::test_axis", "--torchscript-rtol", "0", "--torchscript-atol", "1000")
+    run(*args).assert_outcomes(passed=2)
+
+
+def test_max_examples(run: Run, pytester: pytest.Pytester) -> None:
+    args = ("torchscript::toys:good::test_axis[time]", "--torchscript-report", "out.json")
+    run(*args, "--torchscript-max-examples", "200").assert_outcomes(passed=1)
+    many = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
+    run(*args, "--torchscript-max-examples", "1").assert_outcomes(passed=1)
+    few = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
+    assert len(few) < len(many)
+
+
+def test_task_takes_one_model(run: Run) -> None:
+    models = ("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad")
+    result = run(*models, "--torchscript-task", "masked-lm")
+    assert_usage_error(result, "--torchscript-task takes exactly one model, but 2 are given: toys:good, toys:bad")
+
+
+def test_second_backend_ends_the_ids(run: Run) -> None:
+    backends = ("--torchscript-backend", "torchscript", "--torchscript-backend", "onnx")
+    found = names(run("--torchscript-model", "toys:good", *backends, "--co", "-q"))
+    assert "torchscript::toys:good::test_axis[time-onnx]" in found
+    assert "torchscript::toys:good::test_trace[torchscript]" in found
+    assert found[: len(found) // 2] == [name for name in found if "torchscript]" in name]
+
+
+def test_id_with_a_backend(run: Run) -> None:
+    backends = ("--torchscript-backend", "torchscript", "--torchscript-backend", "onnx")
+    wanted = "torchscript::toys:good::test_axis[time-torchscript]"
+    assert names(run(wanted, *backends, "--co", "-q")) == [wanted]
+    run(wanted, *backends).assert_outcomes(passed=1)
+
+
+def test_one_backend_does_not(run: Run) -> None:
+    found = names(run("--torchscript-model", "toys:good", "--torchscript-backend", "onnx", "--co", "-q"))
+    assert "torchscript::toys:good::test_axis[time]" in found
+
+
+def test_switches(run: Run) -> None:
+    assert run("--torchscript-model", "toys:good", "--torchscript-trust-remote-code", "-k", "trace").ret == 0
+
+
+@pytest.mark.parametrize("value", ["maybe", "2"])
+def test_switch_in_the_ini(run: Run, pytester: pytest.Pytester, value: str) -> None:
+    pytester.makeini(f"[pytest]\ntorchscript_trust_remote_code = {value}\n")
+    assert_usage_error(run(), "torchscript_trust_remote_code in tox.ini")
+
+
+def test_speed_is_collected_on_request(run: Run, pytester: pytest.Pytester) -> None:
+    model = ("--torchscript-model", "toys:good", "--co", "-q", "-k", "speed")
+    assert names(run(*model)) == []
+    assert names(run(*model, "--torchscript-speed")) == ["torchscript::toys:good::test_speed"]
+    pytester.makeini("[pytest]\ntorchscript_speed = true\n")
+    assert names(run(*model)) == ["torchscript::toys:good::test_speed"]
+
+
+def test_cache_that_is_a_file(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("cache").write_text("")
+    assert_usage_error(run("--torchscript-cache", "cache"), "--torchscript-cache: 'cache' is a file")
+
+
+def test_artifact_that_is_not_there(run: Run) -> None:
+    assert_usage_error(run("--torchscript-artifact", "traced.pt"), "--torchscript-artifact: file 'traced.pt' does not exist")
+
+
+def test_artifact_takes_one_model(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("traced.pt").write_text("")
+    models = ("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad")
+    assert_usage_error(run(*models, "--torchscript-artifact", "traced.pt"), "--torchscript-artifact takes exactly one model")
+
+
+def test_help(run: Run) -> None:
+    result = run("--help")
+    result.stdout.fnmatch_lines(["TorchScript exports against eager models:", "*--torchscript-model*REF*", "*torchscript_models*"])
+
+
+def test_markers(run: Run) -> None:
+    run("--markers").stdout.fnmatch_lines(["@pytest.mark.torchscript(model=None, *", "@pytest.mark.neuron:*"])
