@@ -1,0 +1,1 @@
+"""Toy models whose truth is known by exhaustive sweep: sound ones look suspicious, broken ones innocent."""

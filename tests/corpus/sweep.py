@@ -1,0 +1,296 @@
+"""The truth about every specimen, by running it at every size: ``python -m tests.corpus.sweep`` writes truth.json.
+
+Nothing here uses the engine under test: the inputs, the trace, the comparison and the verdicts are made anew, and
+plainly. An axis is judged with the others at the anchor, and with ordinary inputs; where those already fail at the
+anchor, every size fails with them and the axis has no truth of its own (``null``): the values have.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pytest_torchscript import InputSpec
+
+from .table import SPECIMENS
+
+if TYPE_CHECKING:
+    from .base import Specimen
+
+TRUTH = Path(__file__).with_name("truth.json")
+ANCHOR = {"batch": 2, "time": 11, "sequence": 11, "height": 11, "width": 13, "side": 11}
+#: Where the truth may not depend on the anchor: every specimen that does not state one is swept here too.
+OTHER_ANCHORS = (
+    {"batch": 3, "time": 13, "sequence": 13, "height": 13, "width": 19, "side": 13},
+    {"batch": 5, "time": 7, "sequence": 7, "height": 19, "width": 11, "side": 17},
+)
+JOINT_LIMIT = 2000
+KINDS = ("ordinary", "full", "left", "one", "repeated", "low", "high", "zeros", "ones", "negative", "positive", "large")
+OK, REFUSED, RAISES, DIFFERS = "ok", "refused", "raises", "differs"
+
+Sizes = Mapping[str, int]
+Tensors = dict[str, torch.Tensor]
+
+
+class Flat(nn.Module):
+    """The model by keyword, its tensors in a tuple."""
+
+    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(flatten(self.model(**dict(zip(self.names, tensors)))))
+
+
+def flatten(output: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of nested dicts, lists and tuples, depth first."""
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif output is not None:
+        for child in output.values() if isinstance(output, dict) else output:
+            yield from flatten(child)
+
+
+def draw(specimen: Specimen, sizes: Sizes, kind: str, seed: int) -> Tensors:
+    """Return inputs of the given sizes; every ordinary mask has a padded position wherever there is room for one."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {}
+    for name, spec in specimen.inputs.items():
+        shape = spec.shape(sizes)
+        if spec.role == "mask":
+            drawn[name] = _mask(shape, kind, generator)
+        elif spec.dtype == torch.int64:
+            drawn[name] = _tokens(shape, kind, int(spec.low or 0), int(spec.high or 2), generator)
+        else:
+            values = _floats(shape, kind, spec.low, spec.high, generator)
+            drawn[name] = values.to(spec.dtype or torch.float32)
+    return drawn
+
+
+def _mask(shape: tuple[int, ...], kind: str, generator: torch.Generator) -> torch.Tensor:
+    rows, length = shape
+    real = torch.randint(1, max(length, 2), (rows, 1), generator=generator)
+    if kind == "one":
+        real = torch.ones_like(real)
+    elif kind == "full":
+        real = torch.full_like(real, length)
+    mask = (torch.arange(length)[None] < real).long()
+    return mask.flip(1) if kind == "left" else mask
+
+
+def _tokens(shape: tuple[int, ...], kind: str, low: int, high: int, generator: torch.Generator) -> torch.Tensor:
+    tokens = torch.randint(low, high, shape, generator=generator)
+    if kind == "repeated":
+        return torch.full_like(tokens, low + 1)
+    return torch.full_like(tokens, {"low": low, "high": high - 1}[kind]) if kind in ("low", "high") else tokens
+
+
+def _floats(
+    shape: tuple[int, ...], kind: str, low: float | None, high: float | None, generator: torch.Generator
+) -> torch.Tensor:
+    if low is not None and high is not None:
+        values = low + (high - low) * torch.rand(shape, generator=generator)
+        return {"zeros": torch.full(shape, low), "low": torch.full(shape, low)}.get(kind, values)
+    values = torch.randn(shape, generator=generator)
+    changed = {
+        "zeros": torch.zeros(shape),
+        "ones": torch.ones(shape),
+        "negative": -values.abs() - 1e-3,
+        "positive": values.abs(),
+        "large": 1e3 * values,
+    }
+    return changed.get(kind, values)
+
+
+class Subject:
+    """One specimen, traced at one anchor."""
+
+    def __init__(self, specimen: Specimen, anchor: Sizes) -> None:
+        self.specimen = specimen
+        self.axes = InputSpec(specimen.inputs).axes
+        self.anchor = {name: anchor[name] for name in self.axes}
+        self.pristine = Flat(specimen.factory(), tuple(specimen.inputs)).eval()
+        example = tuple(draw(specimen, self.anchor, "ordinary", 0).values())
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.manual_seed(0)
+            fresh = copy.deepcopy(self.pristine)
+            self.traced = torch.jit.trace(fresh, example, check_trace=False, strict=False)
+
+    def outcome(self, sizes: Sizes, kind: str = "ordinary", seed: int = 1) -> str:
+        """Run both sides on clones of the same inputs, eager on a fresh copy, and compare."""
+        inputs = draw(self.specimen, sizes, kind, seed)
+        try:
+            expected = self._run(copy.deepcopy(self.pristine), inputs)
+        except Exception:
+            return REFUSED
+        try:
+            actual = self._run(self.traced, inputs)
+        except Exception:
+            return RAISES
+        if len(actual) == len(expected) and all(map(_bit_equal, actual, expected)):
+            return OK
+        return OK if _close(actual, expected, self._precise(inputs)) else DIFFERS
+
+    def _run(self, module: Any, inputs: Tensors) -> tuple[torch.Tensor, ...]:
+        torch.manual_seed(0)
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            output = module(*(tensor.clone() for tensor in inputs.values()))
+        return tuple(output) if isinstance(output, (tuple, list)) else (output,)
+
+    def _precise(self, inputs: Tensors) -> tuple[torch.Tensor, ...] | None:
+        wide = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
+        try:
+            return self._run(copy.deepcopy(self.pristine).double(), wide)
+        except Exception:
+            return None
+
+    def sweep(self, seeds: tuple[int, ...] = (1, 2)) -> dict[str, Any]:
+        """Return the verdicts of all axes, of all axes at once, and of the values, with the smallest failing sizes."""
+        lines = {name: self._line(name, seeds) for name in self.axes}
+        sound_here = all(self.outcome(self.anchor, seed=seed) == OK for seed in range(1, 13))
+        grid = self._grid(seeds)
+        values = {kind: verdict_of(self.outcome(self.anchor, kind, seed) for seed in range(1, 9)) for kind in KINDS}
+        return {
+            "anchor": self.anchor,
+            "axes": {name: self._axis_record(outcomes, sound_here, name) for name, outcomes in lines.items()},
+            "joint": verdict_of(outcome for _, outcome in grid) if grid and sound_here else None,
+            "smallest": {name: self._smallest(name, grid) for name in self.axes} if sound_here else {},
+            "values": worst(values.values()),
+            "kinds": [kind for kind, verdict in values.items() if verdict not in ("dynamic", "static")],
+        }
+
+    def _sizes(self, name: str) -> list[int]:
+        axis = self.axes[name]
+        return [size for size in range(axis.min, axis.max + 1) if axis.allows(size)]
+
+    def _line(self, name: str, seeds: tuple[int, ...]) -> dict[int, str]:
+        return {size: self._worst_seed({**self.anchor, name: size}, seeds) for size in self._sizes(name)}
+
+    def _worst_seed(self, sizes: Sizes, seeds: tuple[int, ...]) -> str:
+        return max((self.outcome(sizes, seed=seed) for seed in seeds), key=(OK, REFUSED, RAISES, DIFFERS).index)
+
+    def _grid(self, seeds: tuple[int, ...]) -> list[tuple[dict[str, int], str]]:
+        ranges = [self._sizes(name) for name in self.axes]
+        if math.prod(map(len, ranges)) > JOINT_LIMIT:
+            return []
+        points = (dict(zip(self.axes, sizes)) for sizes in itertools.product(*ranges))
+        return [(sizes, self._worst_seed(sizes, seeds[:1])) for sizes in points]
+
+    def _smallest(self, name: str, grid: list[tuple[dict[str, int], str]]) -> list[dict[str, int]]:
+        """Return the smallest sizes with this axis off its anchor that show the worst of what this axis does."""
+        moved = [(sizes, outcome) for sizes, outcome in grid if sizes[name] != self.anchor[name]]
+        alone = {outcome for sizes, outcome in moved if self._only(name, sizes)}
+        worst_seen = DIFFERS if DIFFERS in alone else RAISES
+        return smallest_sizes([sizes for sizes, outcome in moved if outcome == worst_seen and worst_seen in alone])
+
+    def _only(self, name: str, sizes: Sizes) -> bool:
+        return all(sizes[other] == self.anchor[other] for other in self.axes if other != name)
+
+    def _axis_record(self, outcomes: Mapping[int, str], sound_here: bool, name: str) -> dict[str, Any]:
+        failing = [size for size, outcome in outcomes.items() if outcome in (RAISES, DIFFERS)]
+        accepted = [size for size, outcome in outcomes.items() if outcome != REFUSED]
+        verdict = "static" if accepted == [self.anchor[name]] else verdict_of(outcomes.values())
+        return {"verdict": verdict if sound_here else None, "failing": len(failing), "first": failing[:3]}
+
+
+def verdict_of(outcomes: Any) -> str:
+    """Return diverges if anything differs, else fixed if anything raises, else dynamic."""
+    seen = set(outcomes)
+    return "diverges" if DIFFERS in seen else "fixed" if RAISES in seen else "dynamic"
+
+
+def worst(verdicts: Any) -> str:
+    """Return the worst of some verdicts."""
+    return max(verdicts, key=("dynamic", "fixed", "diverges").index)
+
+
+def smallest_sizes(failing: list[dict[str, int]], limit: int = 8) -> list[dict[str, int]]:
+    """Return the failing sizes that have no failing sizes below them in every axis."""
+
+    def below(one: Sizes, other: Sizes) -> bool:
+        return one != other and all(one[name] <= other[name] for name in one)
+
+    return [sizes for sizes in failing if not any(below(other, sizes) for other in failing)][:limit]
+
+
+def _bit_equal(actual: torch.Tensor, expected: torch.Tensor) -> bool:
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return False
+    same = (actual == expected) | ((actual != actual) & (expected != expected))
+    return bool(same.all())
+
+
+def _close(
+    actual: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...], precise: tuple[torch.Tensor, ...] | None
+) -> bool:
+    if len(actual) != len(expected):
+        return False
+    exact = precise if precise is not None and len(precise) == len(expected) else (None,) * len(expected)
+    return all(map(_leaf_close, actual, expected, exact))
+
+
+def _leaf_close(actual: torch.Tensor, expected: torch.Tensor, precise: torch.Tensor | None) -> bool:
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return False
+    if not expected.is_floating_point():
+        return bool((actual == expected).all())
+    finite = torch.isfinite(expected)
+    if not torch.equal(finite, torch.isfinite(actual)):
+        return False
+    if not torch.equal(actual[~finite].nan_to_num(), expected[~finite].nan_to_num()):
+        return False
+    got, want = actual[finite].double(), expected[finite].double()
+    if not want.numel():
+        return True
+    usual = want.abs()[want != 0].median() if (want != 0).any() else want.abs().max()
+    near = want.abs() <= 1e4 * usual
+    eps = torch.finfo(expected.dtype).eps
+    noise = want.new_zeros(())
+    if precise is not None and precise.shape == expected.shape:
+        noise = (want - precise[finite].double())[near].abs().max()
+    allowed = max(4 * float(noise), 4 * eps * float(want[near].abs().max()))
+    far_equal = bool(((got - want).abs()[~near] <= 4 * eps * want.abs()[~near]).all())
+    return far_equal and float((got - want)[near].abs().max()) <= allowed
+
+
+def truth_of(specimen: Specimen, anchor: Sizes | None = None) -> dict[str, Any]:
+    """Sweep one specimen at an anchor; by default its own, else the common one."""
+    return Subject(specimen, {**ANCHOR, **(specimen.anchor if anchor is None else anchor)}).sweep()
+
+
+def verdicts(truth: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what may not depend on the anchor."""
+    return ({name: axis["verdict"] for name, axis in truth["axes"].items()}, truth["values"])
+
+
+def main() -> int:
+    """Sweep everything, check that truths without an anchor of their own do not depend on it, and write the file."""
+    truths, unstable = {}, []
+    for specimen in SPECIMENS:
+        truths[specimen.name] = truth = truth_of(specimen)
+        for anchor in () if specimen.anchor else OTHER_ANCHORS:
+            other = truth_of(specimen, anchor)
+            if verdicts(other) != verdicts(truth):
+                unstable.append(f"{specimen.name}: {verdicts(truth)} but {verdicts(other)} at {anchor}")
+        print(specimen.name, *verdicts(truth), truth["joint"], truth["kinds"], truth["smallest"], flush=True)
+    lines = (f"{json.dumps(name)}: {json.dumps(truth)}" for name, truth in truths.items())
+    TRUTH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    print(*unstable, sep="\n")
+    return 1 if unstable else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""All specimens, in one constant table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import faint, image, signal, sound, text, values
+
+if TYPE_CHECKING:
+    from .base import Specimen
+
+SPECIMENS: tuple[Specimen, ...] = (
+    *signal.SPECIMENS,
+    *sound.SPECIMENS,
+    *text.SPECIMENS,
+    *image.SPECIMENS,
+    *values.SPECIMENS,
+    *faint.SPECIMENS,
+)
