@@ -149,32 +149,38 @@ class PaddedGenerator:
         mask = functional.pad(torch.ones_like(input_ids), (0, room))
         ids = functional.pad(input_ids, (0, room), value=self.pad)
         hidden = self.encoder(ids, mask)[0]
-        stand_in.forward = self._decoder_step
+        stand_in.forward = self._decoder_step(hidden, mask)
         encoded = BaseModelOutput(last_hidden_state=hidden)
         result: torch.Tensor = stand_in.generate(ids, attention_mask=mask, encoder_outputs=encoded, **options)
         return result
 
-    def _decoder_step(
-        self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        decoder_input_ids: Any = None,
-        encoder_outputs: Any = None,
-        **_: Any,
-    ) -> Any:
-        from transformers.modeling_outputs import Seq2SeqLMOutput
+    def _decoder_step(self, hidden: torch.Tensor, mask: torch.Tensor) -> Callable[..., Any]:
+        """Return a forward pass for `generate`. Its own mask is not relied on: releases differ in whether they hand it on."""
+        beams, target = self.lengths.beams, self.lengths.target
+        hidden, mask = hidden.repeat_interleave(beams, 0), mask.repeat_interleave(beams, 0)
 
-        tokens = decoder_input_ids.shape[1]
-        ids = functional.pad(decoder_input_ids, (0, self.lengths.target - tokens), value=self.pad)
-        logits = self.decoder(ids, encoder_outputs[0], attention_mask, torch.tensor(tokens - 1))[0]
-        return Seq2SeqLMOutput(logits=logits.unsqueeze(1))
+        def forward(
+            input_ids: Any = None,
+            attention_mask: Any = None,
+            decoder_input_ids: Any = None,
+            encoder_outputs: Any = None,
+            **_: Any,
+        ) -> Any:
+            from transformers.modeling_outputs import Seq2SeqLMOutput
+
+            tokens = decoder_input_ids.shape[1]
+            ids = functional.pad(decoder_input_ids, (0, target - tokens), value=self.pad)
+            logits = self.decoder(ids, hidden, mask, torch.tensor(tokens - 1))[0]
+            return Seq2SeqLMOutput(logits=logits.unsqueeze(1))
+
+        return forward
 
     def _window_step(self, input_ids: Any = None, attention_mask: Any = None, **_: Any) -> Any:
         from transformers.modeling_outputs import CausalLMOutput
 
         room = self.lengths.target - input_ids.shape[1]
         ids = functional.pad(input_ids, (room, 0), value=self.pad)
-        mask = functional.pad(attention_mask, (room, 0))
+        mask = functional.pad(torch.ones_like(input_ids), (room, 0))
         return CausalLMOutput(logits=self.window(ids, mask)[0].unsqueeze(1))
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.hush import hush
 from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
 from pytest_torchscript.results import ERROR, FAILED, SKIPPED, CheckResult, ExportResult, ModelResult, Signature, merge_models
 from pytest_torchscript.settings import Settings
@@ -46,6 +47,7 @@ _SHAPES = ("trace", "axis", "joint")
 _OWN_EXPORTS = ("anchors", "hidden_states", "attentions")
 
 
+@hush
 def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
     """Carry out one check of a case and return its piece of the report: one export with one check.
 

@@ -16,29 +16,32 @@ def is_prime(number: int) -> bool:
     return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
 
 
-def _primes_up(start: int, stop: int) -> Iterator[int]:
-    return (number for number in range(start, stop + 1) if is_prime(number))
+def _primes(numbers: Iterable[int]) -> Iterator[int]:
+    return (number for number in numbers if is_prime(number))
 
 
-def anchor_candidates(axis: Axis, taken: Iterable[int]) -> Iterator[int]:
+def anchor_candidates(axis: Axis, taken: Iterable[int], avoid: Iterable[int] = ()) -> Iterator[int]:
     """Yield sizes to trace at, best first: a prime that no other axis and no hyper-parameter has, so that a constant
     in a graph tells which axis it came from; near the size the model is known to accept, where one is."""
     if axis.sizes:
         yield axis.sizes[-1]
         return
-    used, step = set(taken), axis.multiple_of
-    low, high = max(axis.first // step, 2), axis.last // step
+    step = axis.multiple_of
+    sizes = [prime * step for prime in _primes_for(axis)] or [axis.last, axis.first]
+    other = [size for size in sizes if size not in set(taken)]
+    yield from (size for size in other if size not in set(avoid))
+    yield from other
+    yield from sizes
+
+
+def _primes_for(axis: Axis) -> list[int]:
+    """Return some primes that an axis allows, in units of its multiple, best first."""
+    low, high = max(axis.first // axis.multiple_of, 2), axis.last // axis.multiple_of
     if axis.typical is not None:
-        primes = [number for number in range(min(axis.typical // step, high), low - 1, -1) if is_prime(number)][:40]
-    else:
-        smallest = 2 if axis.name == "batch" else 11
-        primes = list(_primes_up(max(low, smallest), min(high, max(low, smallest) + 200)))[:40]
-        primes += list(_primes_up(low, min(high, smallest)))[::-1]
-    sizes = [prime * step for prime in primes]
-    yield from (size for size in sizes if size not in used)
-    yield from (size for size in (axis.last, axis.first) if size not in used)
-    yield from (size for size in sizes if size in used)
-    yield axis.last
+        return list(_primes(range(min(axis.typical // axis.multiple_of, high), low - 1, -1)))[:40]
+    smallest = max(low, 2 if axis.name == "batch" else 11)
+    upwards = list(_primes(range(smallest, min(high, smallest + 200) + 1)))[:40]
+    return upwards + list(_primes(range(min(high, smallest), low - 1, -1)))
 
 
 def choose_anchor(
@@ -73,7 +76,7 @@ def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -
         return {name: sizes[name] for name in spec.axes}
 
     def awkward(axis: Axis, taken: set[int]) -> int:
-        return next(anchor_candidates(axis, taken | avoid))
+        return next(anchor_candidates(axis, taken, avoid))
 
     def typical(axis: Axis, taken: set[int]) -> int:
         return axis.typical if axis.typical is not None and axis.allows(axis.typical) else awkward(axis, taken)
