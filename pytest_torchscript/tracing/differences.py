@@ -141,7 +141,7 @@ def _compare_literals(operation: Operation | None, left: Any, right: Any, slot: 
             what = "values" if left.shape == right.shape else "shape"
             yield Difference(TENSOR, operation, f"{slot}:{what}", evidence, old, new)
     elif type(left) is not type(right) or not _same(left, right):
-        yield Difference(SCALAR, operation, slot, f"{_show(left)} became {_show(right)}", left, right)
+        yield Difference(SCALAR, operation, slot, f"{show(left)} became {show(right)}", left, right)
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -168,7 +168,7 @@ def tensor_evidence(left: torch.Tensor, right: torch.Tensor) -> str:
     if left.is_meta or left is right or _equal(left, right):
         return ""
     if _is_scalar(left):
-        return f"{_show(left.item())} became {_show(right.item())}"
+        return f"{show(left.item())} became {show(right.item())}"
     return f"the values of a constant of shape {tuple(left.shape)} changed{_first_change(left, right)}"
 
 
@@ -185,22 +185,23 @@ def _first_change(left: torch.Tensor, right: torch.Tensor) -> str:
     if not len(changed):
         return ""
     place = int(changed[0])
-    return f" ({_show(left.flatten()[place].item())} became {_show(right.flatten()[place].item())})"
+    return f" ({show(left.flatten()[place].item())} became {show(right.flatten()[place].item())})"
 
 
 def _describe(argument: Argument) -> str:
     if isinstance(argument, Literal):
-        return _show(argument.value)
+        return show(argument.value)
     if isinstance(argument, Attribute):
         return f"'{argument.path}'"
     return "a list" if isinstance(argument, Several) else "a computed value"
 
 
-def _show(value: Any) -> str:
+def show(value: Any) -> str:
+    """Write a value as evidence does, at most 60 characters long."""
     if isinstance(value, torch.Tensor):
-        return _show(value.item()) if _is_scalar(value) else f"a constant of shape {tuple(value.shape)}"
+        return show(value.item()) if _is_scalar(value) else f"a constant of shape {tuple(value.shape)}"
     if isinstance(value, float):
-        return f"{value:.6g}" if value != int_or_none(value) else repr(value)
+        return repr(value) if value == int_or_none(value) else f"{value:.6g}"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -183,8 +183,18 @@ def _making_call(calls: list[Call], last: int, operation: str) -> int:
 
 
 _INDEXING = ("slice", "select", "index", "unsqueeze", "index_put", "copy", "fill", "expand", "view")
+_CASTS = ("to", "lift_fresh", "detach", "alias")
 #: Calls that leave several operations, or one of another name.
-_SEVERAL = {"getitem": _INDEXING, "setitem": _INDEXING, "truediv": ("div",), "floordiv": ("floor_divide",)}
+_SEVERAL = {
+    **dict.fromkeys(("getitem", "setitem"), _INDEXING),
+    **dict.fromkeys(("tensor", "as_tensor", "from_numpy"), _CASTS),
+    **dict.fromkeys(("float", "long", "int", "bool", "half", "double", "type", "type_as"), ("to", "type_as")),
+    **dict.fromkeys(("chunk", "split", "unbind", "tolist"), ("ListUnpack",)),
+    **dict.fromkeys(("shape", "numel", "len"), ("size", "numel")),
+    "truediv": ("div",),
+    "floordiv": ("floor_divide",),
+    "reshape": ("view",),
+}
 
 
 def _base(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_torchscript.tracing.branches import branches_around, decision_line, header_lines, is_settled, loops_around
 from pytest_torchscript.tracing.dataflow import asked_names, assigned_names, origins, parameters, statement_names
+from pytest_torchscript.tracing.differences import show
 from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Operation, Recording, results_in
 
@@ -199,7 +200,7 @@ class Group:
         if counts[True] and counts[False]:
             text = f"{counts[False]} node{'s' * (counts[False] != 1)} became {counts[True]}"
         read = self.reason.read
-        return f"{read.old} became {read.new}, {text}" if read is not None else text
+        return f"{show(read.old)} became {show(read.new)}, {text}" if read is not None else text
 
 
 def group_by_reason(
