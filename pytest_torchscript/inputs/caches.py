@@ -131,6 +131,8 @@ def _dynamic(pairs: list[tuple[torch.Tensor, torch.Tensor]], config: Any) -> Any
     # With a configuration the cache knows which layers slide, as the one that eager makes for itself does.
     knows = config is not None and "config" in inspect.signature(DynamicCache.__init__).parameters
     cache = DynamicCache(config=decoder_config(config)) if knows else DynamicCache()
+    if len(getattr(cache, "layers", ())) not in (0, len(pairs)):  # the encoder's layers, where only the decoder is used
+        cache = DynamicCache()
     for number, (key, value) in enumerate(pairs):
         cache.update(key, value, number)
     return cache

@@ -54,14 +54,17 @@ def padded_ids(
     spec: TensorSpec, base: torch.Tensor, masks: Mapping[str, TensorSpec], values: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
     """Return identifiers that are padding where the mask of their shape is 0, or in the last third without one."""
-    pad = torch.full_like(base, int(spec.pad))
-    for name in masks:
-        if values[name].shape == base.shape:
-            return torch.where(values[name] != 0, base, pad)
-    if base.dim() == 0:
+    if base.dim() == 0 or base.numel() == 0:
         return base
-    real = torch.arange(base.shape[-1]) < -(-2 * base.shape[-1] // 3)
-    return torch.where(real, base, pad)
+    same = (values[name] for name in masks if values[name].shape == base.shape)
+    longest = base.shape[-1]
+    real = next(same, torch.arange(longest).expand(base.shape) < -(-2 * longest // 3)) != 0
+    padded = torch.where(real, base, torch.full_like(base, int(spec.pad)))
+    closing = closing_id(spec)
+    if closing is None:
+        return padded
+    last = (real.long() * torch.arange(1, longest + 1)).argmax(-1, keepdim=True)
+    return padded.scatter(-1, last, closing)
 
 
 def integer_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator) -> Edges:

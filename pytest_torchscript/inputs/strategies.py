@@ -13,7 +13,7 @@ torch generator, never element by element: a million values cost what one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
 import torch
@@ -46,12 +46,22 @@ def axis_sizes(axis: Axis, *, hints: Iterable[int] = ()) -> st.SearchStrategy[in
     """
     if axis.sizes:
         return st.sampled_from(sorted(axis.sizes))
-    step = axis.multiple_of
-    first, last = axis.first // step, axis.last // step
-    anything = st.integers(first, last).map(lambda count: count * step)
-    near = {first, first + 1, last - 1, last}
-    worth = sorted({count * step for count in near if first <= count <= last} | {h for h in hints if axis.allows(h)})
-    return st.one_of(st.sampled_from(worth), anything)
+    step, first, last = axis.multiple_of, axis.first // axis.multiple_of, axis.last // axis.multiple_of
+    near = {count for count in (first, first + 1, last - 1, last) if first <= count <= last}
+    worth = sorted(near | {hint // step for hint in hints if axis.allows(hint)})
+    extra = (last - first + 1) // len(worth) + 1
+    # One integer, and sizes that never fall as it grows: so it shrinks through needles and all sizes between alike.
+    widened = st.integers(first, last + extra * len(worth))
+    return widened.map(lambda place: _narrowed(place, worth, extra) * step)
+
+
+def _narrowed(place: int, worth: Sequence[int], extra: int) -> int:
+    """Return the count at a place of a range in which every count that is worth trying fills `extra` places more."""
+    for index, count in enumerate(worth):
+        start = count + index * extra
+        if place <= start + extra:
+            return min(place - index * extra, count)
+    return place - len(worth) * extra
 
 
 def sizes(spec: Declared, *, hints: Iterable[int] = ()) -> st.SearchStrategy[dict[str, int]]:

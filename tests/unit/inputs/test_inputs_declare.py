@@ -1,0 +1,160 @@
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.declare import declare_inputs, describe, propose_axes
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
+
+
+class Question:
+    """Asks a function as `propose_axes` asks eager, and counts."""
+
+    def __init__(self, function):
+        self.function = function
+        self.passes = 0
+
+    def __call__(self, inputs):
+        self.passes += 1
+        try:
+            self.function(**inputs)
+        except Exception:
+            return False
+        return True
+
+
+def dims(spec):
+    return {name: [getattr(dim, "name", dim) for dim in tensor.dims] for name, tensor in spec.items()}
+
+
+def test_specs_are_taken_as_they_are():
+    spec = declare_inputs({"x": TensorSpec("batch", 3)})
+    assert dims(spec) == {"x": ["batch", 3]}
+    assert declare_inputs(spec) is spec
+
+
+def test_masks_and_ids_named_as_usual_get_their_role():
+    whole = TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=2)
+    spec = declare_inputs({"input_ids": whole, "attention_mask": whole, "other": whole})
+    assert [tensor.role for tensor in spec.values()] == ["ids", "mask", ""]
+
+
+@pytest.mark.parametrize("wrong", [None, {}, [1]])
+def test_what_is_no_mapping_is_refused(wrong):
+    with pytest.raises(InputError, match="expected a mapping of names to TensorSpecs"):
+        declare_inputs(wrong)
+
+
+def test_an_example_alone_does_not_tell_its_axes():
+    with pytest.raises(InputError, match=r"example tensor of shape \(2, 3\)") as caught:
+        declare_inputs({"x": torch.ones(2, 3)})
+    assert "TensorSpec(2, 3)" in caught.value.hint
+
+
+def test_a_wrong_type_names_its_input():
+    with pytest.raises(InputError, match="'x'"):
+        declare_inputs({"x": 3})
+
+
+def test_axes_of_one_input_move_alone():
+    asked = Question(nn.Linear(16, 4).forward)
+    spec = propose_axes(asked, {"input": torch.randn(2, 7, 16)})
+    assert dims(spec) == {"input": ["batch", "time", 16]}
+    assert asked.passes < 20
+
+
+def test_dims_that_only_move_together_are_one_axis():
+    spec = propose_axes(Question(lambda x, y: x + y), {"x": torch.randn(3, 5), "y": torch.randn(3, 5)})
+    assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}
+
+
+def test_sizes_that_coincide_are_told_apart():
+    spec = propose_axes(Question(lambda x, y: x + y), {"x": torch.randn(4, 4), "y": torch.randn(4, 4)})
+    assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}
+    spec = propose_axes(Question(lambda x, y: x @ y), {"x": torch.randn(4, 4), "y": torch.randn(4, 4)})
+    assert dims(spec) == {"x": ["batch", "dim_y_0"], "y": ["dim_y_0", "time"]}
+
+
+def test_a_batch_of_one_does_not_hide_behind_broadcasting():
+    spec = propose_axes(Question(lambda x, y: x * y), {"x": torch.randn(1, 5), "y": torch.randn(1, 5)})
+    assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}
+    assert spec.axes["batch"].typical == 1
+
+
+def test_ranges_are_those_that_were_accepted():
+    convolution = nn.Conv2d(3, 4, 5)
+    spec = propose_axes(Question(convolution.forward), {"input": torch.randn(1, 3, 16, 16)})
+    assert dims(spec) == {"input": ["batch", 3, "height", "width"]}
+    assert (spec.axes["height"].min, spec.axes["height"].max, spec.axes["height"].typical) == (5, 512, 16)
+
+
+def test_a_table_of_positions_ends_the_range():
+    table = nn.Embedding(20, 4)
+    spec = propose_axes(Question(lambda x: x + table(torch.arange(x.shape[1]))), {"x": torch.randn(2, 6, 4)})
+    assert spec.axes["time"].max == 20
+
+
+def test_sizes_in_steps_are_a_multiple():
+    spec = propose_axes(Question(lambda x: x.reshape(x.shape[0], 4, -1)), {"x": torch.randn(3, 16)})
+    assert spec.axes["time"].multiple_of == 4
+    assert spec.axes["time"].min == 4
+
+
+def test_a_dim_that_never_moves_is_fixed():
+    spec = propose_axes(Question(lambda x: x.reshape(2, 8)), {"x": torch.randn(2, 8)})
+    assert spec.axes == {}
+
+
+def test_examples_give_ranges_and_dtypes():
+    examples = {
+        "input_ids": torch.tensor([[5, 9, 2]]),
+        "attention_mask": torch.ones(1, 3, dtype=torch.int64),
+        "share": torch.tensor([0.25, 0.75]),
+        "free": torch.tensor([-1.0, 1.0], dtype=torch.float64),
+        "flag": torch.tensor([True]),
+    }
+    spec = propose_axes(lambda inputs: all(inputs[name] is value for name, value in examples.items()), examples)
+    assert (spec["input_ids"].low, spec["input_ids"].high, spec["input_ids"].role) == (0, 10, "ids")
+    assert (spec["attention_mask"].high, spec["attention_mask"].role) == (2, "mask")
+    assert (spec["share"].low, spec["share"].high, spec["share"].dtype) == (0.25, 0.75, None)
+    assert (spec["free"].low, spec["free"].dtype) == (None, torch.float64)
+    assert spec["flag"].dtype == torch.bool
+
+
+def test_examples_that_eager_refuses_are_refused():
+    with pytest.raises(InputError, match=r"refused by the model itself: x \(2, 3\)"):
+        propose_axes(lambda inputs: False, {"x": torch.ones(2, 3)})
+
+
+def test_examples_and_specs_do_not_mix():
+    with pytest.raises(InputError, match="input 'y': TensorSpec is not a tensor"):
+        propose_axes(lambda inputs: True, {"x": torch.ones(2, 3), "y": TensorSpec("batch")})
+
+
+def test_a_description_can_be_pasted():
+    spec = InputSpec(
+        {
+            "ids": TensorSpec(
+                Axis("batch", max=16),
+                Axis("sequence", min=2, max=64, multiple_of=2, typical=8),
+                dtype=torch.int64,
+                low=0,
+                high=30,
+                role="ids",
+                pad=1,
+                special=(1, 2),
+            ),
+            "mask": TensorSpec("batch", "past + sequence", 3, optional=True),
+            "kind": TensorSpec(Axis.fixed_at("choices", 2, 4)),
+        }
+    )
+    text = describe(spec)
+    pasted = InputSpec(eval(text, {"TensorSpec": TensorSpec, "Axis": Axis, "torch": torch}))
+    assert dict(pasted) == {
+        **spec,
+        "ids": spec["ids"],
+        "mask": TensorSpec("batch", "past + sequence", 3, optional=True),
+    }
+    assert pasted.axes == spec.axes
+    assert describe(pasted) == text
+    assert text.startswith('{\n    "ids": TensorSpec(Axis("batch", max=16), Axis("sequence", min=2')
