@@ -17,7 +17,7 @@ IN_BF16, ROUNDED = "bf16 on the CPU", "float32 on the CPU, weights and every lay
 
 
 class Coarse:
-    """Runs a copy of the model in bf16; where torch has no bf16 kernel for an operator, rounds after every layer instead.
+    """Runs a copy of the model in bf16; where torch has no bf16 kernel for an operator, rounds after every layer.
 
     ``how`` says which of the two it was. Costs one more copy of the weights.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +124,12 @@ def _compare(generator: PaddedGenerator, ids: torch.Tensor, *, target: int, tie:
 
 
 def _judge(
-    generator: PaddedGenerator, source: torch.Tensor, pair: tuple[torch.Tensor, torch.Tensor], *, prompt: int, tie: float
+    generator: PaddedGenerator,
+    source: torch.Tensor,
+    pair: tuple[torch.Tensor, torch.Tensor],
+    *,
+    prompt: int,
+    tie: float,
 ) -> Generated:
     """Compare one row; where tokens differ, ask eager how far apart it holds the two."""
     expected, actual = (_trimmed(row, generator.pad, prompt) for row in pair)
@@ -187,7 +193,8 @@ class _Score:
         penalty = getattr(self.generator.model.generation_config, "length_penalty", None)
         logs = torch.log_softmax(self.logits(tokens).double(), -1)
         chosen = [float(logs[index - 1, tokens[index]]) for index in range(prompt, len(tokens))]
-        return sum(chosen) / max(len(chosen), 1) ** (1.0 if penalty is None else float(penalty))
+        length = float(max(len(chosen), 1))
+        return sum(chosen) / math.pow(length, 1.0 if penalty is None else float(penalty))
 
 
 def check_generation(case: Case) -> Finding:
@@ -205,9 +212,13 @@ def check_generation(case: Case) -> Finding:
     wrong = [str(text) for text in found.texts if text.status == DIFFERENT]
     if wrong:
         hint = "compare the logits of one step; a mask that is not heeded shows at short sources first"
-        return Finding.failed("generation: tokens differ from eager's generate", wrong[:5], hint, device=found.details or None)
+        return Finding.failed(
+            "generation: tokens differ from eager's generate", wrong[:5], hint, device=found.details or None
+        )
     ties = sum(text.status == TIE for text in found.texts)
-    said = f"{len(found.texts)} texts, greedy and beams, equal to eager's generate" + (f", {ties} by a tie" if ties else "")
+    said = f"{len(found.texts)} texts, greedy and beams, equal to eager's generate" + (
+        f", {ties} by a tie" if ties else ""
+    )
     if found.distinct < 3:
         said += f"; eager chose among {found.distinct} tokens only, so this says little"
     note = str(found.details.get("note", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pytest_torchscript.backends.base import Artifact, Backend
@@ -14,11 +15,13 @@ from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN,
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.coarse import Coarse
+from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import run_artifact
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.three_way import FAILS, MARGINAL, SAMPLES, Sample, ThreeWay, compare_three_way
 from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.results import PASSED
 from pytest_torchscript.settings import Settings
 
 #: Checks that say something about a backend whose values are coarse: all others compare by a float32 tolerance.
@@ -71,9 +74,21 @@ def check_neuron(case: Case) -> Finding:
         return _not_exported(backend, error)
     if backend.plan.action == COMPILE:
         return _with_warnings(artifact, f"{_compiled(artifact)}; {backend.plan.reason}")
-    if backend.plan.action == EMULATE:
-        return _emulated(case, artifact)
-    return _on_device(case, backend, artifact)
+    finding = _emulated(case, artifact) if backend.plan.action == EMULATE else _on_device(case, backend, artifact)
+    if finding.outcome != PASSED or not backend.options.dynamic_batch:
+        return finding
+    return _with_rows(case, backend, artifact, finding)
+
+
+def _with_rows(case: Case, backend: NeuronBackendBase, artifact: Artifact, finding: Finding) -> Finding:
+    """Add the question of dynamic batching to an artifact that answered right."""
+    fault = batched_alone(case, artifact, share=ROW_BF16 if backend.plan.action == RUN else ROW_FLOAT32)
+    if fault is not None:
+        hint = "compile without dynamic_batch and pad the batch, or look for an operator on the CPU that keeps the size"
+        return Finding.failed(f"{backend.name}: {fault}", [_compiled(artifact)], hint, device=finding.device)
+    counts = ", ".join(map(str, row_counts(case.sizes.get("batch", 1))))
+    headline = f"{finding.headline}\n    dynamic batching: {counts} rows answer as each row alone"
+    return replace(finding, headline=headline)
 
 
 def _missing(backend: NeuronBackendBase) -> Finding:

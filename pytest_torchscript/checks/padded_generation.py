@@ -132,7 +132,9 @@ class PaddedGenerator:
         limit = self.lengths.source if self.is_encoder_decoder else self.lengths.target - 1
         if tokens > limit:
             axis = "sequence" if self.is_encoder_decoder else "window"
-            raise InputError(f"axis {axis!r} is {tokens}, larger than the {limit} there is room for", hint="shorten the input")
+            raise InputError(
+                f"axis {axis!r} is {tokens}, larger than the {limit} there is room for", hint="shorten the input"
+            )
         stand_in = copy.copy(self.model)
         options.update(use_cache=False, num_beams=self.lengths.beams, do_sample=False)
         if self.is_encoder_decoder:
@@ -155,15 +157,15 @@ class PaddedGenerator:
         return result
 
     def _decoder_step(self, hidden: torch.Tensor, mask: torch.Tensor) -> Callable[..., Any]:
-        """Return a forward pass for `generate`. Its own mask is not relied on: releases differ in whether they hand it on."""
+        """Return a forward pass for `generate`; releases differ in whether they hand the mask on, so it is kept here."""
         beams, target = self.lengths.beams, self.lengths.target
         hidden, mask = hidden.repeat_interleave(beams, 0), mask.repeat_interleave(beams, 0)
 
-        def forward(
-            input_ids: Any = None,
-            attention_mask: Any = None,
+        def forward(  # `generate` reads the names of the parameters
+            input_ids: Any = None,  # noqa: ARG001
+            attention_mask: Any = None,  # noqa: ARG001
             decoder_input_ids: Any = None,
-            encoder_outputs: Any = None,
+            encoder_outputs: Any = None,  # noqa: ARG001
             **_: Any,
         ) -> Any:
             from transformers.modeling_outputs import Seq2SeqLMOutput
@@ -175,7 +177,7 @@ class PaddedGenerator:
 
         return forward
 
-    def _window_step(self, input_ids: Any = None, attention_mask: Any = None, **_: Any) -> Any:
+    def _window_step(self, input_ids: Any = None, attention_mask: Any = None, **_: Any) -> Any:  # noqa: ARG002
         from transformers.modeling_outputs import CausalLMOutput
 
         room = self.lengths.target - input_ids.shape[1]
@@ -216,7 +218,12 @@ class PaddedGenerator:
         with torch.no_grad():
             hidden = PaddedEncoder(self.model).eval()(source, mask)[0]
         ids, _ = _example(lengths.rows, lengths.target, pad=self.pad)
-        example = (ids, hidden.repeat(lengths.beams, 1, 1), mask.repeat(lengths.beams, 1), torch.tensor(lengths.target // 2))
+        example = (
+            ids,
+            hidden.repeat(lengths.beams, 1, 1),
+            mask.repeat(lengths.beams, 1),
+            torch.tensor(lengths.target // 2),
+        )
         dims = {
             "decoder_input_ids": ("rows", "decoder_sequence"),
             "hidden": ("rows", "sequence", hidden.shape[2]),

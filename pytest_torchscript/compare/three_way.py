@@ -1,4 +1,4 @@
-"""Judge coarse arithmetic by coarse arithmetic: a device against float32 on the CPU, with bf16 on the CPU as the measure.
+"""Judge coarse arithmetic by coarse arithmetic: a device against float32 on the CPU, measured by bf16 on the CPU.
 
 An artifact that casts to bf16 cannot meet a float32 tolerance, and any tolerance wide enough for it hides defects. So
 each answer is asked for three times, over several inputs, and the device passes where its error is distributed as the
@@ -227,7 +227,7 @@ def _like_precision(error: torch.Tensor) -> bool:
 
 
 def _nonfinite_problem(column: _Column) -> str:
-    """Return where the device is not finite though float32 is, or the other way round; fills and saturated values aside."""
+    """Return where device and float32 disagree on what is finite; fills and saturated values aside."""
     if not column.reference[0].is_floating_point():
         return ""
     for reference, device in zip(column.reference, column.device):
