@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Optional
+from typing import Any
 
 import torch
 
@@ -79,7 +79,7 @@ def _head_size(config: Any) -> int:
 
 
 def pack_for(config: Any, names: tuple[str, ...], *, model_class: type | None = None) -> Pack | None:
-    """Return what turns the keywords of one call into the model's own: flat caches joined into one object, else None."""
+    """Return what joins the flat caches among the keywords of a call into the model's own object; None without any."""
     if not any(name.startswith(PREFIX) for name in names):
         return None
 

@@ -7,7 +7,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from types import CodeType
-from typing import Any, Optional
+from typing import Any
 
 #: Base classes' modules, whose names say nothing about one model.
 _COMMON = ("torch.", "transformers.modeling_", "transformers.generation", "transformers.utils", "builtins", "abc")

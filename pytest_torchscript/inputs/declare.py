@@ -19,7 +19,7 @@ _ROLES = {"input_ids": "ids", "decoder_input_ids": "ids", "attention_mask": "mas
 
 
 def declare_inputs(inputs: Declared) -> InputSpec:
-    """Return the inputs declared by TensorSpecs; masks and ids that are named as transformers names them get their role.
+    """Return the inputs declared by TensorSpecs; masks and ids named as in transformers get their role.
 
     Raises InputError for anything else: example tensors take `propose_axes`, which needs a model to ask.
     """
@@ -45,17 +45,18 @@ def _with_role(name: str, spec: TensorSpec | torch.Tensor) -> TensorSpec:
 
 
 def spec_of(name: str, example: torch.Tensor, dims: Sequence[Dim] | None = None) -> TensorSpec:
-    """Return the spec of an example: its dtype, the range of its whole numbers, of its floats where none is negative."""
+    """Return the spec of an example: its dtype and the range of its values, for floats only where none is negative."""
     shape = tuple(example.shape) if dims is None else tuple(dims)
     if example.dtype == torch.bool or example.dtype.is_complex or not example.numel():
         return TensorSpec(*shape, dtype=example.dtype)
     low, high = example.min().item(), example.max().item()
-    if example.dtype.is_floating_point:
-        ranged = {"low": low, "high": high} if 0 <= low < high else {}
-        return TensorSpec(*shape, dtype=None if example.dtype == torch.float32 else example.dtype, **ranged)
-    return TensorSpec(
-        *shape, dtype=example.dtype, low=min(0, int(low)), high=max(int(high) + 1, 2), role=_ROLES.get(name, "")
-    )
+    if not example.dtype.is_floating_point:
+        least, past = min(0, int(low)), max(int(high) + 1, 2)
+        return TensorSpec(*shape, dtype=example.dtype, role=_ROLES.get(name, ""), low=least, high=past)
+    dtype = None if example.dtype == torch.float32 else example.dtype
+    if 0 <= low < high:
+        return TensorSpec(*shape, dtype=dtype, low=low, high=high)
+    return TensorSpec(*shape, dtype=dtype)
 
 
 def propose_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> InputSpec:

@@ -67,7 +67,7 @@ def padded_ids(
     return padded.scatter(-1, last, closing)
 
 
-def integer_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator) -> Edges:
+def integer_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator) -> Edges:  # noqa: ARG001
     """Yield whole numbers at the ends of their range, special ones, and one value repeated."""
     if dtype_of(spec) == torch.bool:
         yield "all true", torch.ones_like(base)
@@ -86,7 +86,7 @@ def integer_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generat
             yield f"{label}", closed(torch.full_like(base, value), closing_id(spec))
 
 
-def float_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator) -> Edges:
+def float_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator) -> Edges:  # noqa: ARG001
     """Yield floats of one sign, zero, constant, tiny and huge, moved into the declared range."""
     if spec.role == "boxes":  # any other order of the corners is no box
         yield "zeros", torch.zeros_like(base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Optional
+from typing import Any
 
 from pytest_torchscript.inputs.caches import cache_inputs
 from pytest_torchscript.inputs.code import reads_parameter
@@ -25,8 +25,8 @@ def infer_inputs(
 ) -> InputSpec:
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
-    No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join the
-    inferred ones. Raises InputError for a required input that no rule can make.
+    No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
+    the inferred ones. Raises InputError for a required input that no rule can make.
     """
     reading = Reading(config, model_class, task, embeds, read_signature(model_class))
     given = dict(declare_inputs(declared)) if declared else {}
@@ -53,7 +53,7 @@ def _inferred(reading: Reading, name: str) -> TensorSpec | None:
 
 
 def _source(reading: Reading) -> Dim | None:
-    """Return how long what a decoder keeps of its encoder is: as the text, exactly what Whisper has, else any length."""
+    """Return how long what a decoder keeps of its encoder is: as the text, as Whisper has it, else any length."""
     if not reading.takes("decoder_input_ids"):
         return None
     if feeds_text(reading):
@@ -84,7 +84,7 @@ def described_once(inputs: Mapping[str, TensorSpec], *, first: Mapping[str, Tens
     }
 
 
-def call_defaults(config: Any, model_class: type, task: str = "default") -> dict[str, Any]:
+def call_defaults(config: Any, model_class: type, task: str = "default") -> dict[str, Any]:  # noqa: ARG001
     """Return the constant keywords of every call: a cache is made and returned only where the task is about it."""
     takes_cache = "use_cache" in read_signature(model_class)
     return {"use_cache": task.endswith("-with-past")} if takes_cache else {}

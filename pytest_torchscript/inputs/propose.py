@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations, islice
 
 import torch
 
@@ -91,22 +91,27 @@ class _Question:
         return self.takes(group, size + 1) or self.takes(group, size * 2)
 
     def group_of(self, place: Place, *, taken: set[Place]) -> tuple[Place, ...]:
-        """Return the smallest group of equal dims that moves with one, or nothing.
+        """Return the smallest group of equal dims found that moves with one, or nothing.
 
-        Groups at the same position are tried first: batch with batch, also where time is as long as the batch.
+        Dims at the same position are tried first: batch with batch, also where time is as long as the batch.
         """
         size = self.size(place)
         others = [other for other in self.places() if other not in taken | {place} and self.size(other) == size]
+        others.sort(key=lambda other: other[1] != place[1])
         aligned = [other for other in others if other[1] == place[1]]
-        tried = [(place,)]
-        for count in range(1, len(others) + 1):
-            groups = [(place, *group) for group in combinations(others, count)]
-            tried += sorted(groups, key=lambda group: sum(other not in aligned for other in group[1:]))
-        whole = [(place, *aligned)] if len(aligned) > 1 else []
-        for group in [*tried[:1], *tried[1 : 1 + _GROUPS], *whole, (place, *others)]:
-            if self.moves(group):
-                return group
+        sets = chain.from_iterable(combinations(others, count) for count in range(1, len(others) + 1))
+        for group in (((), tuple(aligned)), islice(sets, _GROUPS), (tuple(others),)):
+            found = next((tried for tried in group if self.moves((place, *tried))), None)
+            if found is not None:
+                return self._reduced((place, *found))
         return ()
+
+    def _reduced(self, group: tuple[Place, ...]) -> tuple[Place, ...]:
+        """Return a group less the dims that need not move with its first."""
+        for other in group[1:]:
+            rest = tuple(each for each in group if each != other)
+            group = rest if len(rest) > 0 and self.moves(rest) else group
+        return group
 
 
 def _described(asked: _Question, group: tuple[Place, ...], name: str, examples: Mapping[str, torch.Tensor]) -> Axis:

@@ -149,7 +149,7 @@ def _picture(seed: int, height: int, width: int) -> Any:
     return ((torch.stack(colours, dim=-1) + 1) * 127).to(torch.uint8).numpy()
 
 
-def _sounds(directory: str, spec: InputSpec, sizes: Sizes) -> Mapping[str, Any]:
+def _sounds(directory: str, spec: InputSpec, sizes: Sizes) -> Mapping[str, Any]:  # noqa: ARG001
     """Return tones of unequal lengths, made ready by the checkpoint's feature extractor."""
     extractor = _loaded("AutoFeatureExtractor", directory)
     batch = sizes.get("batch", 1)

@@ -1,8 +1,9 @@
 """What each parameter of a forward holds: the one place that knows names.
 
-A rule turns a Reading into the TensorSpec of one parameter, or into None where the model is not fed it. Parameters that
-stand in no table are not fed; a required one among them is an error that says how to declare it. For a model of your own
-implement the hook ``pytest_torchscript_inputs(config, model_class, task)`` in a conftest.py and return an InputSpec.
+A rule turns a Reading into the TensorSpec of one parameter, or into None where the model is not fed it. Parameters
+that stand in no table are not fed; a required one among them is an error that says how to declare it. For a model of
+your own, implement the hook ``pytest_torchscript_inputs(config, model_class, task)`` in a conftest.py and return an
+InputSpec.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import torch
 
 from pytest_torchscript.inputs.reading import Hints, Reading, batch_axis, undeclared
@@ -75,7 +73,7 @@ def decoder_frames(reading: Reading) -> TensorSpec:
 
 
 def plain_inputs(reading: Reading) -> TensorSpec | None:
-    """What enters by the name ``inputs`` (Perceiver): by its head ids or pictures, without one floats of its own width."""
+    """What enters as ``inputs`` (Perceiver): ids or pictures by its head, without one floats of its own width."""
     if reading.head("MaskedLM", "SequenceClassification"):
         return identifiers(reading, text_dims(reading), (), "inputs")
     if reading.head("Image"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import torch
 
 from pytest_torchscript.inputs.caches import past_axes
@@ -120,7 +118,7 @@ def inputs_embeds(reading: Reading) -> TensorSpec | None:
 
 
 def token_type_ids(reading: Reading) -> TensorSpec | None:
-    """Segments; a model with one type has nothing to tell apart. A table model has one channel for each kind of type."""
+    """Segments; a model with one type has nothing to tell apart. In tables a channel for each kind of type."""
     if not feeds_text(reading):
         return None
     channels = reading.value("type_vocab_sizes")

@@ -52,7 +52,7 @@ def run(name, config, task="default", sizes=(), **options):
 
 def test_bert():
     spec = run("BertModel", {**SMALL, "max_position_embeddings": 64})
-    assert dims(spec) == dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), ["batch", "sequence"])
+    assert dims(spec) == {name: ["batch", "sequence"] for name in ("input_ids", "attention_mask", "token_type_ids")}
     assert spec.optional == ("attention_mask", "token_type_ids")
     assert (span(spec, "batch"), span(spec, "sequence")) == ((1, 16), (1, 64))
     assert (spec["input_ids"].low, spec["input_ids"].high, spec["input_ids"].role) == (0, 90, "ids")
@@ -120,12 +120,11 @@ def test_clip_reads_text_and_pictures_and_ends_in_its_last_id():
         "text_config": {**SMALL, "eos_token_id": 89, "bos_token_id": 88, "pad_token_id": 1},
         "vision_config": {**tower, "image_size": 30, "patch_size": 10},
     }
-    spec = run("CLIPModel", config, sizes={"height": 30, "width": 30}.items()) if False else infer("CLIPModel", config)
+    spec = infer("CLIPModel", config)
     assert dims(spec)["pixel_values"] == ["batch", 3, "height", "width"]
     assert spec["input_ids"].special[-1] == 89
-    assert make_inputs(spec, {"batch": 2, "sequence": 5, "height": 30, "width": 30}, 0)["input_ids"][
-        :, -1
-    ].tolist() == [89, 89]
+    made = make_inputs(spec, {"batch": 2, "sequence": 5, "height": 30, "width": 30}, 0)
+    assert made["input_ids"][:, -1].tolist() == [89, 89]
     config["text_config"]["eos_token_id"] = 2
     assert infer("CLIPModel", config)["input_ids"].special[-1] == 89
 
@@ -190,7 +189,7 @@ def test_time_series_reach_back_as_far_as_their_lags():
         "future_values": ["batch", 4],
         "future_time_features": ["batch", 4, 2],
     }
-    with pytest.raises(InputError, match="'future_values': config.prediction_length is not set"):
+    with pytest.raises(InputError, match="is not set"):
         infer("TimeSeriesTransformerModel", {"context_length": 10})
 
 
@@ -289,13 +288,11 @@ def test_a_model_never_seen_before_is_fed_by_the_rules():
 def test_an_input_that_cannot_be_guessed_is_named_with_a_way_to_declare_it():
     with pytest.raises(InputError) as caught:
         infer_inputs(ToyConfig(), ToyGauge)
-    assert str(caught.value).splitlines() == [
-        "ToyGauge: cannot infer the input 'readings': no rule makes it",
-        "    forward(readings, input_ids=None, attention_mask=None)",
-        '    hint: declare it, as in inputs = {"readings": TensorSpec("batch", "sequence", 16)}: return (model, inputs) '
-        "from a factory, write @pytest.mark.torchscript(inputs=inputs), or return an InputSpec from the hook "
-        "pytest_torchscript_inputs",
-    ]
+    message, signature, hint = str(caught.value).splitlines()
+    assert message == "ToyGauge: cannot infer the input 'readings': no rule makes it"
+    assert signature == "    forward(readings, input_ids=None, attention_mask=None)"
+    assert hint.startswith('    hint: declare it, as in inputs = {"readings": TensorSpec("batch", "sequence", 16)}')
+    assert all(way in hint for way in ("factory", "@pytest.mark.torchscript(inputs", "pytest_torchscript_inputs"))
 
 
 def test_doing_what_the_error_says_works():

@@ -96,7 +96,7 @@ def test_padding_leaves_inputs_alone_that_the_spec_does_not_know():
 def test_variations_of_a_text():
     found = dict(variations(TEXT, SIZES, 0))
     masks = {name: value["attention_mask"] for name, value in found.items() if name.startswith("mask")}
-    assert list(found)[0] == "mask unpadded"
+    assert next(iter(found)) == "mask unpadded"
     assert bool(masks["mask unpadded"].all())
     assert not masks["mask right-padded"][:, -1].any()
     assert not masks["mask left-padded"][:, 0].any()
