@@ -53,7 +53,7 @@ def _people_use(case: Case) -> Iterator[Anchor]:
     batch_one = {**main, "batch": axes["batch"].first} if "batch" in axes else dict(main)
     if masks and len(masks) < len(case.spec):
         yield batch_one, masks
-        yield dict(main), masks
+        yield from (({**main, name: axis.first}, masks) for name, axis in axes.items() if name != "batch")
     typical = {name: axis.typical for name, axis in axes.items() if axis.typical is not None and axis.allows(axis.typical)}
     if typical:
         yield {**main, **typical}, ()
