@@ -166,11 +166,11 @@ class SeededNoise(Encoder):
 
 
 class TiedArgmax(Encoder):
-    """Its scores are whole numbers and tie often; eager and trace break ties alike."""
+    """Its scores are whole numbers and tie often; eager and trace break ties alike. No sum stands before the rounding."""
 
     def forward(self, signal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scores = (2 * self.linear(signal)).round()
-        return scores, scores.argmax(1)
+        scores = (2 * signal).round()
+        return self.linear(scores), scores.argmax(1)
 
 
 class Structures(Encoder):

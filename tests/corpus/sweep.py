@@ -1,5 +1,7 @@
 """The truth about every specimen, by running it at every size: ``python -m tests.corpus.sweep`` writes truth.json.
 
+That takes some minutes; with names of specimens behind it, only those are swept again.
+
 Nothing here uses the engine under test: the inputs, the trace, the comparison and the verdicts are made anew, and
 plainly. An axis is judged with the others at the anchor, and with ordinary inputs; where those already fail at the
 anchor, every size fails with them and the axis has no truth of its own (``null``): the values have.
@@ -276,10 +278,14 @@ def verdicts(truth: Mapping[str, Any]) -> tuple[Any, ...]:
     return ({name: axis["verdict"] for name, axis in truth["axes"].items()}, truth["values"])
 
 
-def main() -> int:
-    """Sweep everything, check that truths without an anchor of their own do not depend on it, and write the file."""
-    truths, unstable = {}, []
+def main(names: list[str]) -> int:
+    """Sweep, check that truths without an anchor of their own do not depend on it, and write the file."""
+    stored = json.loads(TRUTH.read_text(encoding="utf-8")) if names else {}
+    truths: dict[str, Any] = {specimen.name: stored.get(specimen.name) for specimen in SPECIMENS}
+    unstable = []
     for specimen in SPECIMENS:
+        if names and specimen.name not in names:
+            continue
         truths[specimen.name] = truth = truth_of(specimen)
         for anchor in () if specimen.anchor else OTHER_ANCHORS:
             other = truth_of(specimen, anchor)
@@ -293,4 +299,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

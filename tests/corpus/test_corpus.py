@@ -49,7 +49,9 @@ def result_of(specimen: Specimen, results: dict[str, ModelResult]) -> ModelResul
 
 
 every_specimen = pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.name)
-every_broken_one = pytest.mark.parametrize("specimen", [*filter(is_broken, SPECIMENS)], ids=lambda specimen: specimen.name)
+every_broken_one = pytest.mark.parametrize(
+    "specimen", [*filter(is_broken, SPECIMENS)], ids=lambda specimen: specimen.name
+)
 every_sound_one = pytest.mark.parametrize(
     "specimen", [specimen for specimen in SPECIMENS if not is_broken(specimen)], ids=lambda specimen: specimen.name
 )
