@@ -56,7 +56,7 @@ _HOMES = {
     "pytest_torchscript.spec": ("Axis", "InputSpec", "TensorSpec"),
 }
 
-__all__ = ["__version__", "strategies", *(name for names in _HOMES.values() for name in names)]  # noqa: PLE0604
+__all__ = ["__version__", "strategies", *(name for names in _HOMES.values() for name in names)]
 
 
 def __getattr__(name: str) -> Any:

@@ -45,7 +45,7 @@ class BackendError(Error):
     """A backend that is not there, or that failed to export, save, load or run for a reason of its own."""
 
 
-class TorchScriptFailure(Error, AssertionError):
+class TorchScriptFailure(Error, AssertionError):  # noqa: N818 - it is a verdict, not a fault
     """A model under check does not answer as eager does."""
 
 

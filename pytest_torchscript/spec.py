@@ -45,7 +45,9 @@ class Axis:
         for label in ("min", "max", "multiple_of"):
             value = getattr(self, label)
             if not isinstance(value, int) or isinstance(value, bool) or value < (0 if label != "multiple_of" else 1):
-                raise OptionError(f"axis {self.name!r}: {label}={value!r} is not a size", hint="give a whole number from 1")
+                raise OptionError(
+                    f"axis {self.name!r}: {label}={value!r} is not a size", hint="give a whole number from 1"
+                )
         if self.min > self.max:
             raise OptionError(
                 f"axis {self.name!r}: min={self.min} is larger than max={self.max}", hint=f"write {self.max}:{self.min}"
@@ -137,7 +139,9 @@ class TensorSpec:
             if isinstance(dim, str):
                 _terms(dim)
         if low is not None and high is not None and low >= high:
-            raise InputError(f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint")
+            raise InputError(
+                f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"
+            )
         values = (tuple(dims), dtype, low, high, optional, role, pad, tuple(special), fill)
         for name, value in zip(self.__dataclass_fields__, values):
             object.__setattr__(self, name, value)
@@ -175,7 +179,8 @@ def _terms(text: str) -> list[str | int]:
             terms.append(word)
         else:
             raise InputError(
-                f"TensorSpec: dim {text!r} is not an axis name", hint="write 'batch', or a sum such as 'past + sequence'"
+                f"TensorSpec: dim {text!r} is not an axis name",
+                hint="write 'batch', or a sum such as 'past + sequence'",
             )
     return terms
 
@@ -220,12 +225,11 @@ class InputSpec(Mapping[str, TensorSpec]):
         order: dict[str, Axis] = {}
         for spec in self._inputs.values():
             for dim in spec.dims:
-                if isinstance(dim, Axis):
-                    if described.setdefault(dim.name, dim) != dim:
-                        raise InputError(
-                            f"axis {dim.name!r} is described twice: {described[dim.name]} and {dim}",
-                            hint="describe it once and use its name in the other inputs",
-                        )
+                if isinstance(dim, Axis) and described.setdefault(dim.name, dim) != dim:
+                    raise InputError(
+                        f"axis {dim.name!r} is described twice: {described[dim.name]} and {dim}",
+                        hint="describe it once and use its name in the other inputs",
+                    )
             for axis in spec.axes():
                 order.setdefault(axis.name, axis)
         return {name: described.get(name, axis) for name, axis in order.items()}

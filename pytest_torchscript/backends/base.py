@@ -54,9 +54,13 @@ class Artifact(Protocol):
 class Backend(Protocol):
     """One way to export and run. Backends are stateless: what differs between runs is in the request."""
 
-    name: str
-    #: Whether artifacts run at the exported shapes only.
-    fixed_shapes: bool
+    @property
+    def name(self) -> str:
+        """The name users give it."""
+
+    @property
+    def fixed_shapes(self) -> bool:
+        """Whether artifacts run at the exported shapes only."""
 
     def availability(self) -> Availability:
         """Say whether this machine can export, and whether results may be compared."""

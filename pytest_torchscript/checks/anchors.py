@@ -38,7 +38,7 @@ def check_anchors(case: Case) -> Finding:
 def other_anchors(case: Case) -> Iterator[Anchor]:
     """Yield sizes and the inputs left out, less the main anchor itself."""
     main = case.sizes
-    seen = [(dict(main), ())]
+    seen: list[Anchor] = [(dict(main), ())]
     for anchor in _people_use(case):
         if anchor not in seen:
             seen.append(anchor)
@@ -54,7 +54,9 @@ def _people_use(case: Case) -> Iterator[Anchor]:
     if masks and len(masks) < len(case.spec):
         yield batch_one, masks
         yield from (({**main, name: axis.first}, masks) for name, axis in axes.items() if name != "batch")
-    typical = {name: axis.typical for name, axis in axes.items() if axis.typical is not None and axis.allows(axis.typical)}
+    typical = {
+        name: axis.typical for name, axis in axes.items() if axis.typical is not None and axis.allows(axis.typical)
+    }
     if typical:
         yield {**main, **typical}, ()
     elif len(axes) > 1:

@@ -107,7 +107,9 @@ def _edges(case: Case, axis: Axis, found: Exploration) -> Iterator[int]:
 def _learned(axis: Axis, found: Exploration) -> Axis:
     """Return the axis narrowed to what eager took."""
     accepted = found.accepted
-    return Axis(axis.name, min=accepted[0], max=max(accepted[-1], accepted[0], axis.multiple_of), multiple_of=axis.multiple_of)
+    return Axis(
+        axis.name, min=accepted[0], max=max(accepted[-1], accepted[0], axis.multiple_of), multiple_of=axis.multiple_of
+    )
 
 
 def _immovable(case: Case, found: Exploration, result: AxisResult) -> Finding:

@@ -35,7 +35,9 @@ def check_trace(case: Case) -> Finding:
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in case.anchor_trace.warnings})
     lines = [f"traced at {format_sizes(case.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
-    return Finding.passed("\n    ".join([*lines, *notes[:8]]), signature=signature_of(case), device=dict(case.artifact.details) or None)
+    return Finding.passed(
+        "\n    ".join([*lines, *notes[:8]]), signature=signature_of(case), device=dict(case.artifact.details) or None
+    )
 
 
 def _place(error: BaseException) -> list[str]:
@@ -59,7 +61,9 @@ def steadiness(case: Case) -> Finding:
     if not _same(first, _flat(case.eager.run(copy, inputs))):
         fresh = [_flat(case.eager.run(case.eager.copy(), inputs)) for _ in range(2)]
         kept = _same(fresh[0], fresh[1])
-        return _unsteady("it keeps state between calls" if kept else "it draws random numbers that no torch seed governs")
+        return _unsteady(
+            "it keeps state between calls" if kept else "it draws random numbers that no torch seed governs"
+        )
     if not _same(first, _flat(case.eager.run(copy, inputs, seed=seed + 1))):
         dropout = active_dropout(lambda: case.eager.run(case.eager.copy(), inputs))
         if dropout:
@@ -85,7 +89,10 @@ def _same(left: list[torch.Tensor], right: list[torch.Tensor]) -> bool:
         return False
     if any(leaf.is_meta for leaf in left):
         return True
-    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True) if a.is_floating_point() else bool((a == b).all()) for a, b in zip(left, right))
+    return all(
+        torch.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True) if a.is_floating_point() else bool((a == b).all())
+        for a, b in zip(left, right)
+    )
 
 
 def check_determinism(case: Case) -> Finding:
@@ -108,7 +115,9 @@ def check_outputs(case: Case) -> Finding:
         if trial.status == UNDECIDABLE:
             return undecidable(trial)
         if trial.status == REFUSED:
-            return Finding.failed("eager refuses fresh inputs at its own anchor", [trial.error], "declare the range of its values")
+            return Finding.failed(
+                "eager refuses fresh inputs at its own anchor", [trial.error], "declare the range of its values"
+            )
     return Finding.passed(f"three calls at {format_sizes(case.sizes)}", signature=None)
 
 

@@ -37,7 +37,9 @@ class Buckets:
     def choose(self, sizes: Sizes) -> dict[str, int]:
         """Return the smallest bucket that holds inputs of these sizes; InputError names the axis that fits none."""
         for target in self.targets:
-            if all(sizes[name] <= size if name in self.padded else sizes[name] == size for name, size in target.items()):
+            if all(
+                sizes[name] <= size if name in self.padded else sizes[name] == size for name, size in target.items()
+            ):
                 return target
         for name in sizes:
             largest = max(target[name] for target in self.targets)

@@ -39,9 +39,7 @@ def causes_at(case: Case, axis: str, sizes: Mapping[str, int]) -> list[Cause]:
         moved = case.trace(case.make(sizes))
     except Exception:
         return []
-    return find_baked(
-        case.anchor_trace, case.control_trace, moved, axis=axis, sizes=(case.sizes[axis], sizes[axis])
-    )
+    return find_baked(case.anchor_trace, case.control_trace, moved, axis=axis, sizes=(case.sizes[axis], sizes[axis]))
 
 
 def explain_axis(case: Case, axis: str, counterexample: Mapping[str, int], suspicion: Suspicion) -> list[Cause]:
@@ -71,7 +69,13 @@ def note_causes(notes: Sequence[TracerNote]) -> list[Cause]:
     """
     lines = {(note.file, note.line): note for note in notes if note.line}
     return [
-        Cause(note.file, note.line, note.function, linecache.getline(note.file, note.line).strip(), note.text.split(". ")[0])
+        Cause(
+            note.file,
+            note.line,
+            note.function,
+            linecache.getline(note.file, note.line).strip(),
+            note.text.split(". ")[0],
+        )
         for note in lines.values()
     ]
 

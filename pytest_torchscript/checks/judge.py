@@ -51,7 +51,9 @@ class Judge:
             return Trial(REFUSED, first_line(error))
         return self.against(expected, artifact, inputs, closeness=closeness)
 
-    def against(self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
+    def against(
+        self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced"
+    ) -> Trial:
         """Run the artifact alone, against an answer that eager gave before."""
         try:
             actual = run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)

@@ -19,7 +19,9 @@ def fit_to_file(path: str, spec: InputSpec) -> tuple[FileBackend, InputSpec, tup
         return FileBackend(path, error), spec, ()
     notes = [f"checked is the file {path} ({facts.class_name}), traced elsewhere"]
     if facts.training:
-        notes.append(f"the file {path} was traced in training mode: dropout is frozen on; call model.eval() before tracing")
+        notes.append(
+            f"the file {path} was traced in training mode: dropout is frozen on; call model.eval() before tracing"
+        )
     return FileBackend(path), fitted, tuple(notes)
 
 

@@ -42,7 +42,7 @@ def check_padding(case: Case) -> Finding:
     buckets = Buckets(case, bucket_targets(case), axes, signature_of(case))
     tried: list[dict[str, int]] = []
     for target in buckets.targets:
-        for sizes in _shorter(case, axes, target):
+        for sizes in _shorter(axes, target):
             trial = _trial(case, buckets, sizes)
             if trial.status in (DIFFERS, RAISES):
                 return _failure(buckets, sizes, target, trial)
@@ -55,7 +55,7 @@ def check_padding(case: Case) -> Finding:
     return Finding.passed("\n    ".join(lines), padding=PaddingResult(DYNAMIC, None, costs))
 
 
-def _shorter(case: Case, axes: tuple[str, ...], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
+def _shorter(axes: tuple[str, ...], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
     """Yield sizes below a bucket: each axis alone at one less and at half, then all at half."""
     half = dict(target)
     for name in axes:
@@ -69,7 +69,9 @@ def _shorter(case: Case, axes: tuple[str, ...], target: Mapping[str, int]) -> It
 def _real(case: Case, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Draw inputs whose positions are all real: what stands behind a mask already is not defined."""
     inputs = case.make(sizes, seed=case.settings.seed + 1)
-    return {name: torch.ones_like(tensor) if case.spec[name].role == "mask" else tensor for name, tensor in inputs.items()}
+    return {
+        name: torch.ones_like(tensor) if case.spec[name].role == "mask" else tensor for name, tensor in inputs.items()
+    }
 
 
 def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
@@ -91,7 +93,11 @@ def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, in
     verdict = DIVERGES if trial.status == DIFFERS else FIXED
     verb = "does not give" if trial.status == DIFFERS else "raises instead of giving"
     counterexample: dict[str, Any] = {**sizes, "padded_to": dict(target)}
-    hint = "the model does not honour its mask everywhere" if masked else "no input tells the model which positions are real"
+    hint = (
+        "the model does not honour its mask everywhere"
+        if masked
+        else "no input tells the model which positions are real"
+    )
     return Finding.failed(
         f"padding: {format_sizes(sizes)} padded to {format_sizes(target)} {verb} eager's answer at the real positions",
         lines_of(trial),
@@ -126,4 +132,5 @@ def _seconds(call: Callable[[], Any]) -> float:
 
 def _said(cost: BucketCost) -> str:
     ratio = cost.padded_seconds / max(cost.real_seconds, 1e-9)
-    return f"{format_sizes(cost.real)} padded to {format_sizes(cost.sizes)}: {cost.waste:.1f} times the work, {ratio:.1f} times the time"
+    sizes = f"{format_sizes(cost.real)} padded to {format_sizes(cost.sizes)}"
+    return f"{sizes}: {cost.waste:.1f} times the work, {ratio:.1f} times the time"

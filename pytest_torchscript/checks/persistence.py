@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,17 @@ def check_save_load(case: Case) -> Finding:
         batches = [case.make(sizes, seed=case.settings.seed + 1) for sizes in _two_sizes(case)]
         answers = _run_elsewhere(path, [tuple(batch[name] for name in case.spec) for batch in batches], case)
         if isinstance(answers, str):
-            return Finding.failed("it saves, but a process that imports torch alone cannot use it", [answers], "see the exception")
+            return Finding.failed(
+                "it saves, but a process that imports torch alone cannot use it", [answers], "see the exception"
+            )
         for batch, answer in zip(batches, answers):
             trial = case.judge.compare(answer, case.eager(batch), batch)
             if trial.fails:
-                return Finding.failed("loaded from its file it answers differently", lines_of(trial), "look for state outside parameters and buffers")
+                return Finding.failed(
+                    "loaded from its file it answers differently",
+                    lines_of(trial),
+                    "look for state outside parameters and buffers",
+                )
             if trial.status == UNDECIDABLE:
                 return undecidable(trial)
         return Finding.passed(_explained(case, path))
@@ -95,7 +101,11 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], case: Ca
 def _explained(case: Case, path: Path) -> str:
     """Say what the file's bytes are: weights, and the rest."""
     size = path.stat().st_size
-    weights = sum({leaf.data_ptr(): leaf.numel() * leaf.element_size() for leaf in case.loaded.module.state_dict().values()}.values())
+    weights = sum(
+        {
+            leaf.data_ptr(): leaf.numel() * leaf.element_size() for leaf in case.loaded.module.state_dict().values()
+        }.values()
+    )
     return f"{size / 1e6:.1f} MB, of which {weights / 1e6:.1f} MB are weights and buffers of eager"
 
 
@@ -105,7 +115,10 @@ def check_freeze(case: Case) -> Finding:
     if module is None:
         return Finding.skipped(f"{case.backend.name} artifacts are not frozen")
     inputs = case.make(case.sizes, seed=case.settings.seed + 1)
-    steps = {"torch.jit.freeze": torch.jit.freeze, "torch.jit.optimize_for_inference": torch.jit.optimize_for_inference}
+    steps: dict[str, Callable[[Any], Any]] = {
+        "torch.jit.freeze": torch.jit.freeze,
+        "torch.jit.optimize_for_inference": torch.jit.optimize_for_inference,
+    }
     for name, step in steps.items():
         try:
             with quiet(), torch.no_grad():
@@ -115,7 +128,9 @@ def check_freeze(case: Case) -> Finding:
         for _ in range(3):
             trial = case.judge.trial(TorchScriptArtifact(module), inputs, closeness="optimised")
             if trial.fails:
-                return Finding.failed(f"after {name} it answers differently", lines_of(trial), "ship the module unfrozen")
+                return Finding.failed(
+                    f"after {name} it answers differently", lines_of(trial), "ship the module unfrozen"
+                )
             if trial.status == UNDECIDABLE:
                 return undecidable(trial)
     return Finding.passed(f"frozen and optimised, three calls each at {format_sizes(case.sizes)}")
@@ -134,11 +149,15 @@ def check_tied_weights(case: Case) -> Finding:
     for names in groups:
         kept = [name for name in names if f"model.{name}" in held]
         copies = {held[f"model.{name}"].data_ptr() for name in kept}
-        said = f"tied in eager: {' and '.join(names)}; the artifact holds {len(kept)} of them in {len(copies)} tensor(s)"
+        said = (
+            f"tied in eager: {' and '.join(names)}; the artifact holds {len(kept)} of them in {len(copies)} tensor(s)"
+        )
         if not kept:
             return Finding.failed(said, ["no name of the group is left"], "trace the model with its head")
         lines.append(said)
-        notes.append(f"{names[0]} is tied to {', '.join(names[1:])} in eager: do not train the exported module, it would untie them")
+        notes.append(
+            f"{names[0]} is tied to {', '.join(names[1:])} in eager: do not train the exported module, it would untie them"
+        )
     return Finding.passed("\n    ".join([*lines, "do not train the exported module: it would untie them"]), notes=notes)
 
 

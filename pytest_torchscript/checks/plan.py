@@ -9,6 +9,7 @@ from typing import Any, Union
 import torch
 from torch import nn
 
+from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.hush import hush
@@ -51,7 +52,8 @@ class CasePlan:
         if blueprint.config is not None and blueprint.model_class is not None:
             constants = call_defaults(blueprint.config, blueprint.model_class, blueprint.task)
         loaded = build_model(blueprint, self.settings)
-        spec, exporter = self.spec.without(*self.settings.leave_out), None
+        spec = self.spec.without(*self.settings.leave_out)
+        exporter: Backend | None = None
         if self.settings.artifact is not None:
             exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
             loaded = replace(loaded, notes=(*loaded.notes, *notes))
@@ -133,7 +135,13 @@ def _declared_spec(blueprint: Blueprint, declared: Declared, settings: Settings)
             f"{blueprint.reference}: example tensors need a module to ask which sizes it takes",
             hint="declare the inputs with TensorSpecs",
         )
-    return propose_axes(_acceptance(blueprint.module, declared, settings), declared)
+    examples = {name: value for name, value in declared.items() if isinstance(value, torch.Tensor)}
+    if len(examples) < len(declared):
+        raise InputError(
+            f"{blueprint.reference}: inputs are declared by TensorSpecs and by example tensors at once",
+            hint="declare all of them one way: an example tells no axis names that the other inputs could share",
+        )
+    return propose_axes(_acceptance(blueprint.module, examples, settings), examples)
 
 
 def _acceptance(module: nn.Module, declared: Declared, settings: Settings) -> Any:
@@ -169,7 +177,20 @@ def check_names(plans: list[CasePlan], settings: Settings) -> None:
 
 
 #: Words in the name of a hyper-parameter that may be a window, block, stride or patch.
-_WINDOWS = ("window", "block", "stride", "patch", "chunk", "segment", "kernel", "bucket", "local", "context", "group", "ratio")
+_WINDOWS = (
+    "window",
+    "block",
+    "stride",
+    "patch",
+    "chunk",
+    "segment",
+    "kernel",
+    "bucket",
+    "local",
+    "context",
+    "group",
+    "ratio",
+)
 
 
 def hyper_parameters(blueprint: Blueprint, module: nn.Module) -> Iterator[tuple[str, int]]:

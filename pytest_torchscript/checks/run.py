@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.hush import hush
 from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
-from pytest_torchscript.results import ERROR, FAILED, SKIPPED, CheckResult, ExportResult, ModelResult, Signature, merge_models
+from pytest_torchscript.results import (
+    ERROR,
+    FAILED,
+    SKIPPED,
+    CheckResult,
+    ExportResult,
+    ModelResult,
+    Signature,
+    merge_models,
+)
 from pytest_torchscript.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,7 +69,12 @@ def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
     except Error as error:
         finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
     except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
-        finding = Finding(ERROR, f"{name} could not be carried out", [first_line(error), *_origin(error)], "run test_trace and test_determinism first")
+        finding = Finding(
+            ERROR,
+            f"{name} could not be carried out",
+            [first_line(error), *_origin(error)],
+            "run test_trace and test_determinism first",
+        )
     finally:
         case.judge.free()
     return _piece(case, name, finding, time.perf_counter() - start)
@@ -179,7 +193,10 @@ def check(
 def _known(checks: tuple[str, ...] | None) -> tuple[str, ...] | None:
     for name in checks or ():
         if name not in CHECKS:
-            raise OptionError(f"check {name!r} does not exist", hint=f"did you mean {closest(name, CHECKS)!r}? Checks: {', '.join(CHECKS)}")
+            raise OptionError(
+                f"check {name!r} does not exist",
+                hint=f"did you mean {closest(name, CHECKS)!r}? Checks: {', '.join(CHECKS)}",
+            )
     return checks
 
 
@@ -190,9 +207,15 @@ def make_settings(*, axes: Mapping[str, Any] | None = None, **values: Any) -> Se
     known = Settings.__dataclass_fields__
     for name in values:
         if name not in known:
-            raise OptionError(f"setting {name!r} does not exist", hint=f"did you mean {closest(name, known)!r}? Settings: {', '.join(known)}")
+            raise OptionError(
+                f"setting {name!r} does not exist",
+                hint=f"did you mean {closest(name, known)!r}? Settings: {', '.join(known)}",
+            )
     if (values.get("rtol") is None) != (values.get("atol") is None):
-        raise OptionError("give both rtol and atol, or neither", hint="a bare atol is a guess; without both the tolerance is calibrated")
+        raise OptionError(
+            "give both rtol and atol, or neither",
+            hint="a bare atol is a guess; without both the tolerance is calibrated",
+        )
     described = {}
     for name, axis in (axes or {}).items():
         sizes = (axis,) if isinstance(axis, int) else axis

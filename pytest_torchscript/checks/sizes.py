@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pytest_torchscript.errors import InputError
@@ -51,7 +52,8 @@ def choose_anchor(
 
     Raises InputError with eager's own words where it takes none of the sizes tried.
     """
-    said, first = "", {}
+    said = ""
+    first: dict[str, int] = {}
     for sizes in _proposals(spec, set(avoid), requested or {}):
         first = first or sizes
         why = refusal(sizes)
@@ -81,10 +83,13 @@ def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -
     def typical(axis: Axis, taken: set[int]) -> int:
         return axis.typical if axis.typical is not None and axis.allows(axis.typical) else awkward(axis, taken)
 
+    def multiple(step: int, axis: Axis, taken: set[int]) -> int:
+        return awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step)
+
     yield fill(awkward)
     yield fill(typical)
     for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
-        yield fill(lambda axis, taken, step=step: awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step))
+        yield fill(functools.partial(multiple, step))
     yield fill(lambda axis, _: axis.last)
     yield fill(lambda axis, _: axis.first)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import torch
 
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.finding import Finding
@@ -22,12 +24,9 @@ def check_speed(case: Case) -> Finding:
         if case.try_sizes(sizes).status != "agrees":
             continue
         inputs = case.make(sizes)
-        tensors = [inputs[name] for name in case.spec]
-        ratios = [
-            _seconds(lambda: run_artifact(case.artifact, tensors, seed=0)) / _seconds(lambda: case.eager(inputs))
-            for _ in range(ROUNDS)
-        ]
-        lines.append(f"{format_sizes(sizes)}: traced takes {statistics.median(ratios):.2f} times eager's time (median of {ROUNDS} pairs)")
+        ratios = [_ratio(case, inputs) for _ in range(ROUNDS)]
+        said = f"traced takes {statistics.median(ratios):.2f} times eager's time (median of {ROUNDS} pairs)"
+        lines.append(f"{format_sizes(sizes)}: {said}")
     return Finding.passed("\n    ".join(lines)) if lines else Finding.skipped("no size at which both sides agree")
 
 
@@ -37,6 +36,11 @@ def _sizes(case: Case) -> list[dict[str, int]]:
         return [case.sizes]
     axis = case.spec.axes[name]
     return [case.sizes, *({**case.sizes, name: size} for size in (axis.first, axis.last))]
+
+
+def _ratio(case: Case, inputs: Mapping[str, torch.Tensor]) -> float:
+    tensors = [inputs[name] for name in case.spec]
+    return _seconds(lambda: run_artifact(case.artifact, tensors, seed=0)) / _seconds(lambda: case.eager(inputs))
 
 
 def _seconds(call: Callable[[], Any]) -> float:

@@ -42,7 +42,9 @@ def check_values(case: Case) -> Finding:
             )
         agreed += trial.status == AGREES
     if not agreed:
-        reason = "undecidable: eager's own rounding noise hides any answer" if undecided else "eager takes no other values"
+        reason = (
+            "undecidable: eager's own rounding noise hides any answer" if undecided else "eager takes no other values"
+        )
         return Finding.skipped(reason)
     return Finding.passed(f"{agreed} sets of values", values=ValuesResult(DYNAMIC))
 
@@ -95,7 +97,8 @@ def check_sensitivity(case: Case) -> Finding:
     if blind:
         axes = sorted({axis.name for name in blind for axis in case.spec[name].axes()})
         names = " and ".join(blind)
-        reason = f"blind: eager hardly moves with {names}, so comparisons along {', '.join(axes) or 'it'} and of its values prove little"
+        where = ", ".join(axes) or "it"
+        reason = f"blind: eager hardly moves with {names}: comparisons along {where} and of its values prove little"
         return Finding.skipped("\n    ".join([reason, *lines]), notes=[reason])
     return Finding.passed("\n    ".join(lines))
 
@@ -115,7 +118,13 @@ def _margin(case: Case, name: str) -> float | None:
             moved = case.eager(redraw(case.spec, case.inputs, name, case.settings.seed + 1 + draw))
         except Exception:
             continue
-        felt = margin(moved, expected, precise=lambda: case.judge.precise(case.inputs), rtol=case.settings.rtol, atol=case.settings.atol)
+        felt = margin(
+            moved,
+            expected,
+            precise=lambda: case.judge.precise(case.inputs),
+            rtol=case.settings.rtol,
+            atol=case.settings.atol,
+        )
         best = felt if best is None else max(best, felt)
         if best >= FELT:
             break

@@ -54,7 +54,9 @@ def _check_variant(case: Case, variant: Case, what: str) -> Finding:
     for sizes in _sizes(case):
         trial = variant.try_sizes(sizes)
         if trial.fails:
-            return Finding.failed(f"with {what} it is wrong at {format_sizes(sizes)}", lines_of(trial), f"export it without {what}")
+            return Finding.failed(
+                f"with {what} it is wrong at {format_sizes(sizes)}", lines_of(trial), f"export it without {what}"
+            )
         if trial.status == UNDECIDABLE:
             return undecidable(trial)
         if trial.status == REFUSED and sizes == case.sizes:
@@ -64,5 +66,7 @@ def _check_variant(case: Case, variant: Case, what: str) -> Finding:
 
 def _sizes(case: Case) -> list[dict[str, int]]:
     """Return the anchor, and every axis moved once where the case itself agrees there."""
-    moved: list[dict[str, Any]] = [{**case.sizes, name: neighbour(axis, case.sizes[name])} for name, axis in case.spec.moving.items()]
+    moved: list[dict[str, Any]] = [
+        {**case.sizes, name: neighbour(axis, case.sizes[name])} for name, axis in case.spec.moving.items()
+    ]
     return [case.sizes, *(sizes for sizes in moved if case.try_sizes(sizes).status == "agrees")]

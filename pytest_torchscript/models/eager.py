@@ -54,11 +54,13 @@ class Eager:
 
     def copy(self) -> Positional:
         """Return a copy that shares the weights: for one trace, or for two calls in a row."""
-        return fresh_copy(self._pristine)
+        copied: Positional = fresh_copy(self._pristine)
+        return copied
 
     def in_float64(self) -> Positional:
         """Return a copy in double precision; costs twice the weights until it is dropped."""
-        return fresh_copy(self._pristine, share=False).double()
+        copied: Positional = fresh_copy(self._pristine, share=False)
+        return copied.double()
 
 
 def fresh_copy(module: Any, *, share: bool = True) -> Any:

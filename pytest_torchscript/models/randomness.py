@@ -7,10 +7,18 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
-_DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"}
+_DROPOUTS = {
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "alpha_dropout",
+    "feature_dropout",
+    "feature_alpha_dropout",
+}
 
 
-class _DropoutWatch(TorchFunctionMode):  # type: ignore[misc]
+class _DropoutWatch(TorchFunctionMode):
     """Notes every call of a dropout function that is really on."""
 
     def __init__(self) -> None:

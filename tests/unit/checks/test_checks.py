@@ -38,7 +38,9 @@ def test_a_frozen_mean_diverges_at_the_smallest_size_and_names_its_line() -> Non
     assert axis.causes[0].source == "return x.sum(1) / float(x.shape[1])"
     assert result.axis("batch").verdict == "dynamic"
     message = result.failures[0].message
-    assert message.splitlines()[0].startswith("torchscript::FrozenMean: axis 'time' diverges: traced at time=11, wrong at")
+    assert message.splitlines()[0].startswith(
+        "torchscript::FrozenMean: axis 'time' diverges: traced at time=11, wrong at"
+    )
     assert "output: max |actual - expected| =" in message
     assert "nearest size that agrees: time=11" in message
     assert message.splitlines()[-1].strip().startswith("hint:")
