@@ -13,6 +13,16 @@ import pytest
 from pytest_torchscript.errors import Error
 from pytest_torchscript.plugin import collection, hookspecs, markers, neuron, options, reporting, subjects, tracking
 from pytest_torchscript.plugin.cases import Cases
+from pytest_torchscript.plugin.fixtures import (
+    _own_case,  # noqa: F401 - pytest finds fixtures by the names of this module
+    torchscript,
+    torchscript_eager,
+    torchscript_inputs,
+    torchscript_model,
+    torchscript_neuron,
+    torchscript_suite,  # noqa: F401
+    torchscript_traced,
+)
 from pytest_torchscript.plugin.ids import take_suite_ids
 from pytest_torchscript.plugin.keys import CASES, RUN, SUITE_IDS
 
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_torchscript.plugin.options import Run
 
-pytest_plugins = ("pytest_torchscript.plugin.fixtures",)
+__all__ = ["torchscript", "torchscript_eager", "torchscript_inputs", "torchscript_model", "torchscript_neuron", "torchscript_traced"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

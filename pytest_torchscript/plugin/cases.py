@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_torchscript.errors import Error, ModelError
 from pytest_torchscript.plugin.commands import again_own, again_suite
-from pytest_torchscript.plugin.ids import PREFIX
+from pytest_torchscript.plugin.ids import CONFTEST, PREFIX
 
 if TYPE_CHECKING:
     import pytest
@@ -124,14 +124,17 @@ class Cases:
         from pytest_torchscript import checks
 
         value, inputs = model_and_inputs(subject.value)
-        if subject.inputs is not None:
-            inputs = subject.inputs
+        inputs = inputs if subject.inputs is None else subject.inputs
         settings = with_profile(subject.settings)
-        if isinstance(value, str):
-            extra = None if inputs is not None else self._hooked_inputs(value, settings)
+        if not isinstance(value, str):
+            plan = checks.plan_case(value, settings, inputs=inputs, name=subject.label)
+        else:
+            inputs = self._hooked_inputs(value, settings) if inputs is None else inputs
             name = None if value == subject.label else subject.label
-            return checks.plan_case(value, settings, inputs=extra or inputs, name=name, offline=self.offline)
-        return checks.plan_case(value, settings, inputs=inputs, name=subject.label)
+            plan = checks.plan_case(value, settings, inputs=inputs, name=name, offline=self.offline)
+        if subject.label == CONFTEST:  # those of references are checked together, before the run
+            checks.check_names([plan], settings)
+        return plan
 
     def _hooked_inputs(self, reference: str, settings: Settings) -> Any:
         hook = self.config.hook.pytest_torchscript_inputs

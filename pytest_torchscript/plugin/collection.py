@@ -184,9 +184,8 @@ def _expand(node: TorchScriptModel, ids: Sequence[SuiteId]) -> list[pytest.Item]
 
 def wants_conftest(config: pytest.Config, run: Run) -> bool:
     """Whether the suite of the overridden fixture is to be collected. Raises UsageError where it stands elsewhere."""
-    if run.ids:
-        return any(suite_id.reference == CONFTEST for suite_id in run.ids)
-    if run.models or _names_files(config):
+    named = any(suite_id.reference == CONFTEST for suite_id in run.ids)
+    if not named and (run.ids or run.models or _names_files(config)):
         return False
     found = override.find(config)
     if found is None:

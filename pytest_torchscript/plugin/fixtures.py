@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pytest_torchscript.plugin.helper import TorchScript
 
 
-@pytest.fixture(name="torchscript_suite")
-def _suite_case(request: pytest.FixtureRequest) -> SuiteCase:
+@pytest.fixture
+def torchscript_suite(request: pytest.FixtureRequest) -> SuiteCase:
     """The model of a suite on one backend."""
     node, cases = request.node.parent, request.config.stash[CASES]
     if node.subject is not None:
@@ -37,7 +37,11 @@ def _suite_case(request: pytest.FixtureRequest) -> SuiteCase:
 @pytest.fixture(scope="module", name="_torchscript_case")
 def _own_case(request: pytest.FixtureRequest) -> OwnCase:
     """The model of a user's own test."""
-    return OwnCase(request.config.stash[CURRENT_ITEM], getattr(request, "param", None) or Request())
+    item = request.config.stash[CURRENT_ITEM]
+    definition = getattr(request, "_fixturedef", None)
+    if definition is not None:  # of module scope for hypothesis alone: it must not keep a model beyond its test
+        item.addfinalizer(lambda: definition.finish(request))
+    return OwnCase(item, getattr(request, "param", None) or Request())
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.plugin.ids import CONFTEST, SuiteId, references_of
 from pytest_torchscript.plugin.keys import SUITE_IDS
@@ -22,8 +24,6 @@ from pytest_torchscript.spec import Axis
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    import pytest
 
     from pytest_torchscript.report.known import KnownFailures
 
@@ -234,7 +234,7 @@ def given(config: pytest.Config, option: Option) -> list[Given]:
     folder = config.inipath.parent if config.inipath else config.rootpath
     try:
         value = config.getini(option.ini)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, pytest.UsageError) as error:
         raise OptionError(f"{option.ini} in {where}: {error}", hint=f"it takes what {option.flag} takes") from None
     return [Given(item, f"{option.ini} in {where}", folder, False) for item in _listed(value)] + stated
 

@@ -69,10 +69,12 @@ class Recorder:
         """Take in what a test found."""
         self.add(report)
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the report, unless nothing was to run."""
         if not self.config.option.collectonly and exitstatus != pytest.ExitCode.USAGE_ERROR:
             self.finish()
+        if self.problems and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show what was found, also under ``-q``."""

@@ -6,10 +6,12 @@ The engine is imported here once: pytester drops modules that an inner run impor
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
-from plugin_runs import PLUGIN, TOYS, Run
+from plugin_runs import INSTALLED, TOYS, Run
 
 import pytest_torchscript.checks  # noqa: F401
 
@@ -28,7 +30,7 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def toys(pytester: pytest.Pytester) -> pytest.Pytester:
     """A folder with the factories."""
-    pytester.makepyfile(toys=TOYS)
+    pytester.makepyfile(zoo=TOYS)
     return pytester
 
 
@@ -37,17 +39,22 @@ def run(toys: pytest.Pytester) -> Run:
     """Run pytest on the toys, in this process."""
 
     def run_inner(*args: Any, **kwargs: Any) -> pytest.RunResult:
-        return toys.runpytest_inprocess(*PLUGIN, "-p", "no:randomly", *args, **kwargs)
+        plugins = [] if INSTALLED else [importlib.import_module("pytest_torchscript.plugin")]
+        return toys.runpytest_inprocess("-p", "no:randomly", *args, plugins=plugins, **kwargs)
 
     return run_inner
 
 
 @pytest.fixture
-def run_apart(toys: pytest.Pytester) -> Run:
+def run_apart(toys: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest on the toys in a process of its own: for xdist and crashes."""
 
+    project = os.fspath(Path(pytest_torchscript.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([project, os.environ.get("PYTHONPATH", "")]))
+
     def run_outer(*args: Any) -> pytest.RunResult:
-        return toys.runpytest_subprocess(*PLUGIN, *args, timeout=300)
+        named = () if INSTALLED else ("-p", "pytest_torchscript.plugin")
+        return toys.runpytest_subprocess(*named, *args, timeout=300)
 
     return run_outer
 
@@ -57,6 +64,6 @@ def suite(run: Run) -> Run:
     """Run the suite of one toy: ``suite("good", "-k", "trace")``."""
 
     def run_suite(name: str, *args: Any) -> pytest.RunResult:
-        return run("--torchscript-model", f"toys:{name}", *args)
+        return run("--torchscript-model", f"zoo:{name}", *args)
 
     return run_suite

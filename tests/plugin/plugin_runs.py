@@ -24,6 +24,11 @@ class Good(nn.Module):
         return x.mean(1)
 
 
+class Same(nn.Module):
+    def forward(self, x):
+        return x * 2.0
+
+
 class Bad(nn.Module):
     def forward(self, x):
         return x.sum(1) / float(x.shape[1])
@@ -65,7 +70,7 @@ def _entry_points() -> list[str]:
 
 
 #: Where the project is not installed its entry point is missing, and the plugin is named.
-PLUGIN = () if "torchscript" in _entry_points() else ("-p", "pytest_torchscript.plugin")
+INSTALLED = "torchscript" in _entry_points()
 
 Run = Callable[..., pytest.RunResult]
 

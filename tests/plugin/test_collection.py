@@ -18,14 +18,14 @@ def test_wrong():
 
 def test_ids_and_count(suite: Run) -> None:
     result = suite("good", "--co", "-q")
-    assert "torchscript::toys:good::test_axis[time]" in names(result)
-    assert "torchscript::toys:good::test_trace" in names(result)
+    assert "torchscript::zoo:good::test_axis[time]" in names(result)
+    assert "torchscript::zoo:good::test_trace" in names(result)
     assert f"{len(names(result))} tests collected" in result.stdout.str()
     assert not any("test_speed" in name or "test_neuron" in name or "test_model" in name for name in names(result))
 
 
 def test_tree(suite: Run) -> None:
-    suite("good", "--co").stdout.fnmatch_lines(["<TorchScriptModel toys:good>", "  <Function test_axis[[]time]>"])
+    suite("good", "--co").stdout.fnmatch_lines(["<TorchScriptModel zoo:good>", "  <Function test_axis[[]time]>"])
 
 
 def test_next_to_own_tests(suite: Run, pytester: pytest.Pytester) -> None:
@@ -45,8 +45,8 @@ def test_marker_selects(suite: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_keyword_matches_reference(run: Run) -> None:
-    result = run("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad", "-k", "bad and trace", "--co", "-q")
-    assert names(result) == ["torchscript::toys:bad::test_trace"]
+    result = run("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad", "-k", "bad and trace", "--co", "-q")
+    assert names(result) == ["torchscript::zoo:bad::test_trace"]
 
 
 @pytest.mark.parametrize("flag", ["--lf", "--ff"])
@@ -79,13 +79,13 @@ def test_stepwise(suite: Run) -> None:
 
 
 def test_deselect(suite: Run) -> None:
-    result = suite("good", "--deselect", "torchscript::toys:good::test_axis[time]", "--co", "-q")
-    assert "torchscript::toys:good::test_axis[batch]" in names(result)
-    assert "torchscript::toys:good::test_axis[time]" not in names(result)
+    result = suite("good", "--deselect", "torchscript::zoo:good::test_axis[time]", "--co", "-q")
+    assert "torchscript::zoo:good::test_axis[batch]" in names(result)
+    assert "torchscript::zoo:good::test_axis[time]" not in names(result)
 
 
 def test_deselect_beside_its_own_id(run: Run) -> None:
-    whole = "torchscript::toys:good"
+    whole = "torchscript::zoo:good"
     result = run("--deselect", f"{whole}::test_trace", f"{whole}::test_trace", f"{whole}::test_axis", "--co", "-q")
     assert names(result) == [f"{whole}::test_axis[batch]", f"{whole}::test_axis[time]"]
 
@@ -93,8 +93,8 @@ def test_deselect_beside_its_own_id(run: Run) -> None:
 def test_junit_classname(suite: Run, pytester: pytest.Pytester) -> None:
     suite("bad", "-k", "axis", "--junitxml", "out.xml").assert_outcomes(passed=1, failed=1, deselected=13)
     text = (pytester.path / "out.xml").read_text()
-    assert 'classname="torchscript.toys:bad" name="test_axis[time]"' in text
-    assert '<property name="torchscript_model" value="toys:bad"' in text
+    assert 'classname="torchscript.zoo:bad" name="test_axis[time]"' in text
+    assert '<property name="torchscript_model" value="zoo:bad"' in text
     assert '<property name="torchscript_axis" value="time"' in text
     assert '<property name="torchscript_verdict" value="diverges"' in text
     assert "counterexample" not in text
@@ -124,26 +124,26 @@ def test_empty_folder(suite: Run, pytester: pytest.Pytester) -> None:
 
 def test_own_files_bring_a_given_model(suite: Run, pytester: pytest.Pytester) -> None:
     own = pytester.makepyfile(test_own=OWN)
-    assert "torchscript::toys:good::test_trace" in names(suite("good", str(own), "--co", "-q"))
+    assert "torchscript::zoo:good::test_trace" in names(suite("good", str(own), "--co", "-q"))
     assert names(suite("good", f"{own}::test_mine", "--co", "-q")) == ["test_own.py::test_mine"]
 
 
 def test_own_files_leave_a_model_of_the_ini_out(run: Run, pytester: pytest.Pytester) -> None:
     own = pytester.makepyfile(test_own=OWN)
-    pytester.makeini("[pytest]\ntorchscript_models = toys:good\n")
+    pytester.makeini("[pytest]\ntorchscript_models = zoo:good\n")
     assert len(names(run(str(own), "--co", "-q"))) == 2
     assert len(names(run("--co", "-q"))) == 17
 
 
 def test_factory_is_called_once(suite: Run, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_own="import toys\n\ndef test_calls():\n    assert toys.CALLS == ['good']\n")
+    pytester.makepyfile(test_own="import zoo\n\ndef test_calls():\n    assert zoo.CALLS == ['good']\n")
     suite("good", "-k", "trace or axis or calls").assert_outcomes(passed=4, deselected=12)
 
 
 def test_no_axes(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(rigid="""
         import torch
-        from toys import Good
+        from zoo import Good
         from pytest_torchscript import TensorSpec
 
         def rigid():

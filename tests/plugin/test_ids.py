@@ -7,7 +7,7 @@ from plugin_runs import Run, assert_usage_error, names
 
 from pytest_torchscript.plugin.ids import SuiteId, parse_suite_id
 
-AXIS = "torchscript::toys:good::test_axis[time]"
+AXIS = "torchscript::zoo:good::test_axis[time]"
 OWN = "def test_mine():\n    pass\n"
 
 
@@ -37,35 +37,35 @@ def test_one_test(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=OWN)
     result = run(AXIS, "-v")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["torchscript::toys:good::test_axis[[]time] PASSED*", "*1 passed in*"])
+    result.stdout.fnmatch_lines(["torchscript::zoo:good::test_axis[[]time] PASSED*", "*1 passed in*"])
 
 
 def test_with_its_model_named_too(run: Run) -> None:
-    run(AXIS, "--torchscript-model", "toys:good").assert_outcomes(passed=1)
+    run(AXIS, "--torchscript-model", "zoo:good").assert_outcomes(passed=1)
 
 
 def test_other_models_stay_out(run: Run) -> None:
-    result = run("torchscript::toys:good::test_trace", "--torchscript-model", "toys:bad", "--co", "-q")
-    assert names(result) == ["torchscript::toys:good::test_trace"]
+    result = run("torchscript::zoo:good::test_trace", "--torchscript-model", "zoo:bad", "--co", "-q")
+    assert names(result) == ["torchscript::zoo:good::test_trace"]
 
 
 def test_without_brackets(run: Run) -> None:
-    result = run("torchscript::toys:good::test_axis", "--co", "-q")
-    assert names(result) == ["torchscript::toys:good::test_axis[batch]", AXIS]
+    result = run("torchscript::zoo:good::test_axis", "--co", "-q")
+    assert names(result) == ["torchscript::zoo:good::test_axis[batch]", AXIS]
 
 
 def test_whole_suite(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=OWN)
-    result = run("torchscript::toys:good", "--co", "-q")
+    result = run("torchscript::zoo:good", "--co", "-q")
     assert len(names(result)) == 15
-    assert all(name.startswith("torchscript::toys:good::") for name in names(result))
+    assert all(name.startswith("torchscript::zoo:good::") for name in names(result))
 
 
 def test_several(run: Run) -> None:
-    result = run("torchscript::toys:bad::test_trace", AXIS, "torchscript::toys:good::test_trace", "--co", "-q")
+    result = run("torchscript::zoo:bad::test_trace", AXIS, "torchscript::zoo:good::test_trace", "--co", "-q")
     assert names(result) == [
-        "torchscript::toys:bad::test_trace",
-        "torchscript::toys:good::test_trace",
+        "torchscript::zoo:bad::test_trace",
+        "torchscript::zoo:good::test_trace",
         AXIS,
     ]
 
@@ -76,7 +76,7 @@ def test_beside_own_files(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_reported_id_can_be_given(run: Run) -> None:
-    failed = run("--torchscript-model", "toys:bad", "-k", "time", "-rf")
+    failed = run("--torchscript-model", "zoo:bad", "-k", "time", "-rf")
     line = next(line for line in failed.outlines if line.startswith("FAILED "))
     run(line.split()[1]).assert_outcomes(failed=1)
 
@@ -88,17 +88,17 @@ def test_testpaths_stay_out(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_from_a_file(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.path.joinpath("ids.txt").write_text(f"{AXIS}\ntorchscript::toys:bad::test_trace\n")
+    pytester.path.joinpath("ids.txt").write_text(f"{AXIS}\ntorchscript::zoo:bad::test_trace\n")
     assert len(names(run("@ids.txt", "--co", "-q"))) == 2
 
 
 def test_unknown_test(run: Run) -> None:
-    result = run("torchscript::toys:good::test_axis[tme]")
-    assert_usage_error(result, "not found: torchscript::toys:good::test_axis[tme]", "did you mean 'test_axis[time]'?")
+    result = run("torchscript::zoo:good::test_axis[tme]")
+    assert_usage_error(result, "not found: torchscript::zoo:good::test_axis[tme]", "did you mean 'test_axis[time]'?")
 
 
 def test_unknown_beside_known(run: Run) -> None:
-    assert_usage_error(run(AXIS, "torchscript::toys:good::test_nothing"), "not found: torchscript::toys:good::test_nothing")
+    assert_usage_error(run(AXIS, "torchscript::zoo:good::test_nothing"), "not found: torchscript::zoo:good::test_nothing")
 
 
 def test_no_override(run: Run) -> None:
@@ -113,27 +113,27 @@ def test_reference_with_slashes_and_brackets(run: Run, pytester: pytest.Pytester
     result = run(f"torchscript::{reference}::test_model", "-v")
     result.assert_outcomes(failed=1)
     assert f"torchscript::{reference}::test_model FAILED" in result.stdout.str()
-    again = run("--torchscript-model", reference, "--torchscript-model", "toys:good", "--lf", "-k", "model or trace")
+    again = run("--torchscript-model", reference, "--torchscript-model", "zoo:good", "--lf", "-k", "model or trace")
     again.stdout.fnmatch_lines(["*rerun previous 1 failure*"])
     again.assert_outcomes(failed=1, deselected=15)
 
 
 def test_unresolved_reference(run: Run) -> None:
-    result = run("--torchscript-model", "toys:missing", "--torchscript-model", "toys:good", "-k", "model or trace", "-v")
+    result = run("--torchscript-model", "zoo:missing", "--torchscript-model", "zoo:good", "-k", "model or trace", "-v")
     result.assert_outcomes(failed=1, passed=1, deselected=14)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["torchscript::toys:missing::test_model FAILED*", "torchscript::toys:missing: *", "    hint: *"]
+        ["torchscript::zoo:missing::test_model FAILED*", "torchscript::zoo:missing: *", "    hint: *"]
     )
     assert "Traceback" not in result.stdout.str()
 
 
 def test_unresolved_by_an_id_of_another_test(run: Run) -> None:
-    run("torchscript::toys:missing::test_axis[time]").assert_outcomes(failed=1)
+    run("torchscript::zoo:missing::test_axis[time]").assert_outcomes(failed=1)
 
 
 def test_factory_that_raises(run: Run) -> None:
-    result = run("--torchscript-model", "toys:broken")
+    result = run("--torchscript-model", "zoo:broken")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*out of cheese*"])
     assert "INTERNALERROR" not in result.stdout.str()

@@ -44,12 +44,12 @@ def test_size_zero(run: Run) -> None:
 
 def test_traced_there(run: Run, pytester: pytest.Pytester) -> None:
     args = ("--torchscript-anchor", "batch=1", "--torchscript-anchor", "time=7", "--torchscript-report", "out.json")
-    run("torchscript::toys:good::test_trace", "torchscript::toys:good::test_outputs", *args).assert_outcomes(passed=2)
+    run("torchscript::zoo:good::test_trace", "torchscript::zoo:good::test_outputs", *args).assert_outcomes(passed=2)
     assert read_report(pytester.path)["models"][0]["exports"][0]["anchors"][0] == {"batch": 1, "time": 7}
 
 
 def test_unknown_axis(run: Run) -> None:
-    result = run("--torchscript-model", "toys:good", "--torchscript-anchor", "bach=1")
+    result = run("--torchscript-model", "zoo:good", "--torchscript-anchor", "bach=1")
     assert_usage_error(result, "axis 'bach' does not exist", "did you mean 'batch'?")
 
 
@@ -62,5 +62,5 @@ def test_input_left_out(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_unknown_input(run: Run) -> None:
-    result = run("--torchscript-model", "toys:good", "--torchscript-anchor", "mask=none")
+    result = run("--torchscript-model", "zoo:good", "--torchscript-anchor", "mask=none")
     assert_usage_error(result, "input 'mask' does not exist")

@@ -53,18 +53,18 @@ def test_twice(run: Run) -> None:
 
 
 def test_unknown_to_all(run: Run) -> None:
-    result = run("--torchscript-model", "toys:good", "--torchscript-axis", "tme=4")
+    result = run("--torchscript-model", "zoo:good", "--torchscript-axis", "tme=4")
     assert_usage_error(result, "axis 'tme' does not exist", "did you mean 'time'?")
 
 
 def test_unknown_to_one(run: Run) -> None:
-    models = ("--torchscript-model", "toys:good", "--torchscript-model", "toys:other")
+    models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:other")
     result = run(*models, "--torchscript-axis", "time=1:8", "-k", "axis", "--torchscript-report", "out.json")
     result.assert_outcomes(passed=4, deselected=26)
 
 
 def test_narrowed(run: Run, pytester: pytest.Pytester) -> None:
-    result = run("torchscript::toys:good::test_axis", "--torchscript-axis", "time=2:8:2", "--torchscript-report", "out.json")
+    result = run("torchscript::zoo:good::test_axis", "--torchscript-axis", "time=2:8:2", "--torchscript-report", "out.json")
     result.assert_outcomes(passed=2)
     axes = {axis["axis"]: axis for axis in read_report(pytester.path)["models"][0]["exports"][0]["axes"]}
     assert (axes["time"]["min"], axes["time"]["max"]) == (2, 8)
@@ -73,10 +73,10 @@ def test_narrowed(run: Run, pytester: pytest.Pytester) -> None:
 
 def test_declared_fixed(run: Run, pytester: pytest.Pytester) -> None:
     """The model whose time axis is frozen passes once that is declared, and its padding is checked."""
-    model = ("--torchscript-model", "toys:bad", "--torchscript-axis", "time=16", "--torchscript-report", "out.json")
+    model = ("--torchscript-model", "zoo:bad", "--torchscript-axis", "time=16", "--torchscript-report", "out.json")
     result = run(*model, "-k", "axis or padding")
     report = read_report(pytester.path)
-    outcomes = checks_of(report, "toys:bad")
+    outcomes = checks_of(report, "zoo:bad")
     assert outcomes["axis[time]"] == "passed"
     assert outcomes["padding"] != "skipped"
     axes = {axis["axis"]: axis for axis in report["models"][0]["exports"][0]["axes"]}
@@ -88,7 +88,7 @@ def test_declared_fixed(run: Run, pytester: pytest.Pytester) -> None:
 
 def test_ini_and_command_line_are_joined(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntorchscript_axis =\n    batch=1:3\n    time=1:4\n")
-    args = ("torchscript::toys:good::test_axis", "--torchscript-axis", "time=1:8", "--torchscript-report", "out.json")
+    args = ("torchscript::zoo:good::test_axis", "--torchscript-axis", "time=1:8", "--torchscript-report", "out.json")
     run(*args).assert_outcomes(passed=2)
     axes = {axis["axis"]: axis["max"] for axis in read_report(pytester.path)["models"][0]["exports"][0]["axes"]}
     assert axes == {"batch": 3, "time": 8}

@@ -51,16 +51,16 @@ def test_half_a_tolerance(run: Run, given: str, missing: str) -> None:
 def test_half_a_tolerance_in_the_ini(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntorchscript_rtol = 1e-3\n")
     assert_usage_error(run(), "--torchscript-rtol is given without --torchscript-atol")
-    assert run("--torchscript-atol", "1e-3", "--torchscript-model", "toys:good", "-k", "trace").ret == 0
+    assert run("--torchscript-atol", "1e-3", "--torchscript-model", "zoo:good", "-k", "trace").ret == 0
 
 
 def test_tolerance_replaces_calibration(run: Run) -> None:
-    args = ("torchscript::toys:bad::test_axis", "--torchscript-rtol", "0", "--torchscript-atol", "1000")
+    args = ("torchscript::zoo:bad::test_axis", "--torchscript-rtol", "0", "--torchscript-atol", "1000")
     run(*args).assert_outcomes(passed=2)
 
 
 def test_max_examples(run: Run, pytester: pytest.Pytester) -> None:
-    args = ("torchscript::toys:good::test_axis[time]", "--torchscript-report", "out.json")
+    args = ("torchscript::zoo:good::test_axis[time]", "--torchscript-report", "out.json")
     run(*args, "--torchscript-max-examples", "200").assert_outcomes(passed=1)
     many = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
     run(*args, "--torchscript-max-examples", "1").assert_outcomes(passed=1)
@@ -69,33 +69,33 @@ def test_max_examples(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_task_takes_one_model(run: Run) -> None:
-    models = ("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad")
+    models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad")
     result = run(*models, "--torchscript-task", "masked-lm")
-    assert_usage_error(result, "--torchscript-task takes exactly one model, but 2 are given: toys:good, toys:bad")
+    assert_usage_error(result, "--torchscript-task takes exactly one model, but 2 are given: zoo:good, zoo:bad")
 
 
 def test_second_backend_ends_the_ids(run: Run) -> None:
     backends = ("--torchscript-backend", "torchscript", "--torchscript-backend", "onnx")
-    found = names(run("--torchscript-model", "toys:good", *backends, "--co", "-q"))
-    assert "torchscript::toys:good::test_axis[time-onnx]" in found
-    assert "torchscript::toys:good::test_trace[torchscript]" in found
+    found = names(run("--torchscript-model", "zoo:good", *backends, "--co", "-q"))
+    assert "torchscript::zoo:good::test_axis[time-onnx]" in found
+    assert "torchscript::zoo:good::test_trace[torchscript]" in found
     assert found[: len(found) // 2] == [name for name in found if "torchscript]" in name]
 
 
 def test_id_with_a_backend(run: Run) -> None:
     backends = ("--torchscript-backend", "torchscript", "--torchscript-backend", "onnx")
-    wanted = "torchscript::toys:good::test_axis[time-torchscript]"
+    wanted = "torchscript::zoo:good::test_axis[time-torchscript]"
     assert names(run(wanted, *backends, "--co", "-q")) == [wanted]
     run(wanted, *backends).assert_outcomes(passed=1)
 
 
 def test_one_backend_does_not(run: Run) -> None:
-    found = names(run("--torchscript-model", "toys:good", "--torchscript-backend", "onnx", "--co", "-q"))
-    assert "torchscript::toys:good::test_axis[time]" in found
+    found = names(run("--torchscript-model", "zoo:good", "--torchscript-backend", "onnx", "--co", "-q"))
+    assert "torchscript::zoo:good::test_axis[time]" in found
 
 
 def test_switches(run: Run) -> None:
-    assert run("--torchscript-model", "toys:good", "--torchscript-trust-remote-code", "-k", "trace").ret == 0
+    assert run("--torchscript-model", "zoo:good", "--torchscript-trust-remote-code", "-k", "trace").ret == 0
 
 
 @pytest.mark.parametrize("value", ["maybe", "2"])
@@ -105,11 +105,11 @@ def test_switch_in_the_ini(run: Run, pytester: pytest.Pytester, value: str) -> N
 
 
 def test_speed_is_collected_on_request(run: Run, pytester: pytest.Pytester) -> None:
-    model = ("--torchscript-model", "toys:good", "--co", "-q", "-k", "speed")
+    model = ("--torchscript-model", "zoo:good", "--co", "-q", "-k", "speed")
     assert names(run(*model)) == []
-    assert names(run(*model, "--torchscript-speed")) == ["torchscript::toys:good::test_speed"]
+    assert names(run(*model, "--torchscript-speed")) == ["torchscript::zoo:good::test_speed"]
     pytester.makeini("[pytest]\ntorchscript_speed = true\n")
-    assert names(run(*model)) == ["torchscript::toys:good::test_speed"]
+    assert names(run(*model)) == ["torchscript::zoo:good::test_speed"]
 
 
 def test_cache_that_is_a_file(run: Run, pytester: pytest.Pytester) -> None:
@@ -123,7 +123,7 @@ def test_artifact_that_is_not_there(run: Run) -> None:
 
 def test_artifact_takes_one_model(run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("traced.pt").write_text("")
-    models = ("--torchscript-model", "toys:good", "--torchscript-model", "toys:bad")
+    models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad")
     assert_usage_error(run(*models, "--torchscript-artifact", "traced.pt"), "--torchscript-artifact takes exactly one model")
 
 
