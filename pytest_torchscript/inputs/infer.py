@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.caches import cache_inputs
 from pytest_torchscript.inputs.code import reads_parameter
 from pytest_torchscript.inputs.declare import declare_inputs
@@ -64,6 +65,11 @@ def _source(reading: Reading) -> Dim | None:
 
 def _check_entry(reading: Reading, inputs: Mapping[str, TensorSpec]) -> None:
     """Raise where nothing enters: the main input has a default, so that its absence would show only in a call."""
+    if not reading.parameters:
+        raise InputError(
+            f"{reading.model_class.__name__}: forward names no inputs",
+            hint="wrap it in a module whose forward does, and return (module, inputs) from a factory",
+        )
     if reading.embeds and "inputs_embeds" not in inputs:
         raise undeclared(reading, "inputs_embeds", "forward takes no such parameter")
     entries = ("inputs_embeds",) if reading.embeds else ()

@@ -46,6 +46,7 @@ RULES: Mapping[str, Rule] = {
     "decoder_input_ids": text.decoder_input_ids,
     "pixel_values": vision.pixel_values,
     "pixel_mask": vision.pixel_mask,
+    "pixel_values_videos": vision.pixel_values_videos,
     "visual_feats": vision.visual_feats,
     "visual_pos": vision.visual_pos,
     "input_values": signals.input_values,

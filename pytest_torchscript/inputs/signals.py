@@ -23,9 +23,9 @@ def input_values(reading: Reading) -> TensorSpec | None:
     if reading.value("conv_kernel", within=AUDIO):
         return TensorSpec(batch_axis(), samples(reading))
     tracks = reading.number("audio_channels", within=AUDIO)
-    if tracks:
-        return TensorSpec(batch_axis(), tracks, samples(reading))
-    return None
+    if tracks or reading.number("codebook_size"):
+        return TensorSpec(batch_axis(), tracks or 1, samples(reading))
+    return TensorSpec(batch_axis(), samples(reading)) if reading.takes("attention_mask") else None
 
 
 def samples(reading: Reading) -> Axis:
@@ -46,7 +46,12 @@ def receptive_field(reading: Reading) -> int:
 
 
 def input_features(reading: Reading) -> TensorSpec | None:
-    """Spectrograms: of one exact length (Whisper), or as long as the sound."""
+    """Spectrograms: of one exact length (Whisper), or as long as the sound.
+
+    Where a sound stands for placeholder ids in the text (Qwen2-Audio), the text is fed alone.
+    """
+    if reading.takes("input_ids") and reading.value("audio_token_id", "audio_token_index") is not None:
+        return None
     bins = reading.number("num_mel_bins", within=AUDIO)
     exact = reading.number("max_source_positions", within=AUDIO)
     per_channel = reading.number("input_feat_per_channel", within=AUDIO)
@@ -94,7 +99,7 @@ def past_values(reading: Reading) -> TensorSpec:
 def past_length(reading: Reading) -> int:
     """Return ``context_length + max(lags_sequence)``: the series must reach back exactly so far."""
     lags = reading.value("lags_sequence") or (0,)
-    return reading.require("context_length", needed_by="past_values") + max(lags)
+    return reading.require("context_length", "prediction_length", needed_by="past_values") + max(lags)
 
 
 def past_observed_mask(reading: Reading) -> TensorSpec:

@@ -33,6 +33,14 @@ def pixel_values(reading: Reading) -> TensorSpec | None:
     )
 
 
+def pixel_values_videos(reading: Reading) -> TensorSpec | None:
+    """Films, where they are what the model is for."""
+    frames = reading.number("num_frames", "frames_per_clip", within=VISION)
+    if reading.main_input != "pixel_values_videos" or not frames:
+        return None
+    return TensorSpec(batch_axis(), frames, channels(reading), *picture_axes(reading))
+
+
 def channels(reading: Reading) -> int:
     """Return how many channels a picture has."""
     return reading.number("num_channels", "in_channels", "in_chans", within=VISION) or 3
@@ -40,7 +48,7 @@ def channels(reading: Reading) -> int:
 
 def picture_axes(reading: Reading) -> tuple[Axis, Axis]:
     """Return height and width: from half to twice the model's own size, which is tried where others are refused."""
-    height, width = picture_size(reading.value("image_size", "input_size", "img_size", within=VISION))
+    height, width = picture_size(reading.value("image_size", "input_size", "img_size", "crop_size", within=VISION))
     return _side("height", height), _side("width", width)
 
 

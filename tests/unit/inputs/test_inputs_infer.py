@@ -239,6 +239,26 @@ def test_the_cache_is_off_unless_the_task_is_about_it():
     assert call_defaults(transformers.ViTConfig(), vit) == {}
 
 
+def test_placeholders_in_a_text_are_fed_as_text_alone():
+    assert "pixel_values" not in infer("LlavaForConditionalGeneration")
+    assert "input_features" not in infer("Qwen2AudioForConditionalGeneration")
+
+
+def test_films_and_codecs():
+    assert dims(infer("VideoMAEModel"))["pixel_values"] == ["batch", 16, 3, "height", "width"]
+    assert dims(infer("DacModel")) == {"input_values": ["batch", 1, "samples"]}
+    assert dims(infer("EncodecModel"))["input_values"] == ["batch", 1, "samples"]
+
+
+def test_a_forward_without_names_is_refused():
+    class Nameless(PreTrainedModel):
+        def forward(self, *args, **kwargs):
+            return args
+
+    with pytest.raises(InputError, match="Nameless: forward names no inputs"):
+        infer_inputs(PretrainedConfig(), Nameless)
+
+
 class ToyConfig(PretrainedConfig):
     model_type = "toy"
 
