@@ -18,6 +18,7 @@ from pytest_torchscript.tracing.differences import (
     Difference,
     find_differences,
     int_or_none,
+    show,
 )
 from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
 from pytest_torchscript.tracing.graph import Recording, read_graph
@@ -110,7 +111,7 @@ def _constants(
         if read is not None and isinstance(difference.old, bool):
             stack = read.stack  # what decides, rather than what is told
         elif read is not None:
-            findings.append(_Finding(read.stack, f"read as {read.old}, then as {read.new}", score - 15, number))
+            findings.append(_Finding(read.stack, f"{show(read.old)} became {show(read.new)}", score - 15, number))
         findings.append(_Finding(stack, difference.evidence, score, number))
     return findings
 

@@ -76,18 +76,38 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
     def __init__(self, seen: Replay) -> None:
         super().__init__()
         self.seen = seen
+        self.parsed: tuple[int, int, int] = (0, 0, 0)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         value = _plain(result)
-        caller = sys._getframe(1)
+        caller = _caller(sys._getframe(1))
+        self.forget_parsing(caller, value)
         if value is not None:
             self.seen.reads.append(Read(_name(func), model_stack(live_stack(caller)), value))
         if lines_are_off():
             self.seen.calls.append(Call(_name(func), live_stack(caller), tuple(_misread(caller))))
         return result
+
+
+    def forget_parsing(self, caller: FrameType, value: Any) -> None:
+        """Drop the reads that torch 1.13 makes to parse the arguments of the call that follows: ``x.view(n, 4)`` asks n
+        for its index, and yet records where it came from. They come from the same instruction as the call."""
+        frame, instruction, reads = self.parsed
+        here = (id(caller), caller.f_lasti)
+        if (frame, instruction) != here:
+            self.parsed = (*here, len(self.seen.reads))
+        elif value is None and all(read.name == "__index__" for read in self.seen.reads[reads:]):
+            del self.seen.reads[reads:]
+
+
+def _caller(frame: FrameType) -> FrameType:
+    """Return the frame that called a torch function: torch 1.13 puts one of its own between."""
+    while frame.f_code.co_filename == torch.overrides.__file__ and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
 
 
 def _name(func: Any) -> str:

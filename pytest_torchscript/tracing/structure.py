@@ -151,16 +151,16 @@ def _source(choice: Choice, changed: Sequence[ChangedRead]) -> ChangedRead | Non
 
 
 def find_source(stack: Stack, names: set[str], changed: Sequence[ChangedRead]) -> ChangedRead | None:
-    """Return the last changed read that names of a line got their value from: in the same call, or, where they are
-    parameters, in a call that leads there."""
+    """Return the nearest changed read that names of a line got their value from: on the line or before it in the same
+    call, or, where they are parameters, in a call that leads there."""
     while stack and names:
-        names = origins(stack[0], names)
-        for read in changed[::-1]:
-            if read.stack[1:] != stack[1:] or read.stack[0].function != stack[0].function:
-                continue
-            if read.stack[0].line == stack[0].line or assigned_names(read.stack[0]) & names:
+        here, names = stack[0], origins(stack[0], names)
+        near = [read for read in changed if read.stack[1:] == stack[1:] and read.stack[0].function == here.function]
+        before = sorted((read for read in near if read.stack[0].line <= here.line), key=lambda read: -read.stack[0].line)
+        for read in before:
+            if read.stack[0].line == here.line or assigned_names(read.stack[0]) & names:
                 return read
-        if not names & parameters(stack[0]) or len(stack) == 1:
+        if not names & parameters(here) or len(stack) == 1:
             return None
         stack = stack[1:]
         names = statement_names(stack[0])
