@@ -12,7 +12,7 @@ from pytest_torchscript.checks.causes import cause_lines, causes_at, explain_val
 from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
-from pytest_torchscript.checks.sizes import format_sizes, smallest_failing, volume
+from pytest_torchscript.checks.sizes import format_sizes, smallest_failing, volume, within
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.models.randomness import active_dropout
@@ -131,6 +131,10 @@ def lines_of(trial: Trial) -> list[str]:
     return describe(trial.comparison) if trial.comparison is not None else [trial.error]
 
 
+#: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.
+CHEAP_VOLUME = 1024
+
+
 def check_joint(case: Case) -> Finding:
     """All axes at once: their lower corner, and what hypothesis draws.
 
@@ -156,14 +160,12 @@ def check_joint(case: Case) -> Finding:
 
 def _first_joint_failure(case: Case, axes: Mapping[str, Axis]) -> tuple[dict[str, int] | None, int]:
     """Return the first joint sizes that fail, and how many eager took before."""
-    limit = 2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items())
+    limit = max(2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items()), CHEAP_VOLUME)
     corner = {name: axis.first for name, axis in axes.items()}
     tried = 0
     for sizes in [corner, *draw_sizes(axes, examples_wanted(case.settings), case.settings.seed)]:
-        joint = {**case.sizes, **sizes}
-        if volume(joint) > limit:  # both ends at once cost their product: the first axis stays small
-            joint[next(iter(axes))] = case.sizes[next(iter(axes))]
-        trial = case.try_sizes(joint) if volume(joint) <= limit else Trial(REFUSED)
+        joint = within(limit, {**case.sizes, **sizes}, axes)
+        trial = case.try_sizes(joint)
         if trial.fails:
             return joint, tried
         tried += trial.status != REFUSED

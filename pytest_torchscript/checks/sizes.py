@@ -137,6 +137,19 @@ def volume(sizes: Mapping[str, int]) -> int:
     return product
 
 
+def within(limit: int, sizes: Mapping[str, int], axes: Mapping[str, Axis]) -> dict[str, int]:
+    """Return joint sizes with the largest ones halved until their product is at most `limit`: all ends at once are dear."""
+    cut = dict(sizes)
+    while volume(cut) > limit:
+        wide = [name for name, axis in axes.items() if cut[name] > axis.first and not axis.sizes]
+        if not wide:
+            break
+        name = max(wide, key=lambda name: cut[name])
+        step = axes[name].multiple_of
+        cut[name] = max(axes[name].first, cut[name] // 2 // step * step)
+    return cut
+
+
 def smallest_failing(
     failing: Mapping[str, int], fails: Callable[[Mapping[str, int]], bool], axes: Mapping[str, Axis]
 ) -> dict[str, int]:

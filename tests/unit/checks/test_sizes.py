@@ -13,6 +13,8 @@ from pytest_torchscript.checks.sizes import (
     neighbour,
     sizes_worth_trying,
     smallest_failing,
+    volume,
+    within,
 )
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
@@ -65,6 +67,15 @@ def test_sizes_worth_trying_are_allowed_and_ascend(first: int, length: int, step
     sizes = sizes_worth_trying(axis, anchor)
     assert sizes == sorted(set(sizes))
     assert all(axis.allows(size) for size in sizes)
+
+
+def test_joint_sizes_are_cut_where_their_product_is_dear() -> None:
+    axes = {"batch": Axis("batch", max=16), "time": Axis("time", max=4096, multiple_of=8)}
+    cut = within(1024, {"batch": 16, "time": 4096}, axes)
+    assert volume(cut) <= 1024
+    assert cut["batch"] == 16
+    assert cut["time"] % 8 == 0
+    assert within(10, {"batch": 2, "time": 8}, {"time": axes["time"]}) == {"batch": 2, "time": 8}
 
 
 def test_the_neighbour_is_another_allowed_size() -> None:
