@@ -55,7 +55,7 @@ class Case:
             self.loaded.module,
             names,
             constants=self.constants,
-            pack=pack_for(self.loaded.blueprint.config, tuple(self.spec)),
+            pack=pack_for(self.loaded.blueprint.config, tuple(self.spec), model_class=type(self.loaded.module)),
             keyword=takes_keywords(self.loaded.module, names),
         )
 

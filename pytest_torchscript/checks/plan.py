@@ -16,7 +16,7 @@ from pytest_torchscript.checks.hush import hush
 from pytest_torchscript.checks.made_elsewhere import fit_to_file
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
-from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
+from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
@@ -111,14 +111,12 @@ def plan_case(
 def resolve_inputs(blueprint: Blueprint, settings: Settings, declared: Declared | None) -> InputSpec:
     """Return the inputs of a model: inferred, declared, or both, with the user's axes laid over them.
 
-    Declared inputs that name the model's main input are complete; others are added to the inferred ones.
+    Declared inputs that name a main input which the rules know are complete; others are added to the inferred ones.
     """
     config, model_class = blueprint.config, blueprint.model_class
     if config is not None and model_class is not None:
-        main = getattr(model_class, "main_input_name", "input_ids")
-        if declared is None or main not in declared:
-            specs = {key: value for key, value in (declared or {}).items() if isinstance(value, TensorSpec)}
-            return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=specs), settings)
+        if not declared or not completes(config, model_class, blueprint.task, declared):
+            return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=declared), settings)
     if not declared:
         raise InputError(
             f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",

@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.caches import cache_inputs
 from pytest_torchscript.inputs.code import reads_parameter
-from pytest_torchscript.inputs.declare import declare_inputs
+from pytest_torchscript.inputs.declare import declare_inputs, spec_of
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
 from pytest_torchscript.inputs.rules import rule_for
 from pytest_torchscript.inputs.text import feeds_text, past_length
@@ -22,15 +24,16 @@ def infer_inputs(
     task: str = "default",
     *,
     embeds: bool = False,
-    declared: Mapping[str, TensorSpec] | None = None,
+    declared: Mapping[str, TensorSpec | torch.Tensor] | None = None,
 ) -> InputSpec:
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
-    the inferred ones. Raises InputError for a required input that no rule can make.
+    the inferred ones, an example tensor with its first dim as the batch and the others fixed. Raises InputError for a required input that no rule can make.
     """
     reading = Reading(config, model_class, task, embeds, read_signature(model_class))
-    given = dict(declare_inputs(declared)) if declared else {}
+    given = _declared(declared or {})
+    stated = dict(given)
     inputs: dict[str, TensorSpec] = {}
     for name in reading.parameters:
         spec = given.pop(name) if name in given else _inferred(reading, name)
@@ -40,7 +43,30 @@ def infer_inputs(
     if reading.with_past:
         inputs.update(cache_inputs(config, past=past_length(reading), source=_source(reading)))
     _check_entry(reading, inputs)
-    return InputSpec(described_once(inputs, first=declared or {}))
+    return InputSpec(described_once(inputs, first=stated))
+
+
+def completes(config: Any, model_class: type, task: str, declared: Mapping[str, Any]) -> bool:
+    """Whether declared inputs are all that a model is to be fed: they hold a main input that could have been inferred.
+
+    Where it could not, the declaration fills a gap, and the other inputs are inferred as ever.
+    """
+    if Reading(config, model_class, task, parameters=read_signature(model_class)).main_input not in declared:
+        return False
+    try:
+        infer_inputs(config, model_class, task)
+    except InputError:
+        return False
+    return True
+
+
+def _declared(declared: Mapping[str, TensorSpec | torch.Tensor]) -> dict[str, TensorSpec]:
+    specs = {}
+    for name, value in declared.items():
+        if isinstance(value, torch.Tensor):
+            value = spec_of(name, value, ("batch", *value.shape[1:]) if value.dim() else ())
+        specs[name] = value
+    return dict(declare_inputs(specs)) if specs else {}
 
 
 def _inferred(reading: Reading, name: str) -> TensorSpec | None:

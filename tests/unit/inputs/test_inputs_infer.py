@@ -6,7 +6,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.code import reads_parameter
-from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
+from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.values import make_inputs, variations
 from pytest_torchscript.spec import Axis, TensorSpec
 
@@ -326,6 +326,19 @@ def test_doing_what_the_error_says_works():
     }
     assert span(spec, "sequence") == (1, 12)
     ToyGauge(ToyConfig())(**make_inputs(spec, {"batch": 2, "sequence": 5}, 0))
+
+
+def test_an_example_tensor_fills_the_gap_too():
+    spec = infer_inputs(ToyConfig(), ToyGauge, declared={"readings": torch.rand(2, 5)})
+    assert dims(spec)["readings"] == ["batch", 5]
+    assert 0 < spec["readings"].high <= 1
+
+
+def test_what_is_declared_is_all_where_the_rules_would_have_done():
+    readings = {"readings": TensorSpec("batch", "sequence")}
+    assert not completes(ToyConfig(), ToyGauge, "default", readings)
+    assert completes(ToyConfig(), ToyEncoder, "default", {"input_ids": TensorSpec("batch", "sequence")})
+    assert not completes(ToyConfig(), ToyEncoder, "default", {"attention_mask": TensorSpec("batch", "sequence")})
 
 
 def test_a_main_input_with_a_default_is_missed_too():
