@@ -13,11 +13,12 @@ from typing import Any, Callable, Optional
 import torch
 from torch import nn
 
+from pytest_torchscript.errors import first_line
 from pytest_torchscript.models.eager import fresh_copy
 from pytest_torchscript.models.surroundings import quiet, seeded
 from pytest_torchscript.outputs import tensor_leaves
 
-_BATCH, _LENGTH, _SAMPLES, _SMALL_IMAGE = 4, 8, 4000, 96
+_BATCH, _LENGTH, _SAMPLES, _IMAGE = 2, 8, 4000, 224
 #: A leaf of this size holds fills (finfo.min), which say nothing about scale.
 _FILL = 1e30
 
@@ -54,6 +55,25 @@ def run_probe(
     return None
 
 
+def probe_error(module: nn.Module, *, seed: int) -> Optional[str]:
+    """Return why a module cannot compute what it is fed; None where it can, or where we cannot feed it.
+
+    A missing or unfit input is our ignorance; a shape that does not fit another is a fault of the module.
+    """
+    fault = None
+    for inputs in _inputs(module, seed):
+        try:
+            with quiet(), seeded(seed), torch.no_grad():
+                fresh_copy(module)(**inputs)
+        except (RuntimeError, IndexError, AssertionError) as error:
+            fault = first_line(error)
+        except Exception:  # it asks for something else
+            return None
+        else:
+            return None
+    return fault
+
+
 def _response(output: Any) -> Response:
     leaves = [leaf.float() for _, leaf in tensor_leaves(output) if leaf.is_floating_point() and leaf.numel()]
     if not all(torch.isfinite(leaf).all() for leaf in leaves):
@@ -79,6 +99,10 @@ def _inputs(module: nn.Module, seed: int) -> Iterator[Mapping[str, torch.Tensor]
         yield from _text(config, generator)
     elif name == "pixel_values":
         yield from _pictures(config, generator)
+    elif name == "input_features":
+        frames = 2 * getattr(config, "max_source_positions", 50)
+        mels = getattr(config, "num_mel_bins", None) or getattr(config, "feature_size", 80)
+        yield {name: torch.randn(_BATCH, mels, frames, generator=generator), **_decoder(config, generator)}
     elif name == "input_values":
         yield {name: torch.randn(_BATCH, _SAMPLES, generator=generator)}
 
@@ -89,16 +113,23 @@ def _text(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torc
     if not isinstance(vocabulary, int) or vocabulary < 2:
         return
     ids = torch.randint(vocabulary, (_BATCH, _LENGTH), generator=generator)
-    if getattr(config, "is_encoder_decoder", False):
-        yield {"input_ids": ids, "decoder_input_ids": ids.flip(1)}
-    else:
-        yield {"input_ids": ids}
+    yield {"input_ids": ids, **_decoder(config, generator)}
+
+
+def _decoder(config: Any, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
+    if not getattr(config, "is_encoder_decoder", False):
+        return {}
+    return {"decoder_input_ids": torch.randint(config.vocab_size, (_BATCH, _LENGTH), generator=generator)}
 
 
 def _pictures(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
     vision = getattr(config, "vision_config", config)
     channels = getattr(vision, "num_channels", 3)
     own = getattr(vision, "image_size", None)
-    for size in dict.fromkeys((_SMALL_IMAGE, own or 224)):
+    for size in dict.fromkeys((own if _is_small(own) else _IMAGE, own or _IMAGE)):
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         yield {"pixel_values": torch.randn(_BATCH, channels, height, width, generator=generator)}
+
+
+def _is_small(size: Any) -> bool:
+    return isinstance(size, int) and size <= _IMAGE

@@ -9,7 +9,7 @@ weights of linear layers and convolutions        standard deviation 1/sqrt(fan_i
                                                  (how far: see `_smallest_choice`)
 embeddings                                       standard deviation 1, where it is less than half
 other tables and kernels that look drawn         standard deviation at least 1/sqrt(their longest side)
-running statistics of batch norms                those of one batch, where the signal would die or blow up without
+running variances of batch norms                 those of one batch, where the signal would die or blow up without
 everything else (decay rates, frozen tables)     left as the model made it
 ==============================================  ==================================================================
 
@@ -45,6 +45,10 @@ _ABSURD = 1e4
 _MODERATE, _DAMPING, _STEPS = 1e3, 0.7, 8
 #: Samples of a batch that differ by less than this share of the outputs are not felt.
 _ALIVE = 1e-2
+
+#: What a batch norm that is set puts out. Small signals keep a deep stack near linear, so that noise stays small:
+#: relative noise of a made-up EfficientNet-B7 is 2e-5 at 1, 2e-6 at 0.3, and at 0.2 the signal fades.
+_NORMED = 0.3
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
@@ -82,8 +86,7 @@ def _open_norms(module: nn.Module) -> None:
 def _settle(module: nn.Module, seed: int) -> None:
     """Damp all layers while the outputs are not moderate; before that, and where the signal dies, set batch norms.
 
-    A batch norm in eval mode normalises nothing, so a deep network of them may blow up or pass nothing on. Taking the
-    statistics of a batch cures both, but makes rounding errors grow from layer to layer as in training: only if needed.
+    A batch norm in eval mode normalises nothing, so a deep network of them may blow up or pass nothing on.
     """
     response = run_probe(module, seed=seed)
     if response is None or _is_sound(response):
@@ -103,31 +106,29 @@ def _is_sound(response: Response) -> bool:
 
 
 def _set_batch_norms(module: nn.Module, seed: int) -> None:
-    found: _Statistics = {}
-    run_probe(module, seed=seed, watch=functools.partial(_record_statistics, found=found))
-    for name, (mean, variance) in found.items():
+    """Make every batch norm bring what passes it to one small scale.
+
+    One number a layer: whitening each channel, as training does, makes rounding errors grow from layer to layer (the
+    outputs of a made-up EfficientNet were then 60 % noise).
+    """
+    found: dict[str, float] = {}
+    run_probe(module, seed=seed, watch=functools.partial(_watch_norms, found=found))
+    for name, square in found.items():
         norm: Any = module.get_submodule(name)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
+        norm.running_var.fill_(square)
 
 
-_Statistics = dict[str, tuple[torch.Tensor, torch.Tensor]]
-
-
-def _record_statistics(copy: nn.Module, *, found: _Statistics) -> None:
-    """Make every batch norm of a copy take the statistics of the batch that passes, and record them by name."""
+def _watch_norms(copy: nn.Module, *, found: dict[str, float]) -> None:
     for name, child in copy.named_modules():
-        if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.running_mean is not None:
-            child.register_forward_pre_hook(functools.partial(_take_statistics, name=name, found=found))
+        if isinstance(child, nn.modules.batchnorm._BatchNorm) and child.running_var is not None:
+            child.register_forward_pre_hook(functools.partial(_take_square, name=name, found=found))
 
 
-def _take_statistics(norm: Any, args: tuple[Any, ...], *, name: str, found: _Statistics) -> None:
-    signal = args[0].transpose(0, 1).flatten(1)
-    mean, variance = signal.mean(1), signal.var(1, unbiased=False)
-    variance = variance.clamp_min(0.1 * float(variance.mean()) + norm.eps)  # a dead channel must not be blown up
-    norm.running_mean.copy_(mean)
-    norm.running_var.copy_(variance)
-    found[name] = (mean, variance)
+def _take_square(norm: Any, args: tuple[Any, ...], *, name: str, found: dict[str, float]) -> None:
+    square = float(args[0].square().mean()) / _NORMED**2
+    if 0 < square < math.inf:
+        norm.running_var.fill_(square)
+        found[name] = square
 
 
 def _parameters(module: nn.Module) -> Iterator[tuple[nn.Parameter, float, bool]]:

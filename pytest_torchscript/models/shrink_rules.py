@@ -1,0 +1,249 @@
+"""What each number of a configuration means for its size, by the words in its name and the values beside it.
+
+Names of configurations are the only public description of an architecture there is. The rules know words (``layers``,
+``heads``, ``dim``), never models. Whatever a rule gets wrong is found by building (shrink.py) and left as it was.
+
+Widths are scaled by one power of two for the whole tree of configurations, so that what belongs together stays
+together: sums (LayoutLMv3's coordinates), products (T5's heads), and sizes that two parts share. Windows, blocks,
+strides, patches, kernels, image sizes and maximum positions are the architecture and stay.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from pytest_torchscript.models.construct import sub_configs
+
+LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
+EXPERTS = 4
+
+_LAYER = re.compile(
+    r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|_blocks$|block_repeats|_per_block$"
+    r"|^depth_|_depths?$"
+)
+_NOT_LAYER = re.compile(r"feat_extract|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share")
+_HEAD = re.compile(r"(^|_)(n|num)_(.*_)?heads?$|attention_heads$|(^|_)heads?$")
+_HEAD_DIM = re.compile(r"head_dim$|head_size$|^d_kv$|^d_head$|^rotary_dim$|kv_channels$|(^|_)(qk|v|k|q)_head_dim$|^rotary_emb_dim$")
+_WIDTH = re.compile(
+    r"(^|_)(size|sizes|dim|dims|width|units|rank|inner|embd|ff|dff|features|hidden|channels|latents|model|dimension|bottleneck)$"
+    r"|^d_|_dim_|hidden_size|^dim_"
+)
+_NOT_WIDTH = re.compile(
+    r"vocab|patch|image|window|kernel|stride|block|chunk|max_|label|class|queue|group_size|mel|num_channels|in_channels|out_channels"
+    r"|input_channels|^n_channels|codebook_size|state|conv_size|pool|crop|frame|tubelet|merge|bucket|seq|position|temporal|context"
+    r"|batch|cache|beam|ngram|shard|grid|train_size|sample|hop|fft|tag|audio|output_shape|num_positions|type_"
+    r"|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
+)
+_EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
+_EXPERT = re.compile(r"experts$")
+_EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k$")
+_TOKEN_ID = re.compile(r"_(token_)?ids?$|_index$|suppress_tokens$")
+_MULTIPLIER = re.compile(r"^(width_coefficient|depth_multiplier|width_multiplier)$")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One number (or list of numbers) of one configuration in the tree."""
+
+    path: tuple[str, ...]
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Scales:
+    """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside."""
+
+    factor: float
+    vocabulary: Optional[int]
+
+    def width(self, value: int) -> int:
+        """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
+        return value if value <= 16 else max(8, 8 * math.ceil(value * self.factor / 8))
+
+
+def propose(config: Any) -> list[Change]:
+    """Return every change that makes a configuration tiny."""
+    scales = _Scales(_factor(config), _vocabulary(config))
+    return [change for path, part in tree(config) for change in _changes(path, part, scales)]
+
+
+def tree(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield a configuration and those inside it, with the attribute names that lead there."""
+    from transformers import PretrainedConfig
+
+    yield path, config
+    for name, value in vars(config).items():
+        if isinstance(value, PretrainedConfig):
+            yield from tree(value, (*path, name))
+
+
+def _factor(config: Any) -> float:
+    widest = max((_main_width(part) for part in sub_configs(config)), default=0)
+    return 1.0 if widest <= WIDTH else 2.0 ** -math.ceil(math.log2(widest / WIDTH))
+
+
+def _main_width(config: Any) -> int:
+    """Return the width of the residual stream: one number, or the middle one of a pyramid of stages."""
+    lists = [
+        sorted(value)[len(value) // 2]
+        for name, value in vars(config).items()
+        if _is_width(name) and _ints(value) and len(value) > 1
+    ]
+    if lists:
+        return max(lists)
+    for name in ("hidden_size", "d_model", "hidden_dim", "embed_dim", "dim"):
+        value = getattr(config, name, None)
+        if _int(value):
+            return int(value)
+    return 0
+
+
+def _vocabulary(config: Any) -> Optional[int]:
+    sizes = [getattr(part, "vocab_size", None) for part in sub_configs(config)]
+    known = [size for size in sizes if _int(size) and size]
+    return max(known) if known else None
+
+
+def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Change]:
+    values = {name: value for name, value in vars(config).items() if not name.startswith("_")}
+    depth = _depth(values)
+    old_depths = {value for name, value in values.items() if _is_layers(name) and _int(value)}
+    for name, value in values.items():
+        new = _shrunk(name, value, config, scales, depth, old_depths)
+        if new is not None and new != value:
+            yield Change(path, name, new)
+
+
+def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old_depths: set[int]) -> Any:
+    """Return the tiny value of one attribute, or None where it stays."""
+    if _int(value):
+        return _shrunk_number(name, value, config, scales, depth)
+    if isinstance(value, (list, tuple)) and value:
+        return _shrunk_list(name, list(value), config, scales, depth, old_depths)
+    if isinstance(value, float) and _MULTIPLIER.search(name):
+        return min(value, max(0.25, value * scales.factor)) if name.startswith("width") else min(value, 0.25)
+    if isinstance(value, float) and name == "depth_coefficient":
+        return min(value, 1.0)
+    return None
+
+
+def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: int) -> Optional[int]:
+    if _is_layers(name):
+        return min(value, depth)
+    if _HEAD_DIM.search(name):
+        return _head_dim(value, config, scales)
+    if _HEAD.search(name):
+        return _heads(value, config, scales)
+    if name.endswith("vocab_size") and "type" not in name:
+        return min(value, VOCABULARY)
+    if _EXPERT.search(name):
+        return min(value, max(EXPERTS, 2 * (getattr(config, "n_group", None) or 1)))
+    if _EXPERT_CHOICE.search(name):
+        return min(value, 2)
+    if _TOKEN_ID.search(name) and scales.vocabulary:
+        return _token_id(value, scales.vocabulary)
+    return scales.width(value) if _is_width(name) else None
+
+
+def _shrunk_list(
+    name: str, value: list[Any], config: Any, scales: _Scales, depth: int, old_depths: set[int]
+) -> Optional[list[Any]]:
+    if _is_repeats(value):
+        return [[kinds, 1] for kinds, _ in value]
+    if len(value) in old_depths and len(value) > depth and not _is_layers(name):
+        return _one_of_each(value, depth)
+    if not _ints(value):
+        return None
+    if _is_layers(name):
+        return [min(each, LAYERS) for each in value]
+    if name.endswith(("indices", "idxs", "layers")) and old_depths:
+        return [min(each, round(each * depth / max(old_depths))) if each > 0 else each for each in value]
+    if _HEAD.search(name):
+        return None  # a pyramid keeps its heads: they divide its widths as long as those are scaled alike
+    if _TOKEN_ID.search(name) and scales.vocabulary:
+        return [_token_id(each, scales.vocabulary) for each in value]
+    return [scales.width(each) for each in value] if _is_width(name) else None
+
+
+def _depth(values: dict[str, Any]) -> int:
+    """Return how many layers show everything: two, or as many as a pattern over the layers needs."""
+    every = [value for name, value in values.items() if _EVERY.search(name) and _int(value) and 0 < value <= 8]
+    kinds = [
+        len(set(map(str, value)))
+        for value in values.values()
+        if isinstance(value, (list, tuple)) and value and isinstance(value[0], str) and len(value) in _depths(values)
+    ]
+    return max([LAYERS, *(value for value in every), *kinds, _last_pattern(values)])
+
+
+def _last_pattern(values: dict[str, Any]) -> int:
+    """Return one layer more than the first dense or plain ones, so that a layer of the other kind is left."""
+    return max((value + 1 for name, value in values.items() if "first_k" in name and _int(value)), default=0)
+
+
+def _depths(values: dict[str, Any]) -> set[int]:
+    return {value for name, value in values.items() if _is_layers(name) and _int(value)}
+
+
+def _one_of_each(value: list[Any], depth: int) -> list[Any]:
+    """Cut a list of one entry a layer, keeping every kind of entry and their order."""
+    firsts = sorted({value.index(each) for each in value})[:depth]
+    rest = [index for index in range(len(value)) if index not in firsts]
+    return [value[index] for index in sorted([*firsts, *rest[: depth - len(firsts)]])]
+
+
+def _heads(value: int, config: Any, scales: _Scales) -> int:
+    """Return a divisor of a number of heads, at most HEADS, that also divides the shrunk width into even parts."""
+    total = getattr(config, "num_attention_heads", None)
+    total = total if _int(total) and total else value
+    kept = _divisor(total, config, scales)
+    return kept if value == total else max(1, value * kept // total) if value < total else value * kept // total
+
+
+def _divisor(heads: int, config: Any, scales: _Scales) -> int:
+    width = scales.width(_main_width(config)) or heads
+    fits = [count for count in range(1, HEADS + 1) if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0]
+    return max(fits, default=1) if heads > HEADS else heads
+
+
+def _head_dim(value: int, config: Any, scales: _Scales) -> int:
+    total = getattr(config, "num_attention_heads", None)
+    width = _main_width(config)
+    if not (_int(total) and total and width):
+        return scales.width(value)
+    ratio = scales.width(width) / width * total / _divisor(total, config, scales)
+    return min(value, max(2, 2 * round(value * ratio / 2)))
+
+
+def _token_id(value: int, vocabulary: int) -> int:
+    """Return where a special id moves: those at the end of the vocabulary stay at its end."""
+    if value < VOCABULARY or vocabulary <= VOCABULARY:
+        return value
+    from_end = vocabulary - value
+    return VOCABULARY - from_end if 0 < from_end < VOCABULARY // 2 else VOCABULARY // 2 + value % (VOCABULARY // 4)
+
+
+def _is_layers(name: str) -> bool:
+    return bool(_LAYER.search(name)) and not _NOT_LAYER.search(name) and not _EVERY.search(name)
+
+
+def _is_width(name: str) -> bool:
+    return bool(_WIDTH.search(name)) and not _NOT_WIDTH.search(name) and not _HEAD_DIM.search(name)
+
+
+def _is_repeats(value: list[Any]) -> bool:
+    """Whether a list reads [[kinds, times], ...], as GPT Neo writes its attention."""
+    return all(isinstance(each, (list, tuple)) and len(each) == 2 and isinstance(each[0], list) and _int(each[1]) for each in value)
+
+
+def _int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _ints(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(_int(each) for each in value)
