@@ -173,7 +173,7 @@ class NeuronBackendBase:
     def _load(self, path: Path) -> torch.jit.ScriptModule:
         try:
             with quiet():
-                module: torch.jit.ScriptModule = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+                module: torch.jit.ScriptModule = torch.jit.load(str(path))
                 return module
         except Exception as error:
             known = explain(error)

@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from pytest_torchscript.backends.base import Artifact, Backend
-from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
+import torch
+
+from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_log import ON_DEVICE
 from pytest_torchscript.backends.neuron_options import LADDERS
 from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
-from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.coarse import Coarse
+from pytest_torchscript.checks.device import missing, neuron_backend
 from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import run_artifact
 from pytest_torchscript.compare.messages import describe
-from pytest_torchscript.compare.three_way import FAILS, MARGINAL, SAMPLES, Sample, ThreeWay, compare_three_way
+from pytest_torchscript.compare.three_way import (
+    FAILS,
+    MARGINAL,
+    SAMPLES,
+    LeafNumbers,
+    Sample,
+    ThreeWay,
+    compare_three_way,
+)
 from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import PASSED
-from pytest_torchscript.settings import Settings
-
-#: Checks that say something about a backend whose values are coarse: all others compare by a float32 tolerance.
-_ON_DEVICE = ("trace", "determinism", "sensitivity", "tied_weights", "neuron")
-
-
-def backend_options(name: str, settings: Settings) -> dict[str, Any]:
-    """Return the keywords of `backend_for` that settings hold for a backend."""
-    if name not in NEURON_BACKENDS:
-        return {}
-    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}
-
-
-def neuron_backend(settings: Settings) -> NeuronBackendBase:
-    """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
-    named = [name for name in settings.backends if name in NEURON_BACKENDS]
-    status = None if named else choose_backend()
-    name = named[0] if named else status.backend if status else "neuron"
-    backend = backend_for(name, status=status, **backend_options(name, settings))
-    assert isinstance(backend, NeuronBackendBase)
-    return backend
-
-
-def device_obstacle(backend: Backend, check: str) -> Finding | None:
-    """Return why a check cannot say anything on a Neuron backend here; None where it can, and for other backends."""
-    if not isinstance(backend, NeuronBackendBase) or check == "neuron":
-        return None
-    plan = backend.plan
-    if plan.action == SKIP:
-        return Finding.skipped(plan.message)
-    if plan.action == FAIL:
-        return _missing(backend) if check == "trace" else Finding.skipped("no device, see test_trace")
-    if plan.action == COMPILE and check not in ("trace", "determinism", "sensitivity"):
-        return Finding.skipped(plan.reason)
-    if plan.action == RUN and check not in _ON_DEVICE:
-        return Finding.skipped("judged by the check `neuron`: a device computes in bf16, this check in float32")
-    return None
 
 
 def check_neuron(case: Case) -> Finding:
@@ -67,7 +42,7 @@ def check_neuron(case: Case) -> Finding:
     if backend.plan.action == SKIP:
         return Finding.skipped(backend.plan.message)
     if backend.plan.action == FAIL:
-        return _missing(backend)
+        return missing(backend)
     try:
         artifact = case.artifact if backend is case.backend else backend.export(case.request(case.inputs))
     except Exception as error:
@@ -89,10 +64,6 @@ def _with_rows(case: Case, backend: NeuronBackendBase, artifact: Artifact, findi
     counts = ", ".join(map(str, row_counts(case.sizes.get("batch", 1))))
     headline = f"{finding.headline}\n    dynamic batching: {counts} rows answer as each row alone"
     return replace(finding, headline=headline)
-
-
-def _missing(backend: NeuronBackendBase) -> Finding:
-    return Finding.failed(backend.plan.reason, [], backend.plan.hint)
 
 
 def _not_exported(backend: NeuronBackendBase, error: Exception) -> Finding:
@@ -154,16 +125,50 @@ def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Fi
     if found.verdict == FAILS:
         return _mismatch(backend, artifact, found, numbers)
     worst = found.worst
-    summary = f"BC {worst.bhattacharyya:.3f}, L-infinity ratio {worst.linf_ratio:.2g}" if worst else "no outputs"
+    summary = _summary(worst) if worst is not None else "no outputs"
     if found.verdict == MARGINAL and worst is not None:
         return Finding.skipped(
             f"marginal: {worst.path} is at the edge of what bf16 explains ({worst.reason})",
             device={**artifact.details, **numbers},
         )
+    lost = _lost_by_saving(case, backend, artifact)
+    if lost:
+        hint = "load it with the library and compiler of the versions in the report"
+        details = {**artifact.details, **numbers}
+        return Finding.failed(f"{backend.name}: {lost}", [_compiled(artifact)], hint, device=details)
     headline = (
         f"on {artifact.details['device']}: within bf16 over {found.samples} inputs ({summary}); {_compiled(artifact)}"
     )
     return _with_warnings(artifact, headline, **numbers)
+
+
+def _summary(leaf: LeafNumbers) -> str:
+    return (
+        f"BC {leaf.bhattacharyya:.3f}, sigma ratio {leaf.sigma_ratio:.2g}, L-infinity ratio {leaf.linf_ratio:.2g}, "
+        f"L2 ratio {leaf.l2_ratio:.2g}"
+    )
+
+
+def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> str:
+    """Return what is wrong with the artifact once saved and loaded; empty where it answers the same."""
+    tensors = [case.inputs[name] for name in case.eager.names]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "artifact.pt"
+            artifact.save(path)
+            loaded = backend.load(path, case.request(case.inputs))
+            answers = [run_artifact(one, tensors, seed=case.settings.seed) for one in (artifact, loaded)]
+    except Exception as error:
+        return f"it does not survive saving and loading: {first_line(error)}"
+    left, right = ([leaf for _, leaf in tensor_leaves(answer)] for answer in answers)
+    same = len(left) == len(right) and all(
+        torch.equal(one, other) or _both_nan(one, other) for one, other in zip(left, right)
+    )
+    return "" if same else "saved and loaded it answers otherwise"
+
+
+def _both_nan(left: torch.Tensor, right: torch.Tensor) -> bool:
+    return left.shape == right.shape and bool(((left == right) | (left.isnan() & right.isnan())).all())
 
 
 def _sample(case: Case, artifact: Artifact, coarse: Coarse, index: int) -> Sample:
@@ -208,6 +213,3 @@ def _rungs(backend: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
     given = " ".join(arguments)
     used = [index for index, rung in enumerate(ladder) if rung in given]
     return ladder[max(used) + 1 :] if used else ladder
-
-
-__all__ = ["backend_options", "check_neuron", "device_obstacle", "neuron_backend"]

@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.checks.neuron import backend_options, check_neuron, device_obstacle, neuron_backend
+from pytest_torchscript.backends.registry import backend_for
+from pytest_torchscript.checks.device import backend_options, device_obstacle, labelled, neuron_backend
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.neuron import check_neuron
 from pytest_torchscript.checks.plan import plan_case
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
@@ -155,18 +158,49 @@ def test_runtime_that_dies_in_python_is_named(neuron_machine, name, monkeypatch)
 
 def test_other_checks_say_why_they_mean_nothing(neuron_machine, name):
     neuron_machine(FOLDERS[name])
-    assert device_obstacle(case_of(name, "auto").backend, "trace") is None
-    assert "bf16" in device_obstacle(case_of(name, "auto").backend, "outputs").headline
-    assert "nothing was run" in device_obstacle(case_of(name, "compile").backend, "outputs").headline
-    assert device_obstacle(case_of(name, "emulate").backend, "outputs") is None
-    assert device_obstacle(case_of("torchscript").backend, "neuron") is None
+    assert device_obstacle(case_of(name, "auto"), "trace") is None
+    assert "bf16" in device_obstacle(case_of(name, "auto"), "outputs").headline
+    assert "nothing was run" in device_obstacle(case_of(name, "compile"), "outputs").headline
+    assert device_obstacle(case_of(name, "emulate"), "outputs") is None
+    for mode in ("auto", "compile", "emulate"):
+        found = device_obstacle(case_of(name, mode), "axis", "time")
+        assert "fixed shapes" in found.headline
+        assert (found.axis.axis, found.axis.verdict) == ("time", "untested")
+    case = case_of(name)
+    case.backend = backend_for("torchscript")
+    assert device_obstacle(case, "axis", "time") is None
 
 
 def test_without_a_device_other_checks_skip_and_trace_fails_once(neuron_machine, name):
     neuron_machine(device=False)
-    assert device_obstacle(case_of(name, "auto").backend, "trace").outcome == "skipped"
-    assert device_obstacle(case_of(name, "require").backend, "trace").outcome == "failed"
-    assert device_obstacle(case_of(name, "require").backend, "outputs").outcome == "skipped"
+    assert device_obstacle(case_of(name, "auto"), "trace").outcome == "skipped"
+    assert device_obstacle(case_of(name, "require"), "trace").outcome == "failed"
+    assert device_obstacle(case_of(name, "require"), "outputs").outcome == "skipped"
+
+
+def test_every_emulated_answer_is_called_so(neuron_machine, name):
+    neuron_machine(device=False)
+    backend = case_of(name, "emulate").backend
+    for finding in (Finding.passed(), Finding.passed("three calls agree"), Finding.failed("wrong", [], "look")):
+        said = labelled(backend, finding)
+        assert "emulated" in said.headline
+        assert finding.headline in said.headline
+        assert said.device["emulated"] is True
+        assert any("emulated" in note for note in said.notes)
+    assert labelled(backend_for("torchscript"), Finding.passed("fine")).headline == "fine"
+
+
+def test_an_artifact_that_saving_changes_fails(neuron_machine, name, monkeypatch):
+    neuron_machine(FOLDERS[name])
+    case = case_of(name)
+    monkeypatch.setattr(case.backend, "load", lambda path, request: lambda *tensors: (torch.zeros(1),))
+    assert "saved and loaded it answers otherwise" in check_neuron(case).headline
+
+    def refuse(path, request):
+        raise RuntimeError("No such operator neuron::forward_v2_0")
+
+    monkeypatch.setattr(case.backend, "load", refuse)
+    assert "does not survive saving and loading" in check_neuron(case).headline
 
 
 def test_bf16_that_torch_cannot_do_is_rounded_instead(neuron_machine):

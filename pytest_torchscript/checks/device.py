@@ -1,0 +1,86 @@
+"""What a Neuron backend means for the checks: which of them can say anything, and how their answers are called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pytest_torchscript.backends.base import Backend
+from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
+from pytest_torchscript.backends.neuron_base import NeuronBackendBase
+from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
+from pytest_torchscript.backends.registry import backend_for
+from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.results import AxisResult
+from pytest_torchscript.settings import Settings
+
+#: Ask for other sizes than the compiled ones, or change the graph.
+_MOVING = ("axis", "joint", "anchors")
+#: Mean something where values are coarse; all other checks compare by a float32 tolerance.
+_COARSE = ("trace", "determinism", "sensitivity", "tied_weights")
+#: Need no run of the artifact.
+_UNRUN = ("trace", "determinism", "sensitivity")
+#: Carried out by the plan itself.
+_OWN = ("neuron", "generation")
+
+
+def backend_options(name: str, settings: Settings) -> dict[str, Any]:
+    """Return the keywords of `backend_for` that settings hold for a backend."""
+    if name not in NEURON_BACKENDS:
+        return {}
+    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}
+
+
+def neuron_backend(settings: Settings) -> NeuronBackendBase:
+    """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
+    named = [name for name in settings.backends if name in NEURON_BACKENDS]
+    status = None if named else choose_backend()
+    name = named[0] if named else status.backend if status else "neuron"
+    backend = backend_for(name, status=status, **backend_options(name, settings))
+    assert isinstance(backend, NeuronBackendBase)
+    return backend
+
+
+def device_obstacle(case: Case, check: str, axis: str | None = None) -> Finding | None:
+    """Return why a check cannot say anything on a Neuron backend here; None where it can, and for other backends."""
+    backend = case.backend
+    if not isinstance(backend, NeuronBackendBase) or check == "neuron":
+        return None
+    action = backend.plan.action
+    if action == SKIP:
+        return _skipped(case, backend.plan.message, axis)
+    if action == FAIL:
+        return missing(backend) if check == "trace" else _skipped(case, "no device, see test_trace", axis)
+    if check in _MOVING:
+        return _skipped(case, f"an artifact of {backend.name} has fixed shapes; check the axes with torchscript", axis)
+    if action == COMPILE and check not in _UNRUN:
+        return _skipped(case, backend.plan.reason, axis)
+    if action == RUN and check not in (*_COARSE, *_OWN):
+        return _skipped(case, "judged by test_neuron: the device computes in bf16, this check in float32", axis)
+    return None
+
+
+def _skipped(case: Case, reason: str, axis: str | None) -> Finding:
+    if axis is None or axis not in case.spec.axes:
+        return Finding.skipped(reason)
+    known = case.spec.axes[axis]
+    return Finding.skipped(reason, axis=AxisResult(axis, known.min, known.max, reason=reason.splitlines()[0]))
+
+
+def missing(backend: NeuronBackendBase) -> Finding:
+    """Return the failure of a run that required what is not there."""
+    return Finding.failed(backend.plan.reason, [], backend.plan.hint)
+
+
+def labelled(backend: Backend, finding: Finding) -> Finding:
+    """Call an emulated answer emulated, in its message, in the summary and in the record."""
+    if not isinstance(backend, NeuronBackendBase) or backend.plan.action != EMULATE:
+        return finding
+    headline = finding.headline
+    if "emulated" not in headline:
+        headline = f"emulated on CPU: {headline}" if headline else "emulated on CPU"
+    device = finding.device or {"backend": backend.name, "emulated": True, "compared": True, "note": EMULATED}
+    note = f"{backend.name}: {EMULATED}"
+    notes = finding.notes if note in finding.notes else (*finding.notes, note)
+    return replace(finding, headline=headline, device=device, notes=notes)
