@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import pytest_torchscript
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = "pytest_torchscript"
-SOURCES = Path(__file__).parents[1] / PACKAGE
+#: Those that are installed: beside the tests only in a checkout.
+SOURCES = Path(pytest_torchscript.__file__).parent
 
 LEAVES = {"errors", "spec", "settings", "results", "outputs"}
 ENGINES = {"models", "inputs", "tracing", "backends", "compare"}
