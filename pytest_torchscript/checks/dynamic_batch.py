@@ -70,14 +70,14 @@ def _compare_rows(
         alone = tensor_leaves(_run(case, artifact, _row_of(case, inputs, row)))
         for (path, batch), (_, single) in zip(together, alone):
             if batch.dim() and batch.shape[0] == rows and single.dim() and single.shape[0] == 1:
-                fault = _fault(batch[row], single[0], share)
+                fault = apart(batch[row], single[0], share)
                 if fault is not None:
                     return RowFault(rows, row, path, *fault)
     return None
 
 
-def _fault(together: torch.Tensor, alone: torch.Tensor, share: float) -> tuple[float, float] | None:
-    """Return difference and allowance of a row that is off; a share of the row's largest magnitude is allowed."""
+def apart(together: torch.Tensor, alone: torch.Tensor, share: float) -> tuple[float, float] | None:
+    """Return difference and allowance of two answers that differ; a share of the largest magnitude is allowed."""
     if together.shape != alone.shape:
         return float("inf"), 0.0
     if not together.is_floating_point():

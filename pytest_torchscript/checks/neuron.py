@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_log import ON_DEVICE
@@ -18,7 +16,7 @@ from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN,
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.coarse import Coarse
 from pytest_torchscript.checks.device import missing, neuron_backend
-from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
+from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, apart, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import run_artifact
 from pytest_torchscript.compare.messages import describe
@@ -161,14 +159,8 @@ def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact) 
     except Exception as error:
         return f"it does not survive saving and loading: {first_line(error)}"
     left, right = ([leaf for _, leaf in tensor_leaves(answer)] for answer in answers)
-    same = len(left) == len(right) and all(
-        torch.equal(one, other) or _both_nan(one, other) for one, other in zip(left, right)
-    )
+    same = len(left) == len(right) and all(apart(other, one, ROW_BF16) is None for one, other in zip(left, right))
     return "" if same else "saved and loaded it answers otherwise"
-
-
-def _both_nan(left: torch.Tensor, right: torch.Tensor) -> bool:
-    return left.shape == right.shape and bool(((left == right) | (left.isnan() & right.isnan())).all())
 
 
 def _sample(case: Case, artifact: Artifact, coarse: Coarse, index: int) -> Sample:
