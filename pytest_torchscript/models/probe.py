@@ -95,6 +95,9 @@ def _inputs(module: nn.Module, seed: int) -> Iterator[Mapping[str, torch.Tensor]
     if config is None or not isinstance(name, str):
         return
     generator = torch.Generator().manual_seed(seed)
+    if hasattr(config, "text_config") and hasattr(config, "vision_config"):
+        for text, picture in zip(_text(config, generator), _pictures(config, generator)):
+            yield {**text, **picture}
     if name == "input_ids":
         yield from _text(config, generator)
     elif name == "pixel_values":

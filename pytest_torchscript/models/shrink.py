@@ -7,15 +7,18 @@ change that is to blame is looked for; else changes are taken up one at a time f
 from __future__ import annotations
 
 import copy
-import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import SEED, build
 from pytest_torchscript.models.probe import probe_error
-from pytest_torchscript.models.shrink_rules import Change, propose
+from pytest_torchscript.models.shrink_rules import Change, derived_names, propose
 from pytest_torchscript.models.surroundings import quiet
+
+#: A model of more parameters than this is neither tiny nor quick to try.
+_QUICK = 30_000_000
+_IMPOSSIBLE = sys.maxsize
 
 
 def shrink_config(config: Any, model_class: type[Any]) -> Any:
@@ -27,34 +30,46 @@ def shrink_config(config: Any, model_class: type[Any]) -> Any:
     best = _tried(config, changes, model_class)
     if best is not None:
         return best
-    for left_out in changes:
-        found = _tried(config, [change for change in changes if change is not left_out], model_class)
+    candidates = [[other for other in changes if other is not change] for change in changes]
+    for candidate in sorted(candidates, key=lambda each: _parameters(config, each, model_class)):
+        found = _tried(config, candidate, model_class)
         if found is not None:
             return found
     return _one_by_one(config, changes, model_class)
 
 
 def _one_by_one(config: Any, changes: Sequence[Change], model_class: type[Any]) -> Any:
+    """Take up every change that leaves a model which can be built; too big a one is not run on the way there."""
     taken: list[Change] = []
-    best = None
-    for change in changes:
-        found = _tried(config, [*taken, change], model_class)
-        if found is not None:
-            taken.append(change)
-            best = found
-    if best is None:
+    size = _parameters(config, taken, model_class)
+    if size == _IMPOSSIBLE:
         build(model_class, config, meta=True)  # says what is wrong with the configuration itself
-        return config
-    return best
+    for change in changes:
+        smaller = _parameters(config, [*taken, change], model_class)
+        if smaller < _IMPOSSIBLE and (smaller > _QUICK or _tried(config, [*taken, change], model_class) is not None):
+            taken.append(change)
+    return apply(config, taken)
+
+
+def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) -> int:
+    """Return the size of the model that a change makes, counted without allocating it."""
+    try:
+        with quiet():
+            module = build(model_class, apply(config, changes), meta=True)
+    except Exception:  # a constructor may refuse its values in any way
+        return _IMPOSSIBLE
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _tried(config: Any, changes: Sequence[Change], model_class: type[Any]) -> Optional[Any]:
-    """Return the changed configuration where its model builds and runs, else None."""
+    """Return the changed configuration where its model is small, builds and runs, else None."""
+    if _parameters(config, changes, model_class) > _QUICK:
+        return None
+    with quiet():
+        changed = apply(config, changes)
     try:
-        with quiet():
-            changed = apply(config, changes)
         module = build(model_class, changed)
-    except Exception:  # a constructor may refuse its values in any way
+    except Exception:  # not every fault shows without values
         return None
     return None if probe_error(module, seed=SEED) else changed
 
@@ -78,19 +93,3 @@ def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) ->
             setattr(made, name, getattr(config, name))
     return made
 
-
-def derived_names(config: Any) -> set[str]:
-    """Return the attributes that a configuration's class computes from others: they would contradict changed ones."""
-    from transformers import PretrainedConfig
-
-    try:
-        fresh = vars(type(config)())
-        generic = set(vars(PretrainedConfig()))
-    except Exception:  # a class that cannot be made without arguments derives nothing that we know of
-        return set()
-    given = set(inspect.signature(type(config).__init__).parameters)
-    return {
-        name
-        for name, value in fresh.items()
-        if name not in given and name not in generic and not isinstance(value, PretrainedConfig) and not name.startswith("_")
-    }

@@ -10,6 +10,7 @@ strides, patches, kernels, image sizes and maximum positions are the architectur
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ EXPERTS = 4
 
 _LAYER = re.compile(
     r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|_blocks$|block_repeats|_per_block$"
-    r"|^depth_|_depths?$"
+    r"|^(en|de)coder_depths?$"
 )
 _NOT_LAYER = re.compile(r"feat_extract|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share")
 _HEAD = re.compile(r"(^|_)(n|num)_(.*_)?heads?$|attention_heads$|(^|_)heads?$")
@@ -39,6 +40,7 @@ _NOT_WIDTH = re.compile(
     r"|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
+_GROUPS = re.compile(r"(^|_)(n|num)_groups$")
 _EXPERT = re.compile(r"experts$")
 _EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k$")
 _TOKEN_ID = re.compile(r"_(token_)?ids?$|_index$|suppress_tokens$")
@@ -83,6 +85,9 @@ def tree(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def _factor(config: Any) -> float:
+    coefficient = getattr(config, "width_coefficient", None)
+    if isinstance(coefficient, float):  # other widths are stated as products with it
+        return min(1.0, 0.25 / coefficient)
     widest = max((_main_width(part) for part in sub_configs(config)), default=0)
     return 1.0 if widest <= WIDTH else 2.0 ** -math.ceil(math.log2(widest / WIDTH))
 
@@ -96,6 +101,8 @@ def _main_width(config: Any) -> int:
     ]
     if lists:
         return max(lists)
+    if _stages(vars(config)) and _int(getattr(config, "embed_dim", None)):
+        return 2 * int(config.embed_dim)  # a pyramid that doubles its width from stage to stage
     for name in ("hidden_size", "d_model", "hidden_dim", "embed_dim", "dim"):
         value = getattr(config, name, None)
         if _int(value):
@@ -110,9 +117,12 @@ def _vocabulary(config: Any) -> Optional[int]:
 
 
 def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Change]:
-    values = {name: value for name, value in vars(config).items() if not name.startswith("_")}
+    derived = derived_names(config)
+    values = {name: value for name, value in vars(config).items() if not name.startswith("_") and name not in derived}
+    stages = _stages(values)
+    values = {name: value for name, value in values.items() if not (_is_layers(name) and value in stages)}
     depth = _depth(values)
-    old_depths = {value for name, value in values.items() if _is_layers(name) and _int(value)}
+    old_depths = _depths(values)
     for name, value in values.items():
         new = _shrunk(name, value, config, scales, depth, old_depths)
         if new is not None and new != value:
@@ -126,7 +136,7 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
     if isinstance(value, (list, tuple)) and value:
         return _shrunk_list(name, list(value), config, scales, depth, old_depths)
     if isinstance(value, float) and _MULTIPLIER.search(name):
-        return min(value, max(0.25, value * scales.factor)) if name.startswith("width") else min(value, 0.25)
+        return min(value, 0.25)
     if isinstance(value, float) and name == "depth_coefficient":
         return min(value, 1.0)
     return None
@@ -139,6 +149,8 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
         return _head_dim(value, config, scales)
     if _HEAD.search(name):
         return _heads(value, config, scales)
+    if _GROUPS.search(name):
+        return min(value, HEADS // 2)
     if name.endswith("vocab_size") and "type" not in name:
         return min(value, VOCABULARY)
     if _EXPERT.search(name):
@@ -186,6 +198,11 @@ def _last_pattern(values: dict[str, Any]) -> int:
     return max((value + 1 for name, value in values.items() if "first_k" in name and _int(value)), default=0)
 
 
+def _stages(values: dict[str, Any]) -> set[int]:
+    """Return the lengths of the lists that give each stage its layers: numbers of stages, which stay."""
+    return {len(value) for name, value in values.items() if _is_layers(name) and _ints(value) and len(value) > 1}
+
+
 def _depths(values: dict[str, Any]) -> set[int]:
     return {value for name, value in values.items() if _is_layers(name) and _int(value)}
 
@@ -199,10 +216,14 @@ def _one_of_each(value: list[Any], depth: int) -> list[Any]:
 
 def _heads(value: int, config: Any, scales: _Scales) -> int:
     """Return a divisor of a number of heads, at most HEADS, that also divides the shrunk width into even parts."""
-    total = getattr(config, "num_attention_heads", None)
-    total = total if _int(total) and total else value
+    total = _total_heads(config) or value
     kept = _divisor(total, config, scales)
     return kept if value == total else max(1, value * kept // total) if value < total else value * kept // total
+
+
+def _total_heads(config: Any) -> int:
+    names = ("num_attention_heads", "num_heads", "n_heads", "n_head", "encoder_attention_heads", "decoder_attention_heads")
+    return next((int(value) for value in (getattr(config, name, None) for name in names) if _int(value) and value), 0)
 
 
 def _divisor(heads: int, config: Any, scales: _Scales) -> int:
@@ -212,9 +233,9 @@ def _divisor(heads: int, config: Any, scales: _Scales) -> int:
 
 
 def _head_dim(value: int, config: Any, scales: _Scales) -> int:
-    total = getattr(config, "num_attention_heads", None)
+    total = _total_heads(config)
     width = _main_width(config)
-    if not (_int(total) and total and width):
+    if not (total and width):
         return scales.width(value)
     ratio = scales.width(width) / width * total / _divisor(total, config, scales)
     return min(value, max(2, 2 * round(value * ratio / 2)))
@@ -226,6 +247,23 @@ def _token_id(value: int, vocabulary: int) -> int:
         return value
     from_end = vocabulary - value
     return VOCABULARY - from_end if 0 < from_end < VOCABULARY // 2 else VOCABULARY // 2 + value % (VOCABULARY // 4)
+
+
+def derived_names(config: Any) -> set[str]:
+    """Return the attributes that a configuration's class computes from others: they would contradict changed ones."""
+    from transformers import PretrainedConfig
+
+    try:
+        fresh = vars(type(config)())
+        generic = set(vars(PretrainedConfig()))
+    except Exception:  # a class that cannot be made without arguments derives nothing that we know of
+        return set()
+    given = set(inspect.signature(type(config).__init__).parameters)
+    return {
+        name
+        for name, value in fresh.items()
+        if name not in given and name not in generic and not isinstance(value, PretrainedConfig) and not name.startswith("_")
+    }
 
 
 def _is_layers(name: str) -> bool:
