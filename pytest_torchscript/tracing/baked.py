@@ -58,15 +58,20 @@ def find_baked(
     foremost's: they only order the lines. Where the traces differ both are made once more, to see what Python read.
     """
     del axis  # part of the call's meaning, not of the comparison
-    traces = (left, moved, control)
-    recordings = [_recording(trace) for trace in traces]
-    if not _less_noise(*recordings):
+    first, second = _recording(left), _recording(moved)
+    found = find_differences(first, second)
+    if not found:
         return []
+    third = _recording(control)
     if lines_are_off():
-        recordings = [_repaired(trace, like) for trace, like in zip(traces, (left, moved, left))]
-    found = _less_noise(*recordings)
+        first, second, third = _repaired(left, left), _repaired(moved, moved), _repaired(control, left)
+        found = find_differences(first, second)
+    noise = {difference.key for difference in find_differences(first, third)}
+    found = [difference for difference in found if difference.key not in noise]
+    if not found:
+        return []
     changed = changed_reads(replay(left), replay(moved))
-    findings = [*_constants(found, sizes, changed), *_structures(found, recordings, sizes, changed)]
+    findings = [*_constants(found, sizes, changed), *_structures(found, (first, second), sizes, changed)]
     return _rank(findings, {(note.file, note.line) for note in (*left.warnings, *moved.warnings)})
 
 
@@ -85,12 +90,6 @@ def _repaired(trace: Trace, like: Trace) -> Recording:
     if "repaired" not in trace.derived:
         trace.derived["repaired"] = repair_lines(read_graph(trace.module), replay(like))
     return trace.derived["repaired"]  # type: ignore[no-any-return]
-
-
-def _less_noise(left: Recording, moved: Recording, control: Recording) -> list[Difference]:
-    found = find_differences(left, moved)
-    noise = {difference.key for difference in find_differences(left, control)} if found else set()
-    return [difference for difference in found if difference.key not in noise]
 
 
 def _constants(
@@ -154,12 +153,12 @@ def _follows(old: Any, new: Any, sizes: tuple[int, int] | None) -> float:
 
 def _structures(
     found: Iterable[Difference],
-    recordings: Sequence[Recording],
+    recordings: tuple[Recording, Recording],
     sizes: tuple[int, int] | None,
     changed: Sequence[ChangedRead],
 ) -> list[_Finding]:
     loose = [difference for difference in found if difference.kind == STRUCTURE]
-    return [_structure(group, sizes) for group in group_by_reason(loose, recordings[0], recordings[1], changed)]
+    return [_structure(group, sizes) for group in group_by_reason(loose, recordings, changed)]
 
 
 def _structure(group: Group, sizes: tuple[int, int] | None) -> _Finding:

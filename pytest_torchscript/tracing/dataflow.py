@@ -48,17 +48,28 @@ def _targets(node: ast.AST) -> set[str]:
     return names_in(node.targets if isinstance(node, ast.Assign) else [node.target])  # type: ignore[attr-defined]
 
 
-def origins(frame: Frame, names: set[str]) -> set[str]:
-    """Return names with those that they were made from, by the assignments of the function before a frame's line."""
+def _assignments(frame: Frame) -> list[ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr]:
+    """Return the assignments of the function around a frame's line, up to that line, last first."""
     function = next(iter(nodes_around(frame.file, frame.line)), None)
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return names
+        return []
+    found = [node for node in ast.walk(function) if isinstance(node, _Assignment) and node.lineno <= frame.line]
+    return sorted(found, key=lambda node: node.lineno, reverse=True)
+
+
+def origins(frame: Frame, names: set[str]) -> set[str]:
+    """Return names with those that they were made from, by the assignments of the function before a frame's line."""
     found = set(names)
-    assignments = [node for node in ast.walk(function) if isinstance(node, _Assignment) and node.lineno <= frame.line]
-    for node in sorted(assignments, key=lambda node: node.lineno, reverse=True):
+    for node in _assignments(frame):
         if _targets(node) & found and node.value is not None:
             found |= names_in([node.value])
     return found
+
+
+def assigned_values(frame: Frame, names: set[str]) -> list[ast.expr]:
+    """Return what the function gives names before a frame's line."""
+    given = [node for node in _assignments(frame) if not isinstance(node, ast.AugAssign)]
+    return [node.value for node in given if _targets(node) & names and node.value is not None]
 
 
 def parameters(frame: Frame) -> set[str]:

@@ -99,21 +99,23 @@ def is_tracer(file: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_model_file(file: str) -> bool:
     """Whether a file is the model's code: not torch's, not this package's, not Python's, no helper library's."""
-    if _is_own(file) or file.startswith("<frozen ") or _is_under(file, (_TORCH,)):
+    if file.startswith("<frozen ") or _is_under(file, (_TORCH, _OWN)) or _is_library(file):
         return False
+    return _installed_package(file) not in _HELPERS
+
+
+def _installed_package(file: str) -> str:
     parts = Path(file).parts
-    installed = next((n for n, part in enumerate(parts[:-1]) if part in _INSTALLED), None)
-    if installed is not None:
-        return parts[installed + 1] not in _HELPERS
-    return not _is_under(file, _LIBRARY)
+    return next((parts[n + 1] for n, part in enumerate(parts[:-1]) if part in _INSTALLED), "")
+
+
+def _is_library(file: str) -> bool:
+    """Whether a file is Python's own; packages may be installed below Python's library."""
+    return _is_under(file, _LIBRARY) and not _installed_package(file)
 
 
 def _is_under(file: str, folders: tuple[str, ...]) -> bool:
     return any(file.startswith(folder + os.sep) for folder in folders)
-
-
-def _is_own(file: str) -> bool:
-    return _is_under(file, (_OWN,))
 
 
 def model_stack(stack: Stack) -> Stack:
@@ -124,7 +126,7 @@ def model_stack(stack: Stack) -> Stack:
 
 
 def _is_machinery(file: str) -> bool:
-    return _is_own(file) or _is_under(file, _LIBRARY) or (file.startswith(_TORCH) and file.endswith(_TRACER))
+    return _is_under(file, (_OWN,)) or _is_library(file) or (file.startswith(_TORCH) and file.endswith(_TRACER))
 
 
 def source_line(frame: Frame) -> str:

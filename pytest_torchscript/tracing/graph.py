@@ -68,6 +68,7 @@ _CONVERSIONS = ("Int", "Float", "Bool", "ScalarImplicit", "IntImplicit", "FloatI
 _LOOKED_THROUGH = frozenset(("prim::NumToTensor", *(f"aten::{name}" for name in _CONVERSIONS)))
 _LISTS = frozenset(("prim::ListConstruct", "prim::TupleConstruct"))
 _UNPACKS = frozenset(("prim::ListUnpack", "prim::TupleUnpack"))
+_BRANCHING = frozenset(("prim::If", "prim::Loop"))
 _EFFECTS = frozenset(("prim::Print", "prim::RaiseException", "prim::SetAttr", "aten::append", "aten::_set_item"))
 
 
@@ -142,8 +143,9 @@ class _Reader:
 def _nodes(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
     for node in block.nodes():
         yield node, inner
-        for part in node.blocks():
-            yield from _nodes(part, True)
+        if node.kind() in _BRANCHING:
+            for part in node.blocks():
+                yield from _nodes(part, True)
 
 
 def _origin(arguments: Iterable[Argument], operations: list[Operation]) -> tuple[Stack, str]:
@@ -164,7 +166,7 @@ def results_in(arguments: Iterable[Argument]) -> Iterator[Result]:
 
 def _has_effect(kind: str) -> bool:
     in_place = kind.endswith("_") and not kind.endswith("__")
-    return in_place or kind in _EFFECTS or kind in ("prim::If", "prim::Loop") or kind.startswith("aten::__i")
+    return in_place or kind in _EFFECTS or kind in _BRANCHING or kind.startswith("aten::__i")
 
 
 def _mark_live(operations: list[Operation], returned: tuple[Argument, ...]) -> None:

@@ -91,7 +91,6 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
             self.seen.calls.append(Call(_name(func), live_stack(caller), tuple(_misread(caller))))
         return result
 
-
     def forget_parsing(self, caller: FrameType, value: Any) -> None:
         """Drop the reads that torch 1.13 makes to parse the arguments of the call that follows: ``x.view(n, 4)`` asks n
         for its index, and yet records where it came from. They come from the same instruction as the call."""

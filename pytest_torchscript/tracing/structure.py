@@ -156,7 +156,9 @@ def find_source(stack: Stack, names: set[str], changed: Sequence[ChangedRead]) -
     while stack and names:
         here, names = stack[0], origins(stack[0], names)
         near = [read for read in changed if read.stack[1:] == stack[1:] and read.stack[0].function == here.function]
-        before = sorted((read for read in near if read.stack[0].line <= here.line), key=lambda read: -read.stack[0].line)
+        before = sorted(
+            (read for read in near if read.stack[0].line <= here.line), key=lambda read: -read.stack[0].line
+        )
         for read in before:
             if read.stack[0].line == here.line or assigned_names(read.stack[0]) & names:
                 return read
@@ -204,11 +206,13 @@ class Group:
 
 
 def group_by_reason(
-    loose: Sequence[Difference], left: Recording, right: Recording, changed: Sequence[ChangedRead]
+    loose: Sequence[Difference], recordings: tuple[Recording, Recording], changed: Sequence[ChangedRead]
 ) -> list[Group]:
     """Gather operations without counterpart by the line that parted the traces. One that no read accounts for follows
     from those that feed it, or that it feeds, if a read accounts for them."""
-    paths = {True: Paths.of(left), False: Paths.of(right)}
+    if not loose:
+        return []
+    paths = {True: Paths.of(recordings[0]), False: Paths.of(recordings[1])}
     sides: dict[tuple[str, Stack], set[bool]] = defaultdict(set)
     for member in loose:
         sides[_place(member)].add(member.added)

@@ -1,0 +1,59 @@
+"""What is left to name where two traces are equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript.tracing.notes import error_cause, note_causes
+from pytest_torchscript.tracing.trace import TracerNote, trace_module
+
+BOOLEAN = "Converting a tensor to a Python boolean might cause the trace to be incorrect. We can't record …"
+INTEGER = "Converting a tensor to a Python integer might cause the trace to be incorrect."
+CONSTANT = "torch.tensor results are registered as constants in the trace."
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "model.py"
+    path.write_text("n = x\nif n == 5: pass\nif n == 37: pass\nk = torch.tensor(n)\n", encoding="utf-8")
+    return str(path)
+
+
+def test_branches_come_before_numbers_before_constants(file: str) -> None:
+    notes = [TracerNote(file, 4, CONSTANT), TracerNote(file, 1, INTEGER), TracerNote(file, 3, BOOLEAN)]
+    causes = note_causes([*notes, *notes, TracerNote("", 0, BOOLEAN), TracerNote(file, 2, "Something new.")])
+    assert [cause.line for cause in causes] == [3, 1, 4, 2]
+    assert causes[0].source == "if n == 37: pass"
+    assert causes[0].evidence == "a tensor's truth value was asked here and frozen (TracerWarning)"
+    assert causes[-1].evidence == "the tracer warned here (TracerWarning)"
+
+
+def test_a_line_about_the_failing_size_comes_first(file: str) -> None:
+    notes = [TracerNote(file, 2, BOOLEAN), TracerNote(file, 3, BOOLEAN)]
+    assert note_causes(notes, sizes=[38])[0].line == 3
+    assert note_causes(notes)[0].line == 2
+
+
+class Views(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = int(x.shape[1])
+        x = x + 1
+        return x.view(2, length)
+
+
+def test_the_line_an_artifact_fails_on_is_named() -> None:
+    trace = trace_module(Views(), (torch.rand(2, 3),))
+    with pytest.raises(RuntimeError) as raised:
+        trace.module(torch.rand(2, 5))
+    cause = error_cause(raised.value, trace)
+    assert cause is not None
+    assert cause.source == "return x.view(2, length)"
+    assert cause.evidence.startswith("fails here: shape '[2, 3]' is invalid for input of size 10")
+
+
+def test_an_error_without_a_stack_names_no_line() -> None:
+    assert error_cause(ValueError("what?")) is None
