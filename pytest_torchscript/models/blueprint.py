@@ -90,7 +90,10 @@ def plan_module(
             note = f"weights {wanted} asked for: a module of its own is checked with the weights it has"
             return replace(blueprint, notes=(note,))
         return blueprint
-    blueprint = replace(blueprint, config=config, model_class=type(module), task=_task_of_class(config, type(module)))
+    task = _task_of_class(config, type(module))
+    if settings is not None and settings.task == f"{task}-with-past":  # the same class, called with its cache
+        task = settings.task
+    blueprint = replace(blueprint, config=config, model_class=type(module), task=task)
     if wanted in (RANDOM, TINY, META):
         return _finish(replace(blueprint, module=None, weights=wanted), settings or Settings())
     return blueprint
