@@ -107,7 +107,7 @@ def _inputs(module: nn.Module, seed: int) -> Iterator[Mapping[str, torch.Tensor]
         mels = getattr(config, "num_mel_bins", None) or getattr(config, "feature_size", 80)
         yield {name: torch.randn(_BATCH, mels, frames, generator=generator), **_decoder(config, generator)}
     elif name == "input_values":
-        yield {name: torch.randn(_BATCH, _SAMPLES, generator=generator)}
+        yield from _sounds(config, generator)
 
 
 def _text(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
@@ -125,14 +125,18 @@ def _decoder(config: Any, generator: torch.Generator) -> Mapping[str, torch.Tens
     return {"decoder_input_ids": torch.randint(config.vocab_size, (_BATCH, _LENGTH), generator=generator)}
 
 
+def _sounds(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
+    mels, frames = getattr(config, "num_mel_bins", None), getattr(config, "max_length", None)
+    if isinstance(mels, int) and isinstance(frames, int) and not hasattr(config, "conv_dim"):
+        yield {"input_values": torch.randn(_BATCH, frames, mels, generator=generator)}
+    yield {"input_values": torch.randn(_BATCH, _SAMPLES, generator=generator)}
+
+
 def _pictures(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
     vision = getattr(config, "vision_config", config)
     channels = getattr(vision, "num_channels", 3)
     own = getattr(vision, "image_size", None)
-    for size in dict.fromkeys((own if _is_small(own) else _IMAGE, own or _IMAGE)):
-        height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    pairs = [(size, size) if isinstance(size, int) else tuple(size) for size in (own or _IMAGE, _IMAGE)]
+    for height, width in dict.fromkeys(sorted(pairs, key=math.prod)):
         yield {"pixel_values": torch.randn(_BATCH, channels, height, width, generator=generator)}
 
-
-def _is_small(size: Any) -> bool:
-    return isinstance(size, int) and size <= _IMAGE

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from pytest_torchscript.models.construct import SEED, build
+from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
-from pytest_torchscript.models.shrink_rules import Change, derived_names, propose
+from pytest_torchscript.models.shrink_rules import Change, derived_names, is_depth, propose
 from pytest_torchscript.models.surroundings import quiet
 
 #: A model of more parameters than this is neither tiny nor quick to try.
 _QUICK = 30_000_000
+#: Up to here one forward pass is still worth the knowledge whether a class can be fed.
+_FEASIBLE = 300_000_000
 _IMPOSSIBLE = sys.maxsize
 
 
@@ -26,27 +28,38 @@ def shrink_config(config: Any, model_class: type[Any]) -> Any:
 
     Raises ModelError where not even the configuration as it was can be built.
     """
-    changes = propose(config)
-    best = _tried(config, changes, model_class)
+    with quiet():
+        changes = propose(config)
+    best = _tried(config, changes, model_class, run=True)
     if best is not None:
         return best
-    candidates = [[other for other in changes if other is not change] for change in changes]
+    run = _can_be_run(config, changes, model_class)
+    candidates = [changes, *([other for other in changes if other is not change] for change in changes)]
     for candidate in sorted(candidates, key=lambda each: _parameters(config, each, model_class)):
-        found = _tried(config, candidate, model_class)
+        found = _tried(config, candidate, model_class, run=run)
         if found is not None:
             return found
-    return _one_by_one(config, changes, model_class)
+    return _one_by_one(config, changes, model_class, run=run)
 
 
-def _one_by_one(config: Any, changes: Sequence[Change], model_class: type[Any]) -> Any:
+def _can_be_run(config: Any, changes: Sequence[Change], model_class: type[Any]) -> bool:
+    """Whether the probe can feed this class at all, seen on a model that only has fewer layers."""
+    fewer = [change for change in changes if is_depth(change)]
+    if _parameters(config, fewer, model_class) > _FEASIBLE:
+        return True  # too big to try: then believe it
+    return _tried(config, fewer, model_class, run=True, limit=_FEASIBLE) is not None
+
+
+def _one_by_one(config: Any, changes: Sequence[Change], model_class: type[Any], *, run: bool) -> Any:
     """Take up every change that leaves a model which can be built; too big a one is not run on the way there."""
     taken: list[Change] = []
-    size = _parameters(config, taken, model_class)
-    if size == _IMPOSSIBLE:
+    if _parameters(config, taken, model_class) == _IMPOSSIBLE:
         build(model_class, config, meta=True)  # says what is wrong with the configuration itself
     for change in changes:
         smaller = _parameters(config, [*taken, change], model_class)
-        if smaller < _IMPOSSIBLE and (smaller > _QUICK or _tried(config, [*taken, change], model_class) is not None):
+        if smaller < _IMPOSSIBLE and (
+            smaller > _QUICK or _tried(config, [*taken, change], model_class, run=run) is not None
+        ):
             taken.append(change)
     return apply(config, taken)
 
@@ -56,14 +69,18 @@ def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) 
     try:
         with quiet():
             module = build(model_class, apply(config, changes), meta=True)
+    except NoMetaError:
+        return 0  # not known: a try will tell
     except Exception:  # a constructor may refuse its values in any way
         return _IMPOSSIBLE
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _tried(config: Any, changes: Sequence[Change], model_class: type[Any]) -> Optional[Any]:
-    """Return the changed configuration where its model is small, builds and runs, else None."""
-    if _parameters(config, changes, model_class) > _QUICK:
+def _tried(
+    config: Any, changes: Sequence[Change], model_class: type[Any], *, run: bool, limit: int = _QUICK
+) -> Optional[Any]:
+    """Return the changed configuration where its model is small, builds and (with ``run``) runs, else None."""
+    if _parameters(config, changes, model_class) > limit:
         return None
     with quiet():
         changed = apply(config, changes)
@@ -71,7 +88,7 @@ def _tried(config: Any, changes: Sequence[Change], model_class: type[Any]) -> Op
         module = build(model_class, changed)
     except Exception:  # not every fault shows without values
         return None
-    return None if probe_error(module, seed=SEED) else changed
+    return None if run and probe_error(module, seed=SEED) else changed
 
 
 def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) -> Any:
@@ -79,7 +96,7 @@ def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) ->
     from transformers import PretrainedConfig
 
     values = config.to_dict()
-    for name in derived_names(config):
+    for name in (*derived_names(config), "out_features", "stage_names"):
         values.pop(name, None)
     for name, value in vars(config).items():
         if isinstance(value, PretrainedConfig):

@@ -37,7 +37,7 @@ _NOT_WIDTH = re.compile(
     r"vocab|patch|image|window|kernel|stride|block|chunk|max_|label|class|queue|group_size|mel|num_channels|in_channels|out_channels"
     r"|input_channels|^n_channels|codebook_size|state|conv_size|pool|crop|frame|tubelet|merge|bucket|seq|position|temporal|context"
     r"|batch|cache|beam|ngram|shard|grid|train_size|sample|hop|fft|tag|audio|output_shape|num_positions|type_"
-    r"|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
+    r"|spec_|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
@@ -72,6 +72,11 @@ def propose(config: Any) -> list[Change]:
     """Return every change that makes a configuration tiny."""
     scales = _Scales(_factor(config), _vocabulary(config))
     return [change for path, part in tree(config) for change in _changes(path, part, scales)]
+
+
+def is_depth(change: Change) -> bool:
+    """Whether a change takes layers away, and what lists one entry a layer."""
+    return _is_layers(change.name) or (isinstance(change.value, list) and not _is_width(change.name))
 
 
 def tree(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -119,8 +124,10 @@ def _vocabulary(config: Any) -> Optional[int]:
 def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Change]:
     derived = derived_names(config)
     values = {name: value for name, value in vars(config).items() if not name.startswith("_") and name not in derived}
+    if _ints(getattr(config, "out_indices", None)):
+        values["out_indices"] = list(config.out_indices)
     stages = _stages(values)
-    values = {name: value for name, value in values.items() if not (_is_layers(name) and value in stages)}
+    values = {name: value for name, value in values.items() if not (_is_layers(name) and _int(value) and value in stages)}
     depth = _depth(values)
     old_depths = _depths(values)
     for name, value in values.items():
@@ -174,7 +181,7 @@ def _shrunk_list(
     if _is_layers(name):
         return [min(each, LAYERS) for each in value]
     if name.endswith(("indices", "idxs", "layers")) and old_depths:
-        return [min(each, round(each * depth / max(old_depths))) if each > 0 else each for each in value]
+        return _spread(value, depth, max(old_depths))
     if _HEAD.search(name):
         return None  # a pyramid keeps its heads: they divide its widths as long as those are scaled alike
     if _TOKEN_ID.search(name) and scales.vocabulary:
@@ -190,7 +197,14 @@ def _depth(values: dict[str, Any]) -> int:
         for value in values.values()
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], str) and len(value) in _depths(values)
     ]
-    return max([LAYERS, *(value for value in every), *kinds, _last_pattern(values)])
+    taps = [len(value) for name, value in values.items() if name.endswith("out_indices") and _ints(value)]
+    return max([LAYERS, *every, *kinds, *taps, _last_pattern(values)])
+
+
+def _spread(indices: list[int], depth: int, old_depth: int) -> list[int]:
+    """Return where the layers whose outputs are used lie among fewer layers; different ones stay different."""
+    scaled = [max(1, round(index * depth / old_depth)) if index > 0 else index for index in indices]
+    return scaled if len(set(scaled)) == len(indices) else list(range(depth - len(indices) + 1, depth + 1))
 
 
 def _last_pattern(values: dict[str, Any]) -> int:
