@@ -30,9 +30,12 @@ _MEANINGS = (
 def note_causes(notes: Iterable[TracerNote], *, sizes: Collection[int] = ()) -> list[Cause]:
     """Return the lines the tracer warned of as likely causes of a divergence that a run has shown, most likely first:
     lines that compare with a number close to one of `sizes` (the smallest that fail), then branches, then numbers."""
-    ranked = sorted((note for note in notes if note.line), key=lambda note: _rank(note, sizes))
-    causes = (make_cause((Frame(note.file, note.line, note.function),), _meaning(note)) for note in ranked)
-    return list({(cause.file, cause.line): cause for cause in reversed(list(causes))}.values())[::-1][:MOST_CAUSES]
+    found: dict[tuple[str, int], Cause] = {}
+    for note in sorted(notes, key=lambda note: (not note.line, _rank(note, sizes))):
+        stack = (Frame(note.file, note.line, note.function),) if note.line else ()
+        found.setdefault((note.file, note.line), make_cause(stack, _meaning(note)))
+    known = [cause for cause in found.values() if cause.line]
+    return (known or list(found.values()))[:MOST_CAUSES]
 
 
 def _rank(note: TracerNote, sizes: Collection[int]) -> tuple[bool, int]:

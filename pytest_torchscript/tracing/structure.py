@@ -83,6 +83,8 @@ def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
     """Find where the other trace left the path of an operation that it does not have. `repeated`: it went through the
     same lines, a different number of times."""
     outward = model_stack(operation.stack)[::-1]
+    if not outward:  # compiled code leaves no frames
+        return Fork(())
     for known in (other.prefixes, other.by_scope.get(operation.scope, other.prefixes)):
         depth = next((n for n in range(1, len(outward) + 1) if outward[:n] not in known), 0)
         if depth:

@@ -68,9 +68,9 @@ def quiet_tracer() -> Iterator[list[TracerNote]]:
     notes: list[TracerNote] = []
     show = warnings.showwarning
 
-    def record(message: Any, category: type[Warning], filename: str, lineno: int, *_rest: Any, **_named: Any) -> None:
+    def record(message: Any, category: type[Warning], *_rest: Any, **_named: Any) -> None:
         if issubclass(category, _TracerWarning):
-            note = _note(str(message), filename, lineno)
+            note = _note(str(message))
             if note not in notes:
                 notes.append(note)
 
@@ -84,11 +84,9 @@ def quiet_tracer() -> Iterator[list[TracerNote]]:
             warnings.showwarning = show
 
 
-def _note(text: str, filename: str, lineno: int) -> TracerNote:
+def _note(text: str) -> TracerNote:
     stack = model_stack(live_stack(sys._getframe(2)))
-    if not stack:
-        return TracerNote(filename, lineno, text)
-    return TracerNote(stack[0].file, stack[0].line, text, stack[0].function)
+    return TracerNote(stack[0].file, stack[0].line, text, stack[0].function) if stack else TracerNote("", 0, text)
 
 
 def isolated(module: nn.Module) -> nn.Module:

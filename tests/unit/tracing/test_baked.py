@@ -194,3 +194,21 @@ def test_a_frozen_value_is_named(planted: object, line: str) -> None:
     left, control, other = (trace_module(module, (tensor,)) for tensor in (ones, ones, others))
     assert [cause.source for cause in value_branches(left, control, other)] == [line]
     assert value_branches(left, control, control) == []
+
+
+def test_code_that_leaves_no_frames_has_no_line() -> None:
+    """Compiled code does not show in a stack; here the machinery that calls modules stands in for it."""
+    source = """def hidden(self, x):
+    if x.shape[1] > 8:
+        x = x * 2
+    for at in range(x.shape[1]):
+        x = x + at
+    return x / float(x.shape[1])"""
+    scope: dict[str, object] = {}
+    exec(compile(source, nn.modules.module.__file__, "exec"), scope)
+
+    class Hidden(nn.Module):
+        forward = scope["hidden"]
+
+    (cause,) = causes_of(Hidden(), "time")
+    assert str(cause).startswith("line not known: 7.0 became 11.0, ")

@@ -32,6 +32,12 @@ def test_branches_come_before_numbers_before_constants(file: str) -> None:
     assert causes[-1].evidence == "the tracer warned here (TracerWarning)"
 
 
+def test_a_warning_of_compiled_code_has_no_line(file: str) -> None:
+    (cause,) = note_causes([TracerNote("", 0, BOOLEAN), TracerNote("", 0, INTEGER)])
+    assert str(cause).startswith("line not known: a tensor's truth value was asked")
+    assert [cause.line for cause in note_causes([TracerNote("", 0, BOOLEAN), TracerNote(file, 1, INTEGER)])] == [1]
+
+
 def test_a_line_about_the_failing_size_comes_first(file: str) -> None:
     notes = [TracerNote(file, 2, BOOLEAN), TracerNote(file, 3, BOOLEAN)]
     assert note_causes(notes, sizes=[38])[0].line == 3

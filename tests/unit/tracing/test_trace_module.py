@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.tracing.trace import isolated, trace_module
+from pytest_torchscript.tracing.trace import isolated, quiet_tracer, run_tracer, trace_module
 
 
 class Remembers(nn.Module):
@@ -68,6 +68,16 @@ class Asks(nn.Module):
 def test_a_warning_inside_torch_is_noted_where_the_model_asked() -> None:
     note = trace_module(Asks(), (torch.ones(2, 4),)).warnings[0]
     assert (note.file, note.function) == (__file__, "length")
+
+
+def test_a_warning_without_a_line_of_the_model_has_none() -> None:
+    class Compiled(nn.Module):
+        forward = staticmethod(torch.Tensor.__int__)  # leaves no frame, as compiled code does
+
+    module = Compiled()
+    with quiet_tracer() as notes, pytest.raises(RuntimeError):
+        run_tracer(module, (torch.ones(1),))
+    assert [(note.file, note.line) for note in notes] == [("", 0)]
 
 
 class Raises(nn.Module):
