@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pytest_torchscript.backends.neuron_devices import count_cores
 from pytest_torchscript.errors import OptionError
@@ -19,10 +21,14 @@ VISIBLE, NUMBER = "NEURON_RT_VISIBLE_CORES", "NEURON_RT_NUM_CORES"
 
 @dataclass(frozen=True)
 class CoreAssignment:
-    """What to add to a worker's environment, and a sentence for the header (empty where there is nothing to say)."""
+    """What to add to a worker's environment, and a sentence for the header (empty where there is nothing to say).
+
+    ``claim`` is the file descriptor of the lock that holds the core, open until the process ends.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    claim: int | None = field(default=None, compare=False, repr=False)
 
 
 def assign_cores(
@@ -32,11 +38,15 @@ def assign_cores(
     env: Mapping[str, str] | None = None,
     cores: int | None = None,
     backend: str = "neuron",
+    run: str = "",
 ) -> CoreAssignment:
     """Return the cores of a worker (`gw0`, `gw1` …; None for the controller, which takes none and only checks).
 
     ``cores`` defaults to what the machine has. OptionError where there are more workers than cores, also within a range
     that the user set; a machine without a device has nothing to assign.
+
+    ``run`` names the run (xdist's testrunuid). With it, a worker that replaces a dead one takes the core that became free:
+    its number (`gw2` of two) says nothing of which one died.
     """
     env = os.environ if env is None else env
     available = count_cores(env, backend=backend) if cores is None else cores
@@ -48,8 +58,30 @@ def assign_cores(
         raise _too_many(workers, f"this machine has {_count(available)}")
     if worker is None or workers < 1:
         return CoreAssignment(note=f"{_count(available)}, one for each of {workers} workers" if workers > 1 else "")
-    core = str(worker_index(worker))
-    return CoreAssignment({VISIBLE: core}, f"{worker} takes NeuronCore {core}")
+    core, claim = _claimed(run, worker_index(worker) % available, available)
+    return CoreAssignment({VISIBLE: str(core)}, f"{worker} takes NeuronCore {core}", claim)
+
+
+def _claimed(run: str, preferred: int, cores: int) -> tuple[int, int | None]:
+    """Return a core that no other worker of the run holds, the preferred one if it is free, and what holds it.
+
+    The locks end with their process, however it ends.
+    """
+    if not run:
+        return preferred, None
+    import fcntl  # where there is a Neuron device there is Linux
+
+    folder = Path(tempfile.gettempdir()) / f"pytest-torchscript-cores-{run}"
+    folder.mkdir(exist_ok=True)
+    for core in [preferred, *(other for other in range(cores) if other != preferred)]:
+        lock = os.open(folder / str(core), os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+        else:
+            return core, lock
+    return preferred, None
 
 
 def _as_the_user_set(env: Mapping[str, str], workers: int, available: int) -> CoreAssignment:

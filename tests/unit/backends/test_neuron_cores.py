@@ -47,6 +47,20 @@ def test_the_controller_takes_no_core():
     assert assign_cores(None, 2, env={}, cores=2).environment == {}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX; there is no Neuron device elsewhere")
+def test_a_replacement_takes_the_core_of_the_dead_worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    first, second = (assign_cores(name, 2, env={}, cores=2, run="r") for name in ("gw0", "gw1"))
+    assert [held.environment[VISIBLE] for held in (first, second)] == ["0", "1"]
+    os.close(second.claim)  # gw1 dies
+    third = assign_cores("gw2", 2, env={}, cores=2, run="r")
+    assert third.environment[VISIBLE] == "1"
+    for held in (first, third):
+        os.close(held.claim)
+    assert assign_cores("gw2", 2, env={}, cores=2).environment[VISIBLE] == "0"
+
+
 @pytest.mark.parametrize(("text", "cores"), [("4", (4,)), ("7-9", (7, 8, 9)), ("0,2-3", (0, 2, 3))])
 def test_visible_cores_are_read(text, cores):
     assert cores_in(text) == cores
