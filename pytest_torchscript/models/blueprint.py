@@ -22,7 +22,7 @@ from pytest_torchscript.models.construct import SEED
 from pytest_torchscript.models.factory import call_factory
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
 from pytest_torchscript.models.shrink import shrink_config
-from pytest_torchscript.models.tasks import DEFAULT, config_for, model_class_for, task_of
+from pytest_torchscript.models.tasks import DEFAULT, config_for, model_class_for, remote_class, task_of
 from pytest_torchscript.settings import WEIGHTS, Settings
 
 PRETRAINED, RANDOM, TINY, META = "pretrained", "random", "tiny", "meta"
@@ -236,10 +236,22 @@ def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
     task = settings.task or blueprint.task
     config = blueprint.config
     model_class = blueprint.model_class if settings.task is None else None
+    if model_class is None and settings.trust_remote_code:
+        model_class = remote_class(config, task, blueprint.directory or blueprint.reference)
     if model_class is None:
         model_class = model_class_for(config, task)
-        config = config_for(config, model_class)
+    config = config_for(config, model_class)
     notes = blueprint.notes
+    if blueprint.weights == PRETRAINED and settings.task is None:
+        notes = (*notes, *_head_note(config, model_class))
     if blueprint.weights == TINY:
         config = shrink_config(config, model_class)
     return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes)
+
+
+def _head_note(config: Any, model_class: type[Any]) -> tuple[str, ...]:
+    """Say that a checkpoint has a head which the default task leaves out."""
+    saved, task = next(iter(getattr(config, "architectures", None) or ()), ""), task_of(config)
+    if task == DEFAULT or saved == model_class.__name__:
+        return ()
+    return (f"saved from {saved}, checked as {model_class.__name__}: for its head give --torchscript-task {task}",)

@@ -15,7 +15,8 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
-from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.errors import ModelError, closest, first_line
+from pytest_torchscript.models.construct import require_buildable
 from pytest_torchscript.models.surroundings import quiet, seeded
 
 CONFIG = "config.json"
@@ -29,28 +30,37 @@ _TRUST_HINT = "give --torchscript-trust-remote-code to run the code that comes w
 
 def read_config(directory: str, *, trust_remote_code: bool = False) -> Any:
     """Return the configuration of a checkpoint directory; ModelError where it is missing or not one."""
-    folder = Path(directory)
-    _require_directory(folder)
-    values = read_json(folder / CONFIG)
-    if not isinstance(values.get("model_type"), str) and "auto_map" not in values:
-        raise ModelError(
-            f"{folder / CONFIG}: model_type={values.get('model_type')!r} names no architecture",
-            hint="a transformers configuration says model_type, such as \"bert\"",
-        )
+    _require_directory(directory)
+    values = read_json(Path(directory, CONFIG))
+    if "auto_map" not in values:
+        _require_known_type(Path(directory, CONFIG), values.get("model_type"))
     return config_from_pretrained(directory, trust_remote_code=trust_remote_code, local=True)
 
 
-def _require_directory(folder: Path) -> None:
+def _require_known_type(path: Path, model_type: Any) -> None:
+    import transformers
+
+    if isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING:
+        return
+    near = closest(str(model_type), transformers.CONFIG_MAPPING)
+    raise ModelError(
+        f"{path}: model_type={model_type!r} is no architecture that transformers {transformers.__version__} knows",
+        hint=f"did you mean {near!r}? Or install a release that has it" if near else "install a release that has it",
+    )
+
+
+def _require_directory(directory: str) -> None:
+    folder = Path(directory)
     if not folder.exists():
         raise ModelError(
-            f"{folder}: no such directory", hint="check the path; a Hub id has at most one slash, and a factory has a colon"
+            f"{directory}: no such directory", hint="check the path; a Hub id has at most one slash, and a factory has a colon"
         )
     if not folder.is_dir():
-        raise ModelError(f"{folder}: is a file, not a checkpoint directory", hint="name the directory that holds config.json")
+        raise ModelError(f"{directory}: is a file, not a checkpoint directory", hint="name the directory that holds config.json")
     if not (folder / CONFIG).is_file():
         found = sorted(each.name for each in folder.iterdir())
         held = f"holds {', '.join(found[:5])}{' …' if len(found) > 5 else ''}" if found else "is empty"
-        raise ModelError(f"{folder}: no {CONFIG}: the directory {held}", hint=_SAVE_HINT)
+        raise ModelError(f"{directory}: no {CONFIG}: the directory {held}", hint=_SAVE_HINT)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -141,14 +151,15 @@ def load_pretrained(model_class: type[Any], directory: str, config: Any, **kwarg
     missing as a whole (transformers makes it up and so do we, with a note).
     """
     path = require_weights(directory)
+    plan = require_buildable(model_class, config)
     _refuse_unsafe(path)
     try:
-        with quiet(), seeded(0):
+        with quiet(), seeded(0), torch.no_grad():
             loaded = model_class.from_pretrained(
                 directory, config=config, output_loading_info=True, local_files_only=True, **_dtype_keyword(), **kwargs
             )
     except Exception as error:  # each format has its own exception for a broken file
-        raise _load_error(path, error) from None
+        raise _load_error(path, error, plan) from None
     module, info = loaded
     return module, _judge(module, info, path)
 
@@ -211,16 +222,19 @@ def _imported(stream: bytes) -> list[str]:
 
 def not_weights(path: Path, reason: str) -> ModelError:
     """Return the error of a file that holds no weights."""
-    return ModelError(f"{path}: not a file of weights: {reason}", hint=_SAVE_HINT)
+    with path.open("rb") as file:
+        start = file.read(40)
+    if start.startswith(b"version https://git-lfs"):
+        return ModelError(f"{path}: a git-lfs pointer: the weights themselves were not fetched", hint="run: git lfs pull")
+    return ModelError(f"{path}: not a file of weights, or cut off: {reason}", hint=_SAVE_HINT)
 
 
-def _load_error(path: Path, error: BaseException) -> ModelError:
+def _load_error(path: Path, error: BaseException, plan: Optional[nn.Module]) -> ModelError:
     text = str(error)
     if "size mismatch" in text or "mismatched" in text:
-        lines = tuple(line.strip() for line in text.splitlines() if "size mismatch" in line or "mismatch" in line)[:3]
         return ModelError(
-            f"{path}: its tensors have other shapes than {CONFIG} says: {first_line(error)}",
-            evidence=lines,
+            f"{path}: its tensors have other shapes than {CONFIG} says",
+            evidence=_other_shapes(path, plan),
             hint=f"{CONFIG} and the weights must be of one model",
         )
     if "upgrade torch" in text or "CVE-" in text:
@@ -233,26 +247,75 @@ def _load_error(path: Path, error: BaseException) -> ModelError:
     return not_weights(path, first_line(error))
 
 
+def _other_shapes(path: Path, plan: Optional[nn.Module], limit: int = 3) -> tuple[str, ...]:
+    """Name the tensors of a safetensors file that do not fit a module."""
+    if plan is None or path.suffix != ".safetensors":
+        return ()
+    from safetensors import safe_open
+
+    prefix = f"{getattr(plan, 'base_model_prefix', '')}."
+    lines = []
+    wanted = {name: tuple(tensor.shape) for name, tensor in plan.state_dict().items()}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+            own = next((each for each in (name, name[len(prefix) :], prefix + name) if each in wanted), None)
+            shape = tuple(file.get_slice(name).get_shape())
+            if own is not None and shape != wanted[own]:
+                lines.append(f"{name}: {shape} in the file, {wanted[own]} by {CONFIG}")
+    return tuple(lines[:limit])
+
+
 def _judge(module: nn.Module, info: dict[str, Any], path: Path) -> list[str]:
-    """Return notes about what was loaded, or raise for what a pretrained model may not lack."""
+    """Return notes about what was loaded, or raise for what a pretrained model may not lack or leave over."""
     mismatched = list(info.get("mismatched_keys") or ())
-    missing = sorted(info.get("missing_keys") or ())
-    unexpected = sorted(info.get("unexpected_keys") or ())
+    missing = _own_names(module, info.get("missing_keys") or ())
+    unexpected = _own_names(module, info.get("unexpected_keys") or ())
     if mismatched:
         raise ModelError(
             f"{path}: {len(mismatched)} tensors have other shapes than {CONFIG} says",
-            evidence=tuple(str(each) for each in mismatched[:3]),
+            evidence=_first([str(each) for each in mismatched]),
             hint=f"{CONFIG} and the weights must be of one model",
         )
-    made_up = _replaceable_parts(module, missing)
-    lacking = [name for name in missing if not name.startswith(tuple(f"{part}." for part in made_up) or "\0")]
+    made_up = _replaceable_parts(module, set(missing))
+    lacking = [name for name in missing if not any(name.startswith(f"{part}.") for part in made_up)]
     if lacking:
         raise ModelError(
             f"{path}: lacks {len(lacking)} of the tensors that {type(module).__name__} needs",
-            evidence=(*lacking[:3], *(("…",) if len(lacking) > 3 else ())),
+            evidence=_first(lacking),
             hint=f"check that {CONFIG} and the weights are of one model, or give --torchscript-task",
         )
+    left_over = [name for name in unexpected if _is_layer_beyond(module, name)]
+    if left_over:
+        raise ModelError(
+            f"{path}: holds layers that {CONFIG} does not have: {len(left_over)} tensors",
+            evidence=_first(left_over),
+            hint=f"check the numbers of layers in {CONFIG}",
+        )
     return _loading_notes(made_up, unexpected)
+
+
+def _first(lines: list[str], limit: int = 3) -> tuple[str, ...]:
+    return (*lines[:limit], *(("…",) if len(lines) > limit else ()))
+
+
+def _own_names(module: nn.Module, keys: Any) -> list[str]:
+    """Return names as the module has them: some releases report a base model's with the prefix they have in a file."""
+    prefix = f"{getattr(module, 'base_model_prefix', '')}."
+    strip = prefix != "." and not hasattr(module, prefix[:-1])
+    return sorted(key[len(prefix) :] if strip and key.startswith(prefix) else key for key in keys)
+
+
+def _is_layer_beyond(module: nn.Module, name: str) -> bool:
+    """Whether a tensor belongs to an entry that one of the module's lists of layers does not have."""
+    owner: Any = module
+    for step in name.split("."):
+        if isinstance(owner, (nn.ModuleList, nn.Sequential)):
+            if step.isdigit() and int(step) >= len(owner):
+                return True
+        owner = getattr(owner, step, None)
+        if not isinstance(owner, nn.Module):
+            return False
+    return False
 
 
 def _loading_notes(made_up: list[str], unexpected: list[str]) -> list[str]:
@@ -265,17 +328,13 @@ def _loading_notes(made_up: list[str], unexpected: list[str]) -> list[str]:
     return notes
 
 
-def _replaceable_parts(module: nn.Module, missing: list[str]) -> list[str]:
-    """Return the parts that may be missing as a whole: heads beside the base model, and the base model's pooler."""
+def _replaceable_parts(module: nn.Module, missing: set[str]) -> list[str]:
+    """Return the parts that are missing as a whole and may be: heads beside the base model, and a pooler."""
     prefix = getattr(module, "base_model_prefix", "")
     has_base = bool(prefix) and isinstance(getattr(module, prefix, None), nn.Module)
     parts = {f"{prefix}.pooler" if has_base else "pooler"}
     if has_base:
         parts |= {name for name, _ in module.named_children() if name != prefix}
-    names = list(module.state_dict())
-    complete = []
-    for part in sorted(parts):
-        own = {name for name in names if name.startswith(f"{part}.")}
-        if own and own & set(missing):
-            complete.append(part)
-    return complete
+    names = [name for name, _ in module.named_parameters()]  # tied ones once, under their first name
+    owned = {part: {name for name in names if name.startswith(f"{part}.")} for part in sorted(parts)}
+    return [part for part, own in owned.items() if own and own <= missing]

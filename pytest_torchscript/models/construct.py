@@ -56,11 +56,11 @@ def build(model_class: type[Any], config: Any, *, meta: bool = False) -> nn.Modu
     """Return a module of a class in float32 and eval mode, initialised by itself under a fixed seed.
 
     With ``meta`` no weights are allocated. The configuration is copied. Parameters that the class leaves
-    uninitialised come back as NaN. Raises ModelError with the reason of a class that cannot be built.
+    uninitialised come back as NaN. Gradients are off, or weights that are computed from others could not be copied. Raises ModelError with the reason of a class that cannot be built.
     """
     config = float32_config(config)
     try:
-        with quiet(), seeded(SEED), _EmptyTensors(_on_meta if meta else _as_nan), _float32():
+        with quiet(), seeded(SEED), torch.no_grad(), _EmptyTensors(_on_meta if meta else _as_nan), _float32():
             module: nn.Module = model_class(config)
             module = module.to("meta") if meta else module
     except Exception as error:  # a model's constructor may raise anything
@@ -98,17 +98,27 @@ def _float32() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def require_buildable(model_class: type[Any], config: Any) -> Optional[nn.Module]:
+    """Return the module without weights, or None where that form does not exist. Raises ModelError for a bad configuration.
+
+    Loading would blame the file of weights for what the configuration says.
+    """
+    try:
+        return build(model_class, config, meta=True)
+    except NoMetaError:
+        return None
+
+
 def _build_error(model_class: type[Any], error: BaseException, *, meta: bool) -> ModelError:
     name = model_class.__name__
     if isinstance(error, ImportError):
         return ModelError(f"{name}: cannot be built: {first_line(error)}", hint="install what the model needs")
-    if meta:
-        kind = NoMetaError if isinstance(error, NotImplementedError) else ModelError
-        return kind(
+    if meta and (isinstance(error, NotImplementedError) or "meta" in str(error).lower()):
+        return NoMetaError(
             f"{name}: cannot be built without weights: {first_line(error)}",
             hint="give --torchscript-weights tiny or random instead of meta",
         )
     return ModelError(
         f"{name}: cannot be built from its configuration: {first_line(error)}",
-        hint="check the values of the configuration: BertConfig and others only notice a wrong one when the model is built",
+        hint="check the values in config.json, or the keywords that the configuration was made with",
     )

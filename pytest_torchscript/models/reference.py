@@ -68,4 +68,4 @@ def _factory_hint(text: str) -> str:
 
 def expand(text: str) -> str:
     """Return a directory reference with ``~`` expanded."""
-    return str(Path(text).expanduser())
+    return str(Path(text).expanduser()) if text.startswith("~") else text

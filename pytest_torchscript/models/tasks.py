@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
+from pytest_torchscript.models.surroundings import quiet
 
 DEFAULT = "default"
 
@@ -81,6 +82,27 @@ def task_of(config: Any) -> str:
     return DEFAULT
 
 
+def remote_class(config: Any, task: str, source: str) -> Optional[type[Any]]:
+    """Return the class that a checkpoint's own code holds for a task, or None. Runs that code: ask the user before.
+
+    Raises ModelError where the code is missing or fails.
+    """
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+    auto_map = getattr(config, "auto_map", None) or {}
+    name = next((name for name in AUTO_CLASSES.get(task, ()) if name in auto_map), None)
+    if name is None:
+        return None
+    try:
+        with quiet():
+            found: type[Any] = get_class_from_dynamic_module(auto_map[name], source)
+    except Exception as error:  # the code of a checkpoint may raise anything
+        raise ModelError(
+            f"{source}: its own code for {name} cannot be used: {first_line(error)}", hint="check the files beside config.json"
+        ) from None
+    return found
+
+
 def config_for(config: Any, model_class: type[Any]) -> Any:
     """Return the part of a configuration that a class is built from: some text heads take the text part alone."""
     wanted = getattr(model_class, "config_class", None)
@@ -124,6 +146,6 @@ def _saved_class(config: Any) -> Optional[type[Any]]:
 
     for name in getattr(config, "architectures", None) or ():
         found = getattr(transformers, name, None)
-        if isinstance(found, type):
+        if isinstance(found, type) and isinstance(config, getattr(found, "config_class", None) or ()):
             return found
     return None
