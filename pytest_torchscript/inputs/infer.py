@@ -31,8 +31,9 @@ def infer_inputs(
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
     the inferred ones, an example tensor with its first dim as the batch and the others fixed. Raises InputError for a required input that no rule can make.
     """
-    reading = Reading(config, model_class, task, embeds, read_signature(model_class))
     given = _declared(declared or {})
+    embeds = embeds or ("inputs_embeds" in given and "input_ids" not in given)
+    reading = Reading(config, model_class, task, embeds, read_signature(model_class))
     stated = dict(given)
     inputs: dict[str, TensorSpec] = {}
     for name in reading.parameters:

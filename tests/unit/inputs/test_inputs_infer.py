@@ -232,6 +232,12 @@ def test_embeddings_in_place_of_ids():
         infer("ViTModel", embeds=True)
 
 
+def test_declaring_embeddings_replaces_the_ids():
+    spec = infer("BertModel", SMALL, declared={"inputs_embeds": TensorSpec("batch", "sequence", 32)})
+    assert list(spec) == ["attention_mask", "token_type_ids", "inputs_embeds"]
+    assert span(spec, "sequence") == (1, 512)
+
+
 def test_the_cache_is_off_unless_the_task_is_about_it():
     bert, vit = transformers.BertModel, transformers.ViTModel
     assert call_defaults(transformers.BertConfig(), bert) == {"use_cache": False}
