@@ -1,20 +1,19 @@
 """The pytest plugin: its hooks, each handed on to the module that does the work.
 
-This package and `suite` are the only ones that import pytest; torch, transformers and hypothesis are imported by the first
-test that needs them.
+Every run of pytest imports this module, so it and what it imports stay small: the other modules of the plugin are imported
+by the first test, option or file that concerns them, and torch, transformers and hypothesis later still.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 
-from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin import collection, hookspecs, markers, neuron, options, reporting, subjects, tracking
-from pytest_torchscript.plugin.cases import Cases
+from pytest_torchscript.plugin import hookspecs, override, table
 from pytest_torchscript.plugin.fixtures import (
-    _own_case,  # noqa: F401 - pytest finds fixtures by the names of this module
+    _torchscript_case,  # noqa: F401 - pytest finds fixtures by the names of this module
     torchscript,
     torchscript_eager,
     torchscript_inputs,
@@ -23,20 +22,32 @@ from pytest_torchscript.plugin.fixtures import (
     torchscript_suite,  # noqa: F401
     torchscript_traced,
 )
-from pytest_torchscript.plugin.ids import take_suite_ids
-from pytest_torchscript.plugin.keys import CASES, RUN, SUITE_IDS
+from pytest_torchscript.plugin.keys import (
+    CASES,
+    CURRENT_ITEM,
+    OWN_FIXTURE,
+    PAYLOAD,
+    PREFIX,
+    RUN,
+    SUITE_FIXTURE,
+    SUITE_IDS,
+    cases_of,
+    run_of,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from pytest_torchscript.plugin.options import Run
-
-__all__ = ["torchscript", "torchscript_eager", "torchscript_inputs", "torchscript_model", "torchscript_neuron", "torchscript_traced"]
+__all__ = [
+    "torchscript",
+    "torchscript_eager",
+    "torchscript_inputs",
+    "torchscript_model",
+    "torchscript_neuron",
+    "torchscript_traced",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their ini twins."""
-    options.add_options(parser)
+    table.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -47,33 +58,47 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Take ids of the suite out of the arguments before pytest looks for files of that name."""
-    early_config.stash[SUITE_IDS] = take_suite_ids(parser, args)
+    if any(f"{PREFIX}::" in str(arg) or str(arg).startswith("@") for arg in args):
+        from pytest_torchscript.plugin.ids import take_suite_ids
+
+        early_config.stash[SUITE_IDS] = take_suite_ids(parser, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options; a malformed one ends the run before anything is loaded."""
-    for line in markers.MARKERS:
+    for line in table.MARKERS:
         config.addinivalue_line("markers", line)
-    worker = hasattr(config, "workerinput")
-    config.stash[RUN] = run = _read_run(config)
-    config.stash[CASES] = Cases(config, keep_one=worker, offline=bool(config.option.collectonly))
-    if not worker:
-        config.pluginmanager.register(reporting.Recorder(config, run), "torchscript-recorder")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Reports(config), "torchscript-reports")
+    if not (config.stash.get(SUITE_IDS, ()) or table.any_given(config)):
+        return
+    from pytest_torchscript.errors import Error
+
+    try:
+        run = run_of(config)
+    except Error as error:
+        message = str(error)
+    else:
+        message = ""
+    if message:
+        raise pytest.UsageError(message)
     if run.ids and not config.option.file_or_dir:
         config.args = []  # only tests of the suite were named: the folder's own stay out
 
 
-def _read_run(config: pytest.Config) -> Run:
-    try:
-        return options.read_run(config)
-    except Error as error:
-        raise pytest.UsageError(str(error)) from None
+def uses_suite(config: pytest.Config) -> bool:
+    """Whether a run has suites to collect, as far as options and conftest files tell."""
+    return RUN in config.stash or override.find(config) is not None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Prepare a worker's share of a Neuron device; on xdist's controller, check what a worker cannot refuse properly."""
     config = session.config
+    if not uses_suite(config):
+        return
+    from pytest_torchscript.plugin import collection, neuron
+
     if hasattr(config, "workerinput"):
         neuron.take_cores(config)
     elif config.pluginmanager.has_plugin("dsession"):
@@ -83,53 +108,112 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Name what is checked, and with which versions."""
-    return reporting.header(config)
+    if not uses_suite(config):
+        return None
+    from pytest_torchscript.plugin.reporting import header
+
+    return header(config)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the suites, before anybody selects."""
-    collection.add_suites(session, items)
+    if uses_suite(session.config):
+        from pytest_torchscript.plugin.collection import add_suites
+
+        add_suites(session, items)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Repeat tests for their axes, models and backends."""
-    node = metafunc.definition.parent
-    if isinstance(node, collection.TorchScriptModel):
-        node.parametrize(metafunc)
-    elif subjects.FIXTURE in metafunc.fixturenames:
-        subjects.parametrize_own(metafunc)
+    if SUITE_FIXTURE in metafunc.fixturenames:
+        metafunc.definition.parent.parametrize(metafunc)  # type: ignore[union-attr]
+    elif OWN_FIXTURE in metafunc.fixturenames:
+        from pytest_torchscript.plugin.subjects import parametrize_own
+
+        parametrize_own(metafunc)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count which tests will ask for which model, so that the last one can free it."""
-    session.config.stash[CASES].expect(tracking.keys_of(session.items))
+    if any({SUITE_FIXTURE, OWN_FIXTURE}.intersection(getattr(item, "fixturenames", ())) for item in session.items):
+        from pytest_torchscript.plugin.tracking import keys_of
+
+        cases_of(session.config).expect(keys_of(session.items))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Know which test is running, and free a model after its last one."""
-    with tracking.running(item):
+    stash = item.config.stash
+    stash[CURRENT_ITEM] = item
+    try:
         return (yield)
+    finally:
+        if CASES in stash:
+            from pytest_torchscript.plugin.tracking import release
+
+            release(item)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Forget what an earlier attempt found; refuse a malformed marker; skip what needs a device that is not there."""
-    tracking.prepare(item)
+    if PAYLOAD in item.stash:  # pytest-rerunfailures runs an item again
+        del item.stash[PAYLOAD]
+    if item.get_closest_marker(PREFIX) or item.get_closest_marker("neuron"):
+        from pytest_torchscript.plugin.tracking import prepare
+
+        prepare(item)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send what a test found along with its report."""
     report = yield
-    reporting.attach(item, report)
+    if PAYLOAD in item.stash or item.get_closest_marker(PREFIX) or item.get_closest_marker("neuron"):
+        from pytest_torchscript.plugin.reporting import attach
+
+        attach(item, report)
     return report
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each model on one worker."""
+    if RUN not in config.stash:
+        return None
     from pytest_torchscript.plugin.xdist import make_scheduler
 
-    return make_scheduler(config, log, config.stash[RUN].suites)
+    return make_scheduler(config, log, run_of(config).suites)
+
+
+class Reports:
+    """Keeps what tests found until the end of the run: on xdist's controller, or in the one process there is."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.kept: list[pytest.TestReport] = []
+        self.recorder: Any = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what concerns us."""
+        if hasattr(report, "torchscript") or report.nodeid.startswith(f"{PREFIX}::"):
+            self.kept.append(report)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Join everything into one record, and write it wherever the user wanted it."""
+        if not self.kept and RUN not in self.config.stash:
+            return
+        if self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
+            return
+        from pytest_torchscript.plugin.reporting import record
+
+        self.recorder = record(self.config, self.kept)
+        if self.recorder.problems and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Show what was found, also under ``-q``."""
+        if self.recorder is not None:
+            self.recorder.summarise(terminalreporter)

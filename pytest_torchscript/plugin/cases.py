@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_torchscript.errors import Error, ModelError
 from pytest_torchscript.plugin.commands import again_own, again_suite
-from pytest_torchscript.plugin.ids import CONFTEST, PREFIX
+from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
 
 if TYPE_CHECKING:
     import pytest

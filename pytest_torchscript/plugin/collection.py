@@ -15,8 +15,8 @@ import pytest
 from pytest_torchscript.errors import Error, OptionError, closest
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
-from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, SuiteId
-from pytest_torchscript.plugin.keys import CASE_KEY, CASES, RUN
+from pytest_torchscript.plugin.ids import SuiteId
+from pytest_torchscript.plugin.keys import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE, cases_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SUITE = "pytest_torchscript.suite"
 #: The one test of a reference that could not be resolved.
 UNRESOLVED = "test_model"
-FIXTURE = "torchscript_suite"
 
 
 def wanted_tests(run: Run, axes: Sequence[str] | None) -> Iterator[tuple[str, list[str | None], list[str]]]:
@@ -79,14 +78,14 @@ class TorchScriptModel(pytest.Module):
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         """Return the tests of this model: all of them, or the one that says why there are none."""
-        run = self.config.stash[RUN]
+        run = run_of(self.config)
         names = [UNRESOLVED] if self.error else [name for name, _, _ in wanted_tests(run, self.axes)]
         items: list[Any] = []
         for name in names:
             made = self.ihook.pytest_pycollect_makeitem(collector=self, name=name, obj=getattr(self.obj, name))
             items.extend(made or ())
         backends = list(run.settings.backends)
-        items.sort(key=lambda item: backends.index(item.callspec.params[FIXTURE]))  # one export after the other
+        items.sort(key=lambda item: backends.index(item.callspec.params[SUITE_FIXTURE]))  # one export after the other
         for item in items:
             _settle_id(item)
             item.stash[CASE_KEY] = self.subject.key if self.subject else conftest_key(item)
@@ -94,7 +93,7 @@ class TorchScriptModel(pytest.Module):
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Repeat one test function for its axes and backends."""
-        run = self.config.stash[RUN]
+        run = run_of(self.config)
         axes: list[str | None] = [None]
         backends = list(run.settings.backends)
         for name, named_axes, its_backends in wanted_tests(run, self.axes):
@@ -105,7 +104,7 @@ class TorchScriptModel(pytest.Module):
             metafunc.parametrize("axis", axes, ids=ids)
         many = len(run.settings.backends) > 1 and not self.error
         chosen = backends[:1] if self.error else backends
-        metafunc.parametrize(FIXTURE, chosen, indirect=True, ids=chosen if many else [pytest.HIDDEN_PARAM])
+        metafunc.parametrize(SUITE_FIXTURE, chosen, indirect=True, ids=chosen if many else [pytest.HIDDEN_PARAM])
 
 
 def _node_id(session: pytest.Session, reference: str) -> Any:
@@ -126,7 +125,7 @@ def _settle_id(item: Any) -> None:
 def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of every suite that the run wants to the collected ones. Raises UsageError."""
     config = session.config
-    run, cases = config.stash[RUN], config.stash[CASES]
+    run, cases = run_of(config), cases_of(config)
     nodes = [_planned(session, reference, run, cases) for reference in _wanted_suites(config, run)]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
@@ -151,14 +150,14 @@ def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) ->
 def _from_conftest(session: pytest.Session) -> TorchScriptModel:
     node = TorchScriptModel.for_reference(session, CONFTEST)
     if override.is_parametrised(session):
-        node.add_marker(pytest.mark.usefixtures(override.NAME))  # pytest then repeats every test for its params
+        node.add_marker(pytest.mark.usefixtures(MODEL_FIXTURE))  # pytest then repeats every test for its params
     return node
 
 
 def conftest_key(item: Any) -> CaseKey:
     """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
     callspec = getattr(item, "callspec", None)
-    return (CONFTEST, callspec.indices.get(override.NAME) if callspec else None)
+    return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
 
 
 def reference_subject(reference: str, run: Run) -> Subject:
@@ -192,7 +191,7 @@ def wants_conftest(config: pytest.Config, run: Run) -> bool:
         return False
     if not found.at_root:
         raise pytest.UsageError(
-            f"fixture '{override.NAME}' is overridden in {found.path}, but the suite for it needs it in the rootdir's "
+            f"fixture '{MODEL_FIXTURE}' is overridden in {found.path}, but the suite for it needs it in the rootdir's "
             f"conftest.py: {config.rootpath / 'conftest.py'}\n"
             "    hint: move it there, or name the model with --torchscript-model"
         )
@@ -215,7 +214,7 @@ def _names_files(config: pytest.Config) -> bool:
 
 def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
     """Raise UsageError for an axis or input that an option names and no model has. Silent where a model is not known."""
-    run, cases = config.stash[RUN], config.stash[CASES]
+    run, cases = run_of(config), cases_of(config)
     if not subjects or not (run.settings.axes or run.settings.anchor or run.settings.leave_out):
         return
     try:
@@ -232,7 +231,7 @@ def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
 
 def check_ids(config: pytest.Config, axes: Mapping[str, tuple[str, ...] | None], unresolved: Iterable[str]) -> None:
     """Raise UsageError for an id that names no test of its suite. ``axes`` holds those of each suite there is."""
-    run = config.stash[RUN]
+    run = run_of(config)
     for suite_id in run.ids:
         reference = suite_id.reference
         if reference in unresolved:
@@ -241,7 +240,7 @@ def check_ids(config: pytest.Config, axes: Mapping[str, tuple[str, ...] | None],
         if any(suite_id.names(name) for name in names):
             continue
         if reference == CONFTEST and not names:
-            hint = f"override the fixture '{override.NAME}' in {config.rootpath / 'conftest.py'}"
+            hint = f"override the fixture '{MODEL_FIXTURE}' in {config.rootpath / 'conftest.py'}"
         else:
             near = closest(suite_id.test, names)
             hint = (f"did you mean {near!r}? " if near else "") + "its tests are: " + ", ".join(names)
@@ -250,7 +249,7 @@ def check_ids(config: pytest.Config, axes: Mapping[str, tuple[str, ...] | None],
 
 def check_on_controller(config: pytest.Config) -> None:
     """Do on xdist's controller, which collects nothing, what `add_suites` checks: a worker cannot end the run properly."""
-    run, cases = config.stash[RUN], config.stash[CASES]
+    run, cases = run_of(config), cases_of(config)
     conftest = wants_conftest(config, run)
     named = run.settings.axes or run.settings.anchor or run.settings.leave_out
     if not (named or run.ids):
@@ -269,12 +268,12 @@ def check_on_controller(config: pytest.Config) -> None:
 
 def warn_of_unmatched(config: pytest.Config, nodes: Sequence[TorchScriptModel]) -> None:
     """Warn, once a run, of known failures that list no test of it, selected or not."""
-    known = config.stash[RUN].known
+    known = run_of(config).known
     if known is None or not nodes or getattr(config, "workerinput", {"workerid": "gw0"})["workerid"] != "gw0":
         return
     from pytest_torchscript.report.known import Item
 
-    run = config.stash[RUN]
+    run = run_of(config)
     items = []
     for node in nodes:
         axes = [entry.axis for entry in known.entries] if node.axes is None else node.axes  # any, where not known yet

@@ -7,8 +7,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_torchscript.plugin.ids import CONFTEST, PREFIX
-from pytest_torchscript.plugin.options import OPTIONS, given
+from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
+from pytest_torchscript.plugin.options import given
+from pytest_torchscript.plugin.table import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,41 +2,44 @@
 
 They have module scope, so that a ``@given`` test may use them, although each test may have a model of its own: every test
 that uses them is parametrised, invisibly where it has one model, by what it is to be given. The models themselves are kept
-in `Cases`, not in fixtures.
+in `Cases`, not in fixtures. Imported by every run, so what they need is imported by the fixtures themselves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.plugin import neuron
-from pytest_torchscript.plugin.keys import CASES, CURRENT_ITEM
-from pytest_torchscript.plugin.subjects import OwnCase, Request, conftest_subject
-from pytest_torchscript.plugin.verdicts import SuiteCase
+from pytest_torchscript.plugin.keys import CURRENT_ITEM, cases_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
     from torch import nn
 
     from pytest_torchscript.plugin.helper import TorchScript
+    from pytest_torchscript.plugin.subjects import OwnCase
+    from pytest_torchscript.plugin.verdicts import SuiteCase
 
 
 @pytest.fixture
 def torchscript_suite(request: pytest.FixtureRequest) -> SuiteCase:
-    """The model of a suite on one backend."""
-    node, cases = request.node.parent, request.config.stash[CASES]
+    """The model of a suite on one backend: what the built-in tests are given."""
+    from pytest_torchscript.plugin.subjects import conftest_subject
+    from pytest_torchscript.plugin.verdicts import SuiteCase
+
+    node, cases = request.node.parent, cases_of(request.config)
     if node.subject is not None:
         return SuiteCase(request.node, cases, node.name, request.param, lambda: node.subject)
     return SuiteCase(request.node, cases, node.name, request.param, lambda: conftest_subject(request))
 
 
-@pytest.fixture(scope="module", name="_torchscript_case")
-def _own_case(request: pytest.FixtureRequest) -> OwnCase:
+@pytest.fixture(scope="module")
+def _torchscript_case(request: pytest.FixtureRequest) -> OwnCase:
     """The model of a user's own test."""
+    from pytest_torchscript.plugin.subjects import OwnCase, Request
+
     item = request.config.stash[CURRENT_ITEM]
     definition = getattr(request, "_fixturedef", None)
     if definition is not None:  # of module scope for hypothesis alone: it must not keep a model beyond its test
@@ -84,5 +87,7 @@ def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]
 @pytest.fixture(scope="module")
 def torchscript_neuron(request: pytest.FixtureRequest, _torchscript_case: OwnCase) -> Any:
     """The model compiled for a Neuron device; the test is skipped, with the reason, where there is none."""
-    backend = neuron.require_device(request.config)
+    from pytest_torchscript.plugin.neuron import require_device
+
+    backend = require_device(request.config)
     return _torchscript_case.part(lambda case: case.artifact, backend=backend)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_torchscript.errors import Error, TorchScriptFailure
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.cases import Cases, Subject, quiet
-from pytest_torchscript.plugin.keys import CURRENT_ITEM, PAYLOAD, RUN
+from pytest_torchscript.plugin.keys import CURRENT_ITEM, MODEL_FIXTURE, PAYLOAD, run_of
 from pytest_torchscript.plugin.markers import changed, declaration_of, settings_changes
 from pytest_torchscript.plugin.subjects import NO_MODEL, item_value
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
@@ -60,7 +60,7 @@ class TorchScript:
 
         declared = declaration_of(item)
         asked = {**declared.changes, **settings_changes(settings)}
-        chosen = changed(self.config.stash[RUN].settings, asked)
+        chosen = changed(run_of(self.config).settings, asked)
         subject = Subject(
             object(),
             item.nodeid,
@@ -82,7 +82,7 @@ def _model(item: pytest.Item, model: Any, declared: Any) -> Any:
     if declared is not None:
         return declared
     if override.in_force(item):
-        return item_value(item, override.NAME)
+        return item_value(item, MODEL_FIXTURE)
     raise NO_MODEL
 
 

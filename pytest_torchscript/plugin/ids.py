@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-PREFIX = "torchscript"
-#: What stands in an id in place of a reference where the model comes from an overridden fixture.
-CONFTEST = "conftest"
+from pytest_torchscript.plugin.keys import PREFIX
+
 #: pytest shows ids relative to the current folder, so one copied from its output may begin with a way up.
 _ID = re.compile(rf"(?:.*[\\/])?{PREFIX}::(?P<rest>.+)", re.DOTALL)
 

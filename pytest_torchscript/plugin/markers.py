@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     import pytest
 
 MARKER = "torchscript"
-MARKERS = (
-    "torchscript(model=None, inputs=None, *, axes=None, **settings): what the torchscript fixtures check in this test; every "
-    "test of the built-in suite carries it",
-    "neuron: the test needs a Neuron device and is skipped, with the reason, where there is none",
-)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.keys import RUN
+from pytest_torchscript.plugin.keys import run_of
 
 if TYPE_CHECKING:
     from pytest_torchscript.backends.neuron_plan import Plan
@@ -25,7 +25,7 @@ def plan_of(config: pytest.Config) -> tuple[str, Plan]:
     from pytest_torchscript.backends.detect import choose_backend, find_neuron
     from pytest_torchscript.backends.neuron_plan import neuron_plan
 
-    settings = config.stash[RUN].settings
+    settings = run_of(config).settings
     asked = next((backend for backend in settings.backends if backend in BACKENDS), None)
     status = find_neuron(backend=asked) if asked else choose_backend()
     return status.backend, neuron_plan(settings.neuron, status)
@@ -45,7 +45,7 @@ def require_device(config: pytest.Config) -> str:
 
 def mode_text(config: pytest.Config) -> str:
     """Return what header and summary say about Neuron; empty where a run has nothing to do with it."""
-    settings = config.stash[RUN].settings
+    settings = run_of(config).settings
     if settings.neuron == "auto" and not any(backend in BACKENDS for backend in settings.backends):
         return ""
     plan = plan_of(config)[1]
@@ -79,5 +79,5 @@ def check_cores(config: pytest.Config) -> None:
 
 def uses_device(config: pytest.Config) -> bool:
     """Whether a run was asked for a Neuron backend."""
-    settings = config.stash[RUN].settings
+    settings = run_of(config).settings
     return settings.neuron in ("auto", "require") and any(backend in BACKENDS for backend in settings.backends)

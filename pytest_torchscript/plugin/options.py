@@ -1,4 +1,4 @@
-"""Options, their ini twins, and the one function that reads both into what a run was asked for.
+"""The one function that reads options and their ini twins into what a run was asked for.
 
 Every value is parsed here and not by argparse, because pytest ends argparse's errors with lines of its own, and ours end
 with a hint. Nothing heavy is imported: a malformed option costs no model.
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.plugin.ids import CONFTEST, SuiteId, references_of
-from pytest_torchscript.plugin.keys import SUITE_IDS
+from pytest_torchscript.plugin.ids import SuiteId, references_of
+from pytest_torchscript.plugin.keys import CONFTEST, SUITE_IDS
+from pytest_torchscript.plugin.table import OPTIONS, Option
 from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
 
@@ -28,33 +29,6 @@ if TYPE_CHECKING:
     from pytest_torchscript.report.known import KnownFailures
 
 AXIS_FORMS = "write NAME=MIN:MAX, NAME=MIN:MAX:MULTIPLE, NAME=SIZE or NAME=SIZE,SIZE: sequence=1:512"
-
-
-@dataclass(frozen=True)
-class Option:
-    """One row of the table: ``--torchscript-NAME``, its ini twin, and how one value of it is parsed."""
-
-    name: str
-    metavar: str
-    help: str
-    parse: Callable[[str], Any] = str
-    repeatable: bool = False
-    switch: bool = False
-
-    @property
-    def flag(self) -> str:
-        """How it is written on the command line."""
-        return f"--torchscript-{self.name}"
-
-    @property
-    def dest(self) -> str:
-        """Its name in the namespace of options."""
-        return "torchscript_" + self.name.replace("-", "_")
-
-    @property
-    def ini(self) -> str:
-        """Its name in an ini file."""
-        return "torchscript_models" if self.name == "model" else self.dest
 
 
 @dataclass(frozen=True)
@@ -146,46 +120,19 @@ def parse_tolerance(text: str) -> float:
     raise OptionError(f"{text!r} is not a tolerance", hint="give a number from 0, such as 1e-4")
 
 
-OPTIONS = (
-    Option(
-        "model",
-        "REF",
-        "Check a model: Hub id, checkpoint directory or package.module:factory.",
-        parse_reference,
-        repeatable=True,
-    ),
-    Option(
-        "task", "TASK", "Build the model for a task of the export guide, such as masked-lm.", choice_of("task", TASKS)
-    ),
-    Option("weights", "KIND", f"Weights to use: {', '.join(WEIGHTS)}.", choice_of("weights", WEIGHTS)),
-    Option(
-        "backend",
-        "NAME",
-        "Export with this backend. Default: torchscript.",
-        choice_of("backend", BACKENDS),
-        repeatable=True,
-    ),
-    Option(
-        "axis", "NAME=RANGE", "Narrow, widen or fix an axis: sequence=1:128, sequence=16.", parse_axis, repeatable=True
-    ),
-    Option(
-        "anchor",
-        "NAME=SIZE",
-        "Trace at this size of an axis; INPUT=none leaves an input out.",
-        parse_anchor,
-        repeatable=True,
-    ),
-    Option("artifact", "FILE", "Check this TorchScript file in place of a trace of ours."),
-    Option("max-examples", "N", "Examples that hypothesis tries for an axis.", parse_count),
-    Option("rtol", "X", "Relative tolerance, in place of the calibrated one; needs atol.", parse_tolerance),
-    Option("atol", "X", "Absolute tolerance, in place of the calibrated one; needs rtol.", parse_tolerance),
-    Option("report", "PATH", "Write a report: .json, .md, .html or .png.", repeatable=True),
-    Option("known-failures", "PATH", "TOML file of failures that are known and expected."),
-    Option("trust-remote-code", "", "Run code that comes with a checkpoint.", switch=True),
-    Option("neuron", "MODE", f"AWS Neuron: {', '.join(NEURON_MODES)}.", choice_of("mode", NEURON_MODES)),
-    Option("cache", "DIR", "Keep compiled artifacts in a folder."),
-    Option("speed", "", "Compare the latency of eager and export too.", switch=True),
-)
+#: How one value of an option is parsed; what is not here stays text.
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "model": parse_reference,
+    "task": choice_of("task", TASKS),
+    "weights": choice_of("weights", WEIGHTS),
+    "backend": choice_of("backend", BACKENDS),
+    "axis": parse_axis,
+    "anchor": parse_anchor,
+    "max-examples": parse_count,
+    "rtol": parse_tolerance,
+    "atol": parse_tolerance,
+    "neuron": choice_of("mode", NEURON_MODES),
+}
 
 
 @dataclass(frozen=True)
@@ -207,18 +154,6 @@ class Run:
     def suites(self) -> tuple[str, ...]:
         """The references whose suites are wanted: where ids are given, those that they name."""
         return tuple(ref for ref in references_of(self.ids) or self.models if ref != CONFTEST)
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Declare every option and its ini twin."""
-    group = parser.getgroup("torchscript", "TorchScript exports against eager models")
-    for option in OPTIONS:
-        kinds: dict[str, Any] = {"action": "append" if option.repeatable else "store", "metavar": option.metavar}
-        if option.switch:
-            kinds = {"action": "store_true"}
-        group.addoption(option.flag, dest=option.dest, default=None, help=option.help, **kinds)
-        ini_type: Any = "linelist" if option.repeatable else "bool" if option.switch else "string"
-        parser.addini(option.ini, f"See {option.flag}.", type=ini_type, default=[] if option.repeatable else None)
 
 
 def given(config: pytest.Config, option: Option) -> list[Given]:
@@ -248,13 +183,18 @@ def _listed(value: Any) -> list[Any]:
 def parsed(config: pytest.Config, name: str) -> list[tuple[Any, Given]]:
     """Return the parsed values of an option, each with where it came from. OptionError names that place."""
     option = next(option for option in OPTIONS if option.name == name)
+    parse: Callable[[Any], Any] = PARSERS.get(name, _unchanged)
     values = []
     for item in given(config, option):
         try:
-            values.append((item.value if option.switch else option.parse(str(item.value)), item))
+            values.append((parse(item.value), item))
         except OptionError as error:
             raise OptionError(f"{item.source}: {error.message}", hint=error.hint, evidence=error.evidence) from None
     return values
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def last(config: pytest.Config, name: str, default: Any = None) -> Any:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_torchscript.plugin import neuron, override
-from pytest_torchscript.plugin.ids import CONFTEST, PREFIX, split_nodeid
-from pytest_torchscript.plugin.keys import PAYLOAD, RUN
+from pytest_torchscript.plugin.ids import split_nodeid
+from pytest_torchscript.plugin.keys import CONFTEST, PAYLOAD, PREFIX, run_of
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -28,7 +28,7 @@ from pytest_torchscript.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_torchscript.plugin.options import Run
 
@@ -49,36 +49,30 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     if isinstance(report.longrepr, tuple) and Path(report.longrepr[0]).is_relative_to(_PACKAGE):
         path, line, _ = item.reportinfo()  # where the user would look, not a line of ours
         where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
-        report.longrepr = (*where, report.longrepr[2])  # type: ignore[assignment]
+        report.longrepr = (*where, report.longrepr[2])
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
 
 
+def record(config: pytest.Config, reports: Iterable[pytest.TestReport]) -> Recorder:
+    """Join the reports of a run into one record, and write it."""
+    recorder = Recorder(config, run_of(config))
+    for report in reports:
+        recorder.add(report)
+    recorder.finish()
+    return recorder
+
+
 @dataclass(eq=False)
 class Recorder:
-    """Joins the reports of a run into one record. A plugin of its own, on the controller or in the one process there is."""
+    """Joins the reports of a run into one record, in the order of their arrival."""
 
     config: pytest.Config
     run: Run
     ended: dict[str, list[ModelResult]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
-    report: RunReport | None = None
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take in what a test found."""
-        self.add(report)
-
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the report, unless nothing was to run."""
-        if not self.config.option.collectonly and exitstatus != pytest.ExitCode.USAGE_ERROR:
-            self.finish()
-        if self.problems and exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show what was found, also under ``-q``."""
-        summarise(self, terminalreporter)
+    report: RunReport = field(default_factory=RunReport)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -89,8 +83,6 @@ class Recorder:
         """Take in the report of one phase of one test. A later one, of a rerun, replaces an earlier one."""
         payload: Mapping[str, Any] = getattr(report, "torchscript", None) or {}
         suite = split_nodeid(report.nodeid) is not None
-        if not suite and not payload:
-            return
         if report.when in ("setup", "teardown") and report.outcome == PASSED:
             return
         found = [from_plain(ModelResult, piece) for piece in payload.get("pieces", ())]
@@ -131,6 +123,20 @@ class Recorder:
         self.report = RunReport(environment(), merge_models(pieces))
         self.config.hook.pytest_torchscript_report(config=self.config, report=self.report)
         self._write(self.report)
+
+    def summarise(self, terminal: Any) -> None:
+        """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
+        if not (self.report.models or self.problems or self.written):
+            return
+        from pytest_torchscript.report.text import summary_lines
+
+        terminal.section(PREFIX)
+        for line in summary_lines(self.report):
+            terminal.line(line)
+        for path in self.written:
+            terminal.line(f"report: {path}")
+        for problem in self.problems:
+            terminal.line(problem, red=True)
 
     def _order(self, nodeid: str) -> tuple[int, str, int]:
         """Models as the user named them, then users' own tests; the tests of a model as the suite has them."""
@@ -205,7 +211,7 @@ def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def header(config: pytest.Config) -> str | None:
     """Return the line of the header: what is checked, with which versions. None where the run does not use the plugin."""
-    run = config.stash[RUN]
+    run = run_of(config)
     names = list(run.suites)
     if not names and override.find(config) is None:
         return None
@@ -213,18 +219,3 @@ def header(config: pytest.Config) -> str | None:
     line = f"{PREFIX}: {', '.join(names) or CONFTEST} | {versions}"
     mode = neuron.mode_text(config)
     return f"{line} | neuron: {mode}" if mode else line
-
-
-def summarise(recorder: Recorder, terminal: Any) -> None:
-    """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
-    if recorder.report is None or not (recorder.report.models or recorder.problems or recorder.written):
-        return
-    from pytest_torchscript.report.text import summary_lines
-
-    terminal.section(PREFIX)
-    for line in summary_lines(recorder.report):
-        terminal.line(line)
-    for path in recorder.written:
-        terminal.line(f"report: {path}")
-    for problem in recorder.problems:
-        terminal.line(problem, red=True)

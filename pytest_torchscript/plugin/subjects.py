@@ -11,8 +11,7 @@ from pytest_torchscript.errors import Error, OptionError, first_line, with_hint
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject, quiet
 from pytest_torchscript.plugin.collection import conftest_key, reference_subject
-from pytest_torchscript.plugin.ids import CONFTEST
-from pytest_torchscript.plugin.keys import CASES, PAYLOAD, RUN
+from pytest_torchscript.plugin.keys import CONFTEST, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD, cases_of, run_of
 from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of
 from pytest_torchscript.results import ModelResult, to_plain
 
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
 
     from pytest_torchscript.checks import Case
 
-FIXTURE = "_torchscript_case"
 NO_MODEL = OptionError(
     "no model for the torchscript fixtures of this test",
     evidence=[
         "mark the test: @pytest.mark.torchscript(model=MyEncoder, inputs={...})",
-        f"or override the fixture {override.NAME!r} in conftest.py",
+        f"or override the fixture {MODEL_FIXTURE!r} in conftest.py",
         "or run pytest with --torchscript-model",
     ],
     hint="name a model in one of these three ways",
@@ -42,13 +40,13 @@ class Request:
 
     def backend_for(self, config: pytest.Config) -> str:
         """Return the backend, where the test was not repeated for several."""
-        return self.backend or config.stash[RUN].settings.backends[0]
+        return self.backend or run_of(config).settings.backends[0]
 
 
 def parametrize_own(metafunc: pytest.Metafunc) -> None:
     """Repeat a user's own test for the models and backends that it gets, where these are more than one."""
     config, node = metafunc.config, metafunc.definition
-    run = config.stash[RUN]
+    run = run_of(config)
     try:
         declared = declaration_of(node)
         backends = changed(run.settings, declared.changes).backends
@@ -63,7 +61,7 @@ def parametrize_own(metafunc: pytest.Metafunc) -> None:
             parts = [part for part in (reference, backend if len(backends) > 1 else None) if part]
             requests.append(Request(reference, backend))
             ids.append("-".join(parts) if parts else pytest.HIDDEN_PARAM)
-    metafunc.parametrize(FIXTURE, requests, ids=ids, indirect=True, scope="module")
+    metafunc.parametrize(OWN_FIXTURE, requests, ids=ids, indirect=True, scope="module")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class OwnCase:
         payload["backend"] = backend
         try:
             subject = own_subject(self.item, self.wanted)
-            case = config.stash[CASES].case(subject, backend)
+            case = cases_of(config).case(subject, backend)
             payload["about"] = about(self.item.nodeid, case)
             with quiet():
                 return choose(case)
@@ -105,14 +103,14 @@ def about(nodeid: str, case: Case) -> dict[str, Any]:
 
 def own_subject(item: pytest.Item, wanted: Request) -> Subject:
     """Return the model of a user's own test. OptionError where it has none."""
-    run = item.config.stash[RUN]
+    run = run_of(item.config)
     declared = declaration_of(item)
     settings = changed(run.settings, declared.changes)
     key = own_key(item, wanted)
     if declared.model is not None:
         return Subject(key, item.nodeid, declared.model, settings, declared.inputs)
     if override.in_force(item):
-        return Subject(key, item.nodeid, item_value(item, override.NAME), settings, declared.inputs)
+        return Subject(key, item.nodeid, item_value(item, MODEL_FIXTURE), settings, declared.inputs)
     if wanted.reference is None:
         raise NO_MODEL
     if not declared.changes and declared.inputs is None:
@@ -127,9 +125,9 @@ def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
     """
     marks = tuple(id(mark) for mark in item.iter_markers(MARKER))
     if override.in_force(item) and not _marker_has_model(item):
-        return (override.NAME, item.nodeid)
+        return (MODEL_FIXTURE, item.nodeid)
     if wanted.reference is not None and not marks:
-        return reference_subject(wanted.reference, item.config.stash[RUN]).key
+        return reference_subject(wanted.reference, run_of(item.config)).key
     return (MARKER, wanted.reference, *marks)
 
 
@@ -147,7 +145,7 @@ def item_value(item: Any, fixture: str) -> Any:
 
 def conftest_subject(request: pytest.FixtureRequest) -> Subject:
     """Return the model of the overridden fixture; it is asked for once, not by every test of the suite."""
-    cases: Cases = request.config.stash[CASES]
+    cases: Cases = cases_of(request.config)
     key = conftest_key(request.node)
-    value = None if cases.known(key) else request.getfixturevalue(override.NAME)
-    return Subject(key, CONFTEST, value, request.config.stash[RUN].settings, suite=True)
+    value = None if cases.known(key) else request.getfixturevalue(MODEL_FIXTURE)
+    return Subject(key, CONFTEST, value, run_of(request.config).settings, suite=True)

@@ -9,8 +9,7 @@ import pytest
 
 from pytest_torchscript.errors import Error
 from pytest_torchscript.plugin.cases import Cases, Subject, quiet, told
-from pytest_torchscript.plugin.ids import PREFIX
-from pytest_torchscript.plugin.keys import PAYLOAD, RUN
+from pytest_torchscript.plugin.keys import PAYLOAD, PREFIX, run_of
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class SuiteCase:
             piece.model = self.reference
             self.item.user_properties.extend(properties_of(piece))
         self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check) if axis is None else pieces[0])]
-        conclude(self.item.config.stash[RUN].known, pieces)
+        conclude(run_of(self.item.config).known, pieces)
 
     def report_unresolved(self) -> None:
         """End the one test of a reference that could not be resolved."""

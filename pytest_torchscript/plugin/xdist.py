@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
-from pytest_torchscript.plugin.ids import PREFIX, split_nodeid
+from pytest_torchscript.plugin.ids import split_nodeid
+from pytest_torchscript.plugin.keys import PREFIX
 
 if TYPE_CHECKING:
     import pytest

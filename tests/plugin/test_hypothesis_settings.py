@@ -8,10 +8,10 @@ from plugin_runs import Run
 SETTINGS = """
     import pytest
     from pytest_torchscript.plugin.cases import with_profile
-    from pytest_torchscript.plugin.keys import RUN
+    from pytest_torchscript.plugin.keys import run_of
 
     def test_settings(request):
-        settings = with_profile(request.config.stash[RUN].settings)
+        settings = with_profile(run_of(request.config).settings)
         assert (settings.seed, settings.max_examples) == ({seed}, {examples})
 """
 
