@@ -15,8 +15,10 @@ DECODER: Hints = ("decoder", "text")
 
 #: Sequences of models without position embeddings have no end of their own.
 UNLIMITED_SEQUENCE = 512
-#: Rotary positions have no table that ends; past this length one attention matrix costs more than it can tell.
-LONGEST_ROTARY = 8192
+#: Rotary positions have no table that ends, and past some length one attention matrix costs more than it can tell.
+LONGEST_ROTARY = 4096
+#: The same for tables of positions, whose users attend in windows (LED, CANINE) or by hashes (Reformer).
+LONGEST = 16384
 #: Where every character is an id (CANINE): Unicode ends here.
 _CHARACTERS = 0x110000
 #: Choices and answers of one question.
@@ -104,7 +106,7 @@ def text_length(reading: Reading, within: Hints, names: tuple[str, ...]) -> int:
     if counts_from_padding(reading.model_class):
         longest -= (reading.number("pad_token_id", within=within) or 0) + 1
     buckets = reading.number("num_hash_buckets", within=within)  # CANINE's table of positions has as many rows
-    return max(1, min(longest, buckets or longest))
+    return max(1, min(longest, buckets or longest, LONGEST))
 
 
 def inputs_embeds(reading: Reading) -> TensorSpec | None:

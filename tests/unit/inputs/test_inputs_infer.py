@@ -78,7 +78,14 @@ def test_sinusoidal_positions_count_from_padding_and_lose_none():
 
 @pytest.mark.parametrize(
     ("name", "longest"),
-    [("BigBirdModel", 4096), ("T5Model", 512), ("XLNetModel", 512), ("GPT2Model", 1024), ("LlamaModel", 2048)],
+    [
+        ("BigBirdModel", 4096),
+        ("T5Model", 512),
+        ("XLNetModel", 512),
+        ("GPT2Model", 1024),
+        ("LlamaModel", 2048),
+        ("MistralModel", 4096),
+    ],
 )
 def test_text_runs_to_the_last_position(name, longest):
     assert span(infer(name), "sequence") == (1, longest)
