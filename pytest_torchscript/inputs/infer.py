@@ -29,7 +29,8 @@ def infer_inputs(
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
-    the inferred ones, an example tensor with its first dim as the batch and the others fixed. Raises InputError for a required input that no rule can make.
+    the inferred ones, an example tensor with its first dim as the batch and the others fixed.
+    Raises InputError for a required input that no rule can make.
     """
     given = _declared(declared or {})
     embeds = embeds or ("inputs_embeds" in given and "input_ids" not in given)

@@ -1,9 +1,14 @@
 """What each parameter of a forward holds: the one place that knows names.
 
 A rule turns a Reading into the TensorSpec of one parameter, or into None where the model is not fed it. Parameters
-that stand in no table are not fed; a required one among them is an error that says how to declare it. For a model of
-your own, implement the hook ``pytest_torchscript_inputs(config, model_class, task)`` in a conftest.py and return an
-InputSpec.
+that stand in no table are not fed; a required one among them is an error that says how to declare it. A model of your
+own is described in a conftest.py, where None leaves the others to the rules::
+
+    from pytest_torchscript import Axis, InputSpec, TensorSpec
+
+    def pytest_torchscript_inputs(config, model_class, task):
+        if config.model_type == "gauge":
+            return InputSpec({"readings": TensorSpec("batch", Axis("time", min=4, max=96), config.num_gauges)})
 """
 
 from __future__ import annotations
