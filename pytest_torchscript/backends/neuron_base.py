@@ -194,7 +194,8 @@ class NeuronBackendBase:
                 cache.drop(key)
         module, details = self._compile(library, request)
         artifact = self._artifact(module, shapes, details)
-        cache.keep(key, artifact.save, details)
+        if isinstance(module, torch.jit.ScriptModule):
+            cache.keep(key, artifact.save, details)
         return artifact
 
     def _key(self, library: ModuleType, request: ExportRequest) -> CacheKey:
