@@ -6,6 +6,7 @@ by the first test, option or file that concerns them, and torch, transformers an
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from typing import Any
 
@@ -97,10 +98,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not uses_suite(config):
         return
+    from pytest_torchscript.errors import Error
     from pytest_torchscript.plugin import collection, neuron
 
     if hasattr(config, "workerinput"):
-        neuron.take_cores(config)
+        with contextlib.suppress(Error):  # the controller has refused the run
+            neuron.take_cores(config)
     elif config.pluginmanager.has_plugin("dsession"):
         neuron.check_cores(config)
         collection.check_on_controller(config)

@@ -6,6 +6,7 @@ needs it.
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
@@ -13,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_torchscript.errors import Error, ModelError
+import pytest
+
+from pytest_torchscript.errors import Error, ModelError, first_line
 from pytest_torchscript.plugin.commands import again_own, again_suite
 from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_torchscript.checks import Case, CasePlan
     from pytest_torchscript.settings import Settings
 
@@ -69,27 +70,21 @@ class Cases:
     told: dict[int, str] = field(default_factory=dict)
 
     def plan(self, subject: Subject) -> CasePlan:
-        """Return the plan of a model. Raises the engine's errors."""
+        """Return the plan of a model. Raises the engine's errors, and no others."""
         if subject.key not in self.plans:
-            with quiet():
-                try:
-                    self.plans[subject.key] = self._plan(subject)
-                except Error as error:
-                    self.plans[subject.key] = error
+            self.plans[subject.key] = _or_error(lambda: self._plan(subject), subject.label)
         return _unless_error(self.plans[subject.key])
 
     def case(self, subject: Subject, backend: str) -> Case:
-        """Return the loaded case of a model on one backend. Raises the engine's errors."""
+        """Return the loaded case of a model on one backend. Raises the engine's errors, and no others."""
         if self.keep_one and subject.key not in self.loaded:
-            self.loaded.clear()
+            for key in list(self.loaded):
+                self._free(key)
         cases = self.loaded.setdefault(subject.key, {})
         if backend not in cases:
             plan = self.plan(subject)
-            with quiet():
-                try:
-                    cases[backend] = replace(plan, again=self._again(subject, backend, plan.settings)).load(backend)
-                except Error as error:
-                    cases[backend] = error
+            plan = replace(plan, again=self._again(subject, backend, plan.settings))
+            cases[backend] = _or_error(lambda: plan.load(backend), subject.label)
         return _unless_error(cases[backend])
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
@@ -108,9 +103,12 @@ class Cases:
         """Say that a test has finished; the model's last one frees it."""
         self.waiting[key] -= 1
         if self.waiting[key] <= 0 and not self.keep_one:
-            self.loaded.pop(key, None)
-            if not isinstance(self.plans.get(key), Error):
-                self.plans.pop(key, None)
+            self._free(key)
+
+    def _free(self, key: CaseKey) -> None:
+        self.loaded.pop(key, None)
+        if not isinstance(self.plans.get(key), Error):
+            self.plans.pop(key, None)
 
     def _again(self, subject: Subject, backend: str, settings: Settings) -> Callable[[str], str]:
         def command(check: str) -> str:
@@ -147,6 +145,19 @@ class Cases:
         if blueprint.config is None:
             return None
         return hook(config=blueprint.config, model_class=blueprint.model_class, task=blueprint.task)
+
+
+def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
+    """Return what is made, or why it could not be: pytest must not fall over a model's code, or over a fault of ours."""
+    with quiet():
+        try:
+            return make()
+        except Error as error:
+            return error
+        except (Exception, SystemExit, pytest.skip.Exception, pytest.fail.Exception) as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"at {last.filename}:{last.lineno} in {last.name}"
+            return ModelError(f"{label}: {first_line(error)}", evidence=[where], hint="see the line above")
 
 
 def _unless_error(value: _Kept | Error) -> _Kept:

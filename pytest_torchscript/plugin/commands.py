@@ -7,14 +7,14 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
 from pytest_torchscript.plugin.options import given
 from pytest_torchscript.plugin.table import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from pytest_torchscript.settings import Settings
 

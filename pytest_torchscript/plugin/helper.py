@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_torchscript.errors import Error, TorchScriptFailure
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.cases import Cases, Subject, quiet
@@ -16,8 +18,6 @@ from pytest_torchscript.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pytest
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import pytest
+
+import pytest
 
 from pytest_torchscript.plugin.keys import PREFIX
 

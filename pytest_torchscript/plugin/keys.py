@@ -1,4 +1,4 @@
-"""What the plugin keeps in pytest's stashes, and names that several of its modules know. Imported by every run: nothing else here."""
+"""What the plugin keeps in pytest's stashes, and names that several of its modules know. Imported by every run."""
 
 from __future__ import annotations
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from pytest_torchscript.errors import OptionError, closest
 from pytest_torchscript.plugin.options import parse_axis
 from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
-
-if TYPE_CHECKING:
-    import pytest
 
 MARKER = "torchscript"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_torchscript.errors import first_line
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.keys import CONFTEST, PAYLOAD, PREFIX, run_of
@@ -121,7 +122,10 @@ class Recorder:
         """Join everything into one record and write it wherever the user wanted it, once."""
         pieces = [piece for nodeid in sorted(self.ended, key=self._order) for piece in self.ended[nodeid]]
         self.report = RunReport(environment(), merge_models(pieces))
-        self.config.hook.pytest_torchscript_report(config=self.config, report=self.report)
+        try:
+            self.config.hook.pytest_torchscript_report(config=self.config, report=self.report)
+        except Exception as error:  # what was found must still be written
+            self.problems.append(f"pytest_torchscript_report: {first_line(error)}")
         self._write(self.report)
 
     def summarise(self, terminal: Any) -> None:
@@ -156,8 +160,8 @@ class Recorder:
 
             try:
                 path.write_bytes(writer_for(path)(report))
-            except OSError as error:
-                self.problems.append(f"report {str(path)!r} could not be written: {error}")
+            except Exception as error:  # the other reports, and the summary, must still be written
+                self.problems.append(f"report {str(path)!r} could not be written: {first_line(error)}")
             else:
                 self.written.append(str(path))
 
@@ -180,7 +184,13 @@ def outcome_of(report: pytest.TestReport) -> tuple[str, str]:
     if report.outcome == "skipped":
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         return SKIPPED, reason.removeprefix("Skipped: ")
-    return (FAILED if report.outcome == "failed" else PASSED), report.longreprtext.strip()
+    return (FAILED if report.outcome == "failed" else PASSED), said_by(report)
+
+
+def said_by(report: pytest.TestReport) -> str:
+    """Return what a failure says, without its traceback."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return (crash.message if crash is not None else report.longreprtext).strip().removeprefix("Failed: ")
 
 
 def own_piece(report: pytest.TestReport, payload: Mapping[str, Any]) -> ModelResult:

@@ -5,15 +5,13 @@ Imported only where xdist distributes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.keys import PREFIX
-
-if TYPE_CHECKING:
-    import pytest
 
 
 class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]
