@@ -99,7 +99,7 @@ def _check_entry(reading: Reading, inputs: Mapping[str, TensorSpec]) -> None:
             hint="wrap it in a module whose forward does, and return (module, inputs) from a factory",
         )
     if reading.embeds and "inputs_embeds" not in inputs:
-        raise undeclared(reading, "inputs_embeds", "forward takes no such parameter")
+        raise undeclared(reading, "inputs_embeds", "forward takes no embeddings of a text")
     entries = ("inputs_embeds",) if reading.embeds else ()
     if not any(name in inputs for name in (reading.main_input, *entries)):
         raise undeclared(reading, reading.main_input, "no rule makes it")

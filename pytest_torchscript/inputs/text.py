@@ -111,7 +111,8 @@ def text_length(reading: Reading, within: Hints, names: tuple[str, ...]) -> int:
 
 def inputs_embeds(reading: Reading) -> TensorSpec | None:
     """Embeddings in place of identifiers, where they were asked for or are the main input."""
-    if not reading.embeds and reading.main_input != "inputs_embeds":
+    asked = reading.embeds and feeds_text(reading)
+    if not asked and reading.main_input != "inputs_embeds":
         return None
     width = reading.require(
         "embedding_size", "word_embed_proj_dim", "hidden_size", "d_model", within=TEXT, needed_by="inputs_embeds"

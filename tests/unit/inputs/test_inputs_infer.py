@@ -235,8 +235,12 @@ def test_embeddings_in_place_of_ids():
     assert dims(spec)["inputs_embeds"] == ["batch", "sequence", 32]
     assert "input_ids" not in spec
     assert dims(infer("AlbertModel", embeds=True))["inputs_embeds"][-1] == 128
-    with pytest.raises(InputError, match="cannot infer the input 'inputs_embeds': forward takes no such parameter"):
+    with pytest.raises(
+        InputError, match="cannot infer the input 'inputs_embeds': forward takes no embeddings of a text"
+    ):
         infer("ViTModel", embeds=True)
+    with pytest.raises(InputError, match="cannot infer the input 'inputs_embeds'"):
+        infer("DetrModel", {"backbone": None, "use_timm_backbone": False}, embeds=True)
 
 
 def test_declaring_embeddings_replaces_the_ids():
