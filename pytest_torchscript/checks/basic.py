@@ -14,7 +14,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
 from pytest_torchscript.checks.sizes import format_sizes, smallest_failing, volume, within
 from pytest_torchscript.compare.messages import describe
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.models.randomness import active_dropout
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.spec import Axis
@@ -26,6 +26,8 @@ def check_trace(case: Case) -> Finding:
 
     try:
         case.artifact  # noqa: B018 - exporting is the question
+    except Error as error:
+        return Finding.failed(error.message, error.evidence, error.hint)
     except Exception as error:
         return Finding.failed(
             f"{case.backend.name} cannot export it at {format_sizes(case.sizes)}",

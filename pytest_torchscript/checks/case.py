@@ -102,10 +102,22 @@ class Case:
         dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.spec.items()}
         return ExportRequest(self.eager.copy(), tuple(inputs[name] for name in self.spec), tuple(self.spec), dims)
 
-    @cached_property
+    @property
     def artifact(self) -> Artifact:
-        """The export at the main anchor; what torch or a compiler raises passes through."""
-        return self.backend.export(self.request(self.inputs))
+        """The export at the main anchor; what torch or a compiler raises passes through.
+
+        A failure is kept like a success: a compiler that takes minutes to refuse is asked once.
+        """
+        if isinstance(self._export, Exception):
+            raise self._export
+        return self._export
+
+    @cached_property
+    def _export(self) -> Artifact | Exception:
+        try:
+            return self.backend.export(self.request(self.inputs))
+        except Exception as error:
+            return error
 
     def export_at(self, sizes: Sizes) -> Artifact:
         """Export at other sizes."""
@@ -133,11 +145,18 @@ class Case:
             self.trials[key] = self.judge.trial(self.artifact, self.make(sizes, seed=self.settings.seed + 1))
         return self.trials[key]
 
-    def variant(self, *, without: tuple[str, ...] = (), loaded: LoadedModel | None = None, **constants: Any) -> Case:
-        """Return the same case with inputs left out, other weights, or other constant keywords."""
+    def variant(
+        self,
+        *,
+        without: tuple[str, ...] = (),
+        spec: InputSpec | None = None,
+        loaded: LoadedModel | None = None,
+        **constants: Any,
+    ) -> Case:
+        """Return the same case with inputs left out, other inputs, other weights, or other constant keywords."""
         return Case(
             loaded or self.loaded,
-            self.spec.without(*without),
+            (spec or self.spec).without(*without),
             self.settings,
             self.backend,
             self.prefix,

@@ -12,6 +12,7 @@ from torch import nn
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.case import Case
+from pytest_torchscript.checks.device import backend_options
 from pytest_torchscript.checks.hush import hush
 from pytest_torchscript.checks.made_elsewhere import fit_to_file
 from pytest_torchscript.errors import InputError, OptionError
@@ -62,7 +63,7 @@ class CasePlan:
             loaded,
             spec,
             self.settings,
-            exporter or backend_for(backend),
+            exporter or backend_for(backend, **backend_options(backend, self.settings)),
             self.prefix,
             numbers=tuple(sorted({value for _, value in parameters})),
             windows=windows_of(parameters),
@@ -114,9 +115,8 @@ def resolve_inputs(blueprint: Blueprint, settings: Settings, declared: Declared 
     Declared inputs that name a main input which the rules know are complete; others are added to the inferred ones.
     """
     config, model_class = blueprint.config, blueprint.model_class
-    if config is not None and model_class is not None:
-        if not declared or not completes(config, model_class, blueprint.task, declared):
-            return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=declared), settings)
+    if model_class is not None and not (declared and completes(config, model_class, blueprint.task, declared)):
+        return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=declared), settings)
     if not declared:
         raise InputError(
             f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",

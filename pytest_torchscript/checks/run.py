@@ -44,12 +44,18 @@ _HOMES = {
     "hidden_states": "variants",
     "attentions": "variants",
     "speed": "speed",
+    "generation": "generation",
+    "neuron": "neuron",
 }
 CHECKS = tuple(_HOMES)
 #: Carried out on request only.
 ON_REQUEST = ("speed",)
+#: Tasks whose models generate; with a cache they are stepped by their caller.
+_GENERATING = ("causal-lm", "seq2seq-lm")
 #: Need no artifact, or ask for it themselves.
 _FIRST = ("trace", "determinism")
+#: Export by themselves, and tell why they cannot.
+_OWN_ARTIFACT = ("neuron", "generation")
 #: Mean something without weights.
 _SHAPES = ("trace", "axis", "joint")
 #: Ask about other exports than the one at hand.
@@ -65,7 +71,7 @@ def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
     start = time.perf_counter()
     name = f"{check}[{axis}]" if axis is not None else check
     try:
-        finding = _obstacle(case, check) or _check_function(check)(*([case] if axis is None else [case, axis]))
+        finding = _obstacle(case, check, axis) or _check_function(check)(*([case] if axis is None else [case, axis]))
     except Error as error:
         finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
     except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
@@ -77,7 +83,9 @@ def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
         )
     finally:
         case.judge.free()
-    return _piece(case, name, finding, time.perf_counter() - start)
+    from pytest_torchscript.checks.device import labelled
+
+    return _piece(case, name, labelled(case.backend, finding), time.perf_counter() - start)
 
 
 def _check_function(check: str) -> Callable[..., Finding]:
@@ -88,16 +96,23 @@ def _check_function(check: str) -> Callable[..., Finding]:
     return function
 
 
-def _obstacle(case: Case, check: str) -> Finding | None:
+def _obstacle(case: Case, check: str, axis: str | None = None) -> Finding | None:
     """Return why a check cannot say anything here: another check's failure is told once, there."""
+    from pytest_torchscript.checks.device import device_obstacle
+
     if case.meta:
         return _meta_obstacle(case, check)
     if check in _OWN_EXPORTS and case.settings.artifact is not None:
         return Finding.skipped("the artifact was made elsewhere: nothing else is exported")
+    obstacle = device_obstacle(case, check, axis)
+    if obstacle is not None:
+        return obstacle
     if check in _FIRST:
         return None
     if case.steadiness.outcome == FAILED:
         return Finding.skipped(case.steadiness.headline)
+    if check in _OWN_ARTIFACT:
+        return None
     try:
         case.artifact  # noqa: B018
     except Exception as error:
@@ -154,9 +169,19 @@ def message(case: Case, name: str, finding: Finding) -> str:
     return with_hint(f"{case.prefix}: {finding.headline}", finding.hint, evidence)
 
 
+def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:
+    """Return the checks that mean something for a model: all, less those on request and those of other tasks or devices."""
+    left_out = set(ON_REQUEST)
+    if not task.startswith(_GENERATING):
+        left_out.add("generation")
+    if not backend.startswith("neuron") and settings.neuron not in ("require", "compile", "emulate"):
+        left_out.add("neuron")
+    return tuple(check for check in CHECKS if check not in left_out)
+
+
 def run_all(case: Case, *, checks: tuple[str, ...] | None = None) -> ModelResult:
     """Carry out every check of a case, one after the other."""
-    wanted = checks or tuple(check for check in CHECKS if check not in ON_REQUEST)
+    wanted = checks or checks_for(case.settings, case.loaded.blueprint.task, case.backend.name)
     pieces = []
     for check in wanted:
         for axis in case.spec.axes if check == "axis" else (None,):

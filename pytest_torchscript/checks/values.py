@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from pytest_torchscript.checks.basic import lines_of
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.causes import cause_lines, explain_values
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import AGREES, DIFFERS, UNDECIDABLE, Tensors, Trial
+from pytest_torchscript.checks.judge import AGREES, DIFFERS, REFUSED, UNDECIDABLE, Tensors, Trial
 from pytest_torchscript.compare.compare import margin
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.infer import infer_inputs
 from pytest_torchscript.inputs.real import real_inputs
 from pytest_torchscript.inputs.values import redraw, variations
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, ValuesResult
+from pytest_torchscript.spec import InputSpec
 
 #: Margins of the sensitivity rule: at least so many times what a comparison allows.
 FELT, BLIND = 100.0, 10.0
@@ -29,16 +33,15 @@ def check_values(case: Case) -> Finding:
             return _values_failure(case, name, inputs, trial)
         agreed += trial.status == AGREES
         undecided += trial.status == UNDECIDABLE
-    for left_out in _left_out(case):
-        trial = _trial_without(case, left_out)
+    for variant, what in _other_entries(case):
+        trial = _own_trace(variant, case.sizes)
         if trial.fails:
-            names = ", ".join(left_out)
-            result = ValuesResult(DIVERGES if trial.status == DIFFERS else FIXED, {"without": list(left_out)})
+            verdict = DIVERGES if trial.status == DIFFERS else FIXED
             return Finding.failed(
-                f"left out {names}: a trace without it does not answer as eager without it",
+                f"values: traced {what}, it does not answer as eager does {what}",
                 lines_of(trial),
-                "give the input in every call, or make its default with tensor operations",
-                values=result,
+                "feed the model as it was traced, or make the default of what is missing with tensor operations",
+                values=ValuesResult(verdict, {"values": what, **case.sizes}),
             )
         agreed += trial.status == AGREES
     if not agreed:
@@ -56,25 +59,46 @@ def _all_values(case: Case) -> Iterator[tuple[str, Tensors]]:
         yield from real_inputs(directory, case.spec, case.sizes)
 
 
-def _left_out(case: Case) -> Iterator[tuple[str, ...]]:
-    """Yield each optional input alone, then all of them; at least one input stays. Nothing of a file made elsewhere."""
+def _other_entries(case: Case) -> Iterator[tuple[Case, str]]:
+    """Yield the case fed otherwise, each for a trace of its own: without each optional input, without all of them, and
+    by embeddings in place of ids. Nothing of a file made elsewhere."""
     if case.settings.artifact is not None:
         return
     optional = [name for name in case.spec.optional if len(case.spec) > 1]
-    yield from combinations(optional, 1)
+    left_out: list[tuple[str, ...]] = list(combinations(optional, 1))
     if 1 < len(optional) < len(case.spec):
-        yield tuple(optional)
+        left_out.append(tuple(optional))
+    for names in left_out:
+        yield case.variant(without=names), f"without {' and '.join(names)}"
+    embeds = _embeds_spec(case)
+    if embeds is not None:
+        yield case.variant(spec=embeds), "with inputs_embeds in place of input_ids"
 
 
-def _trial_without(case: Case, left_out: tuple[str, ...]) -> Trial:
-    variant = case.variant(without=left_out)
+def _embeds_spec(case: Case) -> InputSpec | None:
+    """Return the inputs of a text model entered by its embeddings; None where it has no such entry."""
+    blueprint = case.loaded.blueprint
+    if blueprint.config is None or blueprint.model_class is None or "input_ids" not in case.spec:
+        return None
+    if "inputs_embeds" not in inspect.signature(blueprint.model_class.forward).parameters:
+        return None
     try:
-        inputs = variant.make(case.sizes)
+        spec = infer_inputs(blueprint.config, blueprint.model_class, blueprint.task, embeds=True)
+    except InputError:
+        return None
+    kept = InputSpec({name: item for name, item in spec.items() if name in case.spec or name == "inputs_embeds"})
+    return kept.with_axes(case.spec.axes) if set(kept.axes) <= set(case.spec.axes) else None
+
+
+def _own_trace(variant: Case, sizes: Mapping[str, int]) -> Trial:
+    """Compare a trace of a case fed otherwise, on fresh inputs; refused where eager wants what is missing."""
+    try:
+        inputs = variant.make(sizes)
         variant.eager(inputs)
         artifact = variant.backend.export(variant.request(inputs))
-    except Exception as error:  # eager wants the input, or such a trace cannot be made: nothing to compare
-        return Trial("refused", str(error))
-    return variant.judge.trial(artifact, variant.make(case.sizes, seed=case.settings.seed + 1))
+    except Exception as error:
+        return Trial(REFUSED, str(error))
+    return variant.judge.trial(artifact, variant.make(sizes, seed=variant.settings.seed + 1))
 
 
 def _values_failure(case: Case, name: str, inputs: Tensors, trial: Trial) -> Finding:

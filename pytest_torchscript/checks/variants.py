@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 from pytest_torchscript.checks.basic import lines_of, undecidable
@@ -11,7 +12,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import REFUSED, UNDECIDABLE
 from pytest_torchscript.checks.sizes import format_sizes, neighbour
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.models.resolve import with_eager_attention
+from pytest_torchscript.models.attention import with_eager_attention
 from pytest_torchscript.outputs import tensor_leaves
 
 
@@ -26,10 +27,11 @@ def check_attentions(case: Case) -> Finding:
     """The same with ``output_attentions=True``, on a second model of the same weights with eager attention."""
     if not _takes(case, "output_attentions"):
         return Finding.skipped("its forward takes no output_attentions")
-    loaded = with_eager_attention(case.loaded)
-    if loaded is None:
+    module = with_eager_attention(case.loaded)
+    if module is None:
         return Finding.skipped("the architecture has no attentions")
-    return _check_variant(case, case.variant(loaded=loaded, output_attentions=True), "attentions")
+    variant = case.variant(loaded=replace(case.loaded, module=module), output_attentions=True)
+    return _check_variant(case, variant, "attentions")
 
 
 def _takes(case: Case, keyword: str) -> bool:

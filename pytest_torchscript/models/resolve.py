@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Optional
 
 from torch import nn
 
@@ -12,6 +11,7 @@ from pytest_torchscript.models import hub
 from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, made_up
 from pytest_torchscript.models.checkpoint import load_pretrained
 from pytest_torchscript.models.construct import build
+from pytest_torchscript.models.eager import fresh_copy
 from pytest_torchscript.models.rescale import rescale_weights
 from pytest_torchscript.settings import Settings
 
@@ -43,7 +43,7 @@ def count_parameters(module: nn.Module) -> int:
 def _given(blueprint: Blueprint, module: nn.Module) -> LoadedModel:
     notes = blueprint.notes
     if module.training:
-        module.eval()
+        module = fresh_copy(module).eval()  # the caller's own is left as it is
         notes = (*notes, "it was in training mode: checked in eval mode")
     return LoadedModel(blueprint, module, count_parameters(module), notes)
 
@@ -57,7 +57,7 @@ def _made(blueprint: Blueprint) -> LoadedModel:
 
 
 def _pretrained(blueprint: Blueprint, settings: Settings) -> LoadedModel:
-    directory: Optional[str] = blueprint.directory
+    directory: str | None = blueprint.directory
     if blueprint.fetch is not None:
         try:
             directory = hub.fetch_weights(blueprint.fetch)
