@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Optional
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +14,7 @@ from pytest_torchscript.models.resolve import LoadedModel
 _HEADS = re.compile(r"(^|_)heads?$")
 
 
-def with_eager_attention(loaded: LoadedModel) -> Optional[nn.Module]:
+def with_eager_attention(loaded: LoadedModel) -> nn.Module | None:
     """Return a model of the same weights and ``attn_implementation="eager"``; None where the architecture has none.
 
     Parameters are shared, not copied; buffers are copies. Also None where no second model can be built from the
@@ -37,7 +37,14 @@ def with_eager_attention(loaded: LoadedModel) -> Optional[nn.Module]:
 
 def has_attention(config: Any) -> bool:
     """Whether a configuration, or one inside it, counts attention heads."""
-    names = ("num_attention_heads", "num_heads", "n_head", "n_heads", "encoder_attention_heads", "decoder_attention_heads")
+    names = (
+        "num_attention_heads",
+        "num_heads",
+        "n_head",
+        "n_heads",
+        "encoder_attention_heads",
+        "decoder_attention_heads",
+    )
     return any(getattr(part, name, None) for part in sub_configs(config) for name in names) or any(
         bool(value) and bool(_HEADS.search(name)) for part in sub_configs(config) for name, value in vars(part).items()
     )
@@ -73,5 +80,5 @@ def share_tensors(module: nn.Module, source: nn.Module) -> bool:
     return True
 
 
-def _implementation(module: nn.Module) -> Optional[str]:
+def _implementation(module: nn.Module) -> str | None:
     return getattr(getattr(module, "config", None), "_attn_implementation", None)

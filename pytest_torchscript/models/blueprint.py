@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -12,10 +13,11 @@ from pytest_torchscript.errors import ModelError, OptionError, closest
 from pytest_torchscript.models import hub
 from pytest_torchscript.models.bundled import bundled_config
 from pytest_torchscript.models.checkpoint import (
-    config_error,
+    CONFIG,
     config_from_dict,
     config_from_pretrained,
     read_config,
+    read_json,
     require_weights,
 )
 from pytest_torchscript.models.construct import SEED
@@ -38,14 +40,14 @@ class Blueprint:
 
     reference: str
     config: Any = None
-    model_class: Optional[type[Any]] = None
+    model_class: type[Any] | None = None
     task: str = DEFAULT
     weights: str = PRETRAINED
     notes: tuple[str, ...] = ()
-    directory: Optional[str] = None
-    module: Optional[nn.Module] = None
-    inputs: Optional[Mapping[str, Any]] = None
-    fetch: Optional[str] = None
+    directory: str | None = None
+    module: nn.Module | None = None
+    inputs: Mapping[str, Any] | None = None
+    fetch: str | None = None
     fall_back: bool = False
 
     @property
@@ -64,7 +66,8 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
     if settings.weights not in WEIGHTS:
         near = closest(settings.weights, WEIGHTS)
         raise OptionError(
-            f"weights {settings.weights!r} do not exist", hint=f"{f'did you mean {near!r}? ' if near else ''}one of {', '.join(WEIGHTS)}"
+            f"weights {settings.weights!r} do not exist",
+            hint=f"{f'did you mean {near!r}? ' if near else ''}one of {', '.join(WEIGHTS)}",
         )
     if reference.kind == FACTORY:
         module, inputs = call_factory(reference.text, seed=SEED)
@@ -75,7 +78,7 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
 
 
 def plan_module(
-    module: nn.Module, name: str, *, inputs: Optional[Mapping[str, Any]] = None, settings: Optional[Settings] = None
+    module: nn.Module, name: str, *, inputs: Mapping[str, Any] | None = None, settings: Settings | None = None
 ) -> Blueprint:
     """Return the blueprint of a module that is already there: a factory's, a fixture's, or one given to `check`.
 
@@ -138,7 +141,7 @@ def _plan_hub(reference: Reference, settings: Settings, *, offline: bool) -> Blu
     if settings.weights in (RANDOM, TINY, META):
         return replace(blueprint, config=_any_config(identifier, settings, offline=offline))
     if hub.complete_directory(identifier) is not None and directory is not None:
-        return replace(blueprint, config=_cached_config(directory, settings), weights=PRETRAINED)
+        return replace(blueprint, config=_fetched_config(identifier, directory, settings), weights=PRETRAINED)
     answer = hub.Answer(hub.UNREACHABLE, "nothing is fetched now") if offline else hub.ask_hub(identifier)
     if answer.state == hub.ABSENT:
         raise _absent(identifier, answer)
@@ -157,13 +160,20 @@ def _plan_fetch(blueprint: Blueprint, settings: Settings) -> Blueprint:
     identifier = blueprint.reference
     auto = settings.weights == "auto"
     try:
-        config = config_from_pretrained(identifier, trust_remote_code=settings.trust_remote_code, local=False)
+        directory = hub.fetch_config(identifier)
     except OSError as error:
         if not auto:
-            raise config_error(identifier, error) from None
-        return _plan_without_hub(blueprint, settings, f"fetching its configuration failed: {error}".splitlines()[0])
-    directory = hub.cached_directory(identifier)
+            raise _unknown(identifier, str(error)) from None
+        return _plan_without_hub(blueprint, settings, f"fetching its configuration failed: {error}")
+    config = _fetched_config(identifier, directory, settings)
     return replace(blueprint, config=config, weights=PRETRAINED, directory=directory, fetch=identifier, fall_back=auto)
+
+
+def _fetched_config(identifier: str, directory: str, settings: Settings) -> Any:
+    """Return the configuration in a folder of the cache; its own code, where the user allows it, comes from the Hub."""
+    if settings.trust_remote_code and "auto_map" in read_json(Path(directory, CONFIG)):
+        return config_from_pretrained(identifier, trust_remote_code=True)
+    return read_config(directory, trust_remote_code=settings.trust_remote_code)
 
 
 def _plan_without_hub(blueprint: Blueprint, settings: Settings, reason: str) -> Blueprint:
@@ -198,22 +208,18 @@ def _any_config(identifier: str, settings: Settings, *, offline: bool) -> Any:
     if answer.state == hub.UNREACHABLE:
         raise _unknown(identifier, answer.reason)
     try:
-        return config_from_pretrained(identifier, trust_remote_code=settings.trust_remote_code, local=False)
+        return _fetched_config(identifier, hub.fetch_config(identifier), settings)
     except OSError as error:
-        raise _unknown(identifier, str(error).splitlines()[0]) from None
+        raise _unknown(identifier, str(error)) from None
 
 
-def _local_config(identifier: str, settings: Settings) -> Optional[tuple[Any, str]]:
+def _local_config(identifier: str, settings: Settings) -> tuple[Any, str] | None:
     """Return a configuration that is on this machine, and where it came from: the cache, else the package's own data."""
     directory = hub.cached_directory(identifier)
     if directory is not None:
-        return _cached_config(directory, settings), "its cached configuration"
+        return _fetched_config(identifier, directory, settings), "its cached configuration"
     values = bundled_config(identifier)
     return (config_from_dict(identifier, values), "its bundled configuration") if values is not None else None
-
-
-def _cached_config(directory: str, settings: Settings) -> Any:
-    return read_config(directory, trust_remote_code=settings.trust_remote_code)
 
 
 def _unknown(identifier: str, reason: str) -> ModelError:
@@ -237,7 +243,7 @@ def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
     config = blueprint.config
     model_class = blueprint.model_class if settings.task is None else None
     if model_class is None and settings.trust_remote_code:
-        model_class = remote_class(config, task, blueprint.directory or blueprint.reference)
+        model_class = remote_class(config, task, blueprint.fetch or blueprint.directory or blueprint.reference)
     if model_class is None:
         model_class = model_class_for(config, task)
     config = config_for(config, model_class)

@@ -10,7 +10,7 @@ import json
 import pickletools
 import zipfile
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,7 +34,7 @@ def read_config(directory: str, *, trust_remote_code: bool = False) -> Any:
     values = read_json(Path(directory, CONFIG))
     if "auto_map" not in values:
         _require_known_type(Path(directory, CONFIG), values.get("model_type"))
-    return config_from_pretrained(directory, trust_remote_code=trust_remote_code, local=True)
+    return config_from_pretrained(directory, trust_remote_code=trust_remote_code)
 
 
 def _require_known_type(path: Path, model_type: Any) -> None:
@@ -53,10 +53,13 @@ def _require_directory(directory: str) -> None:
     folder = Path(directory)
     if not folder.exists():
         raise ModelError(
-            f"{directory}: no such directory", hint="check the path; a Hub id has at most one slash, and a factory has a colon"
+            f"{directory}: no such directory",
+            hint="check the path; a Hub id has at most one slash, and a factory has a colon",
         )
     if not folder.is_dir():
-        raise ModelError(f"{directory}: is a file, not a checkpoint directory", hint="name the directory that holds config.json")
+        raise ModelError(
+            f"{directory}: is a file, not a checkpoint directory", hint="name the directory that holds config.json"
+        )
     if not (folder / CONFIG).is_file():
         found = sorted(each.name for each in folder.iterdir())
         held = f"holds {', '.join(found[:5])}{' …' if len(found) > 5 else ''}" if found else "is empty"
@@ -74,16 +77,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def config_from_pretrained(source: str, *, trust_remote_code: bool, local: bool) -> Any:
-    """Return AutoConfig's reading of a directory or Hub id; ModelError with its reason. OSErrors pass when not local."""
+def config_from_pretrained(source: str, *, trust_remote_code: bool) -> Any:
+    """Return AutoConfig's reading of a directory or Hub id; ModelError with its reason."""
     from transformers import AutoConfig
 
     try:
         with quiet():
-            return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, local_files_only=local)
+            return AutoConfig.from_pretrained(
+                source, trust_remote_code=trust_remote_code, local_files_only=Path(source).is_dir()
+            )
     except Exception as error:  # a configuration class may raise anything about its values
-        if isinstance(error, OSError) and not local:
-            raise
         raise config_error(source, error) from None
 
 
@@ -118,7 +121,7 @@ def config_error(source: str, error: BaseException) -> ModelError:
     )
 
 
-def weight_files(directory: str) -> Optional[Path]:
+def weight_files(directory: str) -> Path | None:
     """Return the file of weights (or the index of its shards) that transformers would load, or None."""
     return next((path for path in (Path(directory, name) for name in WEIGHTS) if path.is_file()), None)
 
@@ -209,7 +212,8 @@ def _pickles(path: Path) -> list[bytes]:
 
 
 def _imported(stream: bytes) -> list[str]:
-    names, strings = [], []
+    names: list[str] = []
+    strings: list[str] = []
     for operation, argument, _ in pickletools.genops(stream):
         if operation.name == "GLOBAL":
             names.append(str(argument).replace(" ", "."))
@@ -225,11 +229,13 @@ def not_weights(path: Path, reason: str) -> ModelError:
     with path.open("rb") as file:
         start = file.read(40)
     if start.startswith(b"version https://git-lfs"):
-        return ModelError(f"{path}: a git-lfs pointer: the weights themselves were not fetched", hint="run: git lfs pull")
+        return ModelError(
+            f"{path}: a git-lfs pointer: the weights themselves were not fetched", hint="run: git lfs pull"
+        )
     return ModelError(f"{path}: not a file of weights, or cut off: {reason}", hint=_SAVE_HINT)
 
 
-def _load_error(path: Path, error: BaseException, plan: Optional[nn.Module]) -> ModelError:
+def _load_error(path: Path, error: BaseException, plan: nn.Module | None) -> ModelError:
     text = str(error)
     if "size mismatch" in text or "mismatched" in text:
         return ModelError(
@@ -247,7 +253,7 @@ def _load_error(path: Path, error: BaseException, plan: Optional[nn.Module]) -> 
     return not_weights(path, first_line(error))
 
 
-def _other_shapes(path: Path, plan: Optional[nn.Module], limit: int = 3) -> tuple[str, ...]:
+def _other_shapes(path: Path, plan: nn.Module | None, limit: int = 3) -> tuple[str, ...]:
     """Name the tensors of a safetensors file that do not fit a module."""
     if plan is None or path.suffix != ".safetensors":
         return ()
@@ -309,9 +315,8 @@ def _is_layer_beyond(module: nn.Module, name: str) -> bool:
     """Whether a tensor belongs to an entry that one of the module's lists of layers does not have."""
     owner: Any = module
     for step in name.split("."):
-        if isinstance(owner, (nn.ModuleList, nn.Sequential)):
-            if step.isdigit() and int(step) >= len(owner):
-                return True
+        if isinstance(owner, (nn.ModuleList, nn.Sequential)) and step.isdigit() and int(step) >= len(owner):
+            return True
         owner = getattr(owner, step, None)
         if not isinstance(owner, nn.Module):
             return False
@@ -324,7 +329,9 @@ def _loading_notes(made_up: list[str], unexpected: list[str]) -> list[str]:
         notes.append(f"not in the checkpoint and made up: {', '.join(made_up)}")
     if unexpected:
         parts = sorted({name.split(".")[0] for name in unexpected})
-        notes.append(f"in the checkpoint and not used by this class: {len(unexpected)} tensors of {', '.join(parts[:4])}")
+        notes.append(
+            f"in the checkpoint and not used by this class: {len(unexpected)} tensors of {', '.join(parts[:4])}"
+        )
     return notes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import torch
 from torch import nn
@@ -22,13 +22,13 @@ class NoMetaError(ModelError):
     """A class that computes with its weights while it is built, by an operator that has no form without values."""
 
 
-class _EmptyTensors(TorchFunctionMode):  # type: ignore[misc]
+class _EmptyTensors(TorchFunctionMode):
     """Changes what ``torch.empty`` returns: on meta, or filled with NaN so that uninitialised memory is seen.
 
     Parameters are made by ``torch.empty`` and then filled; what is computed (positions, frequencies, drop rates) is not.
     """
 
-    def __init__(self, change: Callable[[dict[str, Any]], Optional[float]]) -> None:
+    def __init__(self, change: Callable[[dict[str, Any]], float | None]) -> None:
         super().__init__()
         self.change = change
 
@@ -43,12 +43,12 @@ class _EmptyTensors(TorchFunctionMode):  # type: ignore[misc]
         return made.fill_(fill) if fill is not None and made.is_floating_point() else made
 
 
-def _on_meta(kwargs: dict[str, Any]) -> Optional[float]:
+def _on_meta(kwargs: dict[str, Any]) -> float | None:
     kwargs["device"] = torch.device("meta")
     return None
 
 
-def _as_nan(kwargs: dict[str, Any]) -> Optional[float]:  # noqa: ARG001
+def _as_nan(kwargs: dict[str, Any]) -> float | None:  # noqa: ARG001
     return float("nan")
 
 
@@ -56,7 +56,8 @@ def build(model_class: type[Any], config: Any, *, meta: bool = False) -> nn.Modu
     """Return a module of a class in float32 and eval mode, initialised by itself under a fixed seed.
 
     With ``meta`` no weights are allocated. The configuration is copied. Parameters that the class leaves
-    uninitialised come back as NaN. Gradients are off, or weights that are computed from others could not be copied. Raises ModelError with the reason of a class that cannot be built.
+    uninitialised come back as NaN. Gradients are off, or weights that are computed from others could not be copied.
+    Raises ModelError with the reason of a class that cannot be built.
     """
     config = float32_config(config)
     try:
@@ -98,7 +99,7 @@ def _float32() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def require_buildable(model_class: type[Any], config: Any) -> Optional[nn.Module]:
+def require_buildable(model_class: type[Any], config: Any) -> nn.Module | None:
     """Return the module without weights, or None where that form does not exist. Raises ModelError for a bad configuration.
 
     Loading would blame the file of weights for what the configuration says.

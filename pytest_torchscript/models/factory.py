@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from torch import nn
 
@@ -18,14 +17,15 @@ from pytest_torchscript.models.surroundings import seeded
 _RETURNS = "return an nn.Module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
 
 
-def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Optional[Mapping[str, Any]]]:
+def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Mapping[str, Any] | None]:
     """Return the module of ``package.module:factory``, and the inputs it declares or None.
 
     The current directory is put on ``sys.path`` (and stays there, as with ``python -m``), because the user's code may
     import more when it is called. Raises ModelError where the module, the factory or what it returns is not there.
     """
     module_name, _, attribute = text.partition(":")
-    factory = _attribute(_import(module_name, text), attribute, text)
+    with seeded(seed):  # a module may build its model when it is imported
+        factory = _attribute(_import(module_name, text), attribute, text)
     if isinstance(factory, nn.Module):
         return factory, None
     if not callable(factory):
@@ -83,7 +83,7 @@ def _attribute(module: Any, attribute: str, text: str) -> Any:
     return value
 
 
-def _check(made: Any, text: str) -> tuple[nn.Module, Optional[Mapping[str, Any]]]:
+def _check(made: Any, text: str) -> tuple[nn.Module, Mapping[str, Any] | None]:
     if isinstance(made, nn.Module):
         return made, None
     if not (isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], nn.Module)):
@@ -111,6 +111,7 @@ def _place(error: BaseException) -> tuple[str, ...]:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((own, "<frozen")) and not frame.filename.startswith(os.path.dirname(importlib.__file__))
+        if not frame.filename.startswith((own, "<frozen"))
+        and not frame.filename.startswith(str(Path(importlib.__file__).parent))
     ]
     return (f"at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}",) if frames else ()

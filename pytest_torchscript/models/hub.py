@@ -6,13 +6,13 @@ The Hub's own client retries for 26 s and prints all of it; so a probe of ours, 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from pytest_torchscript.errors import ModelError, first_line
 from pytest_torchscript.models.checkpoint import CONFIG, WEIGHTS, shards, weight_files
@@ -32,7 +32,7 @@ class Answer:
     reason: str = ""
 
 
-def cached_directory(identifier: str) -> Optional[str]:
+def cached_directory(identifier: str) -> str | None:
     """Return the folder of the cache that holds a repository's configuration, or None."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -43,7 +43,7 @@ def cached_directory(identifier: str) -> Optional[str]:
     return str(Path(found).parent) if isinstance(found, str) else None
 
 
-def complete_directory(identifier: str) -> Optional[str]:
+def complete_directory(identifier: str) -> str | None:
     """Return the cached folder where it holds all the weights too, or None."""
     directory = cached_directory(identifier)
     found = weight_files(directory) if directory else None
@@ -70,7 +70,10 @@ def ask_hub(identifier: str) -> Answer:
 def _offline_by_environment() -> bool:
     from huggingface_hub import constants
 
-    switched = (os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    switched = (
+        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")
+        for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
     return any(switched) or bool(constants.HF_HUB_OFFLINE)
 
 
@@ -85,12 +88,11 @@ def _ask(url: str, minute: int) -> Answer:  # noqa: ARG001 - the minute makes ol
 
 
 def _request(url: str) -> Answer:
-    from huggingface_hub.utils import build_hf_headers, get_session
-
+    client: Any = importlib.import_module("huggingface_hub.utils")
     host = url.split("/")[2]
     try:
         with quiet():
-            response = get_session().head(url, headers=build_hf_headers(), timeout=PROBE_SECONDS - 0.5)
+            response = client.get_session().head(url, headers=client.build_hf_headers(), timeout=PROBE_SECONDS - 0.5)
     except Exception as error:  # the client's HTTP library changed between its releases
         return Answer(UNREACHABLE, f"{host}: {_plain(error)}")
     return _judge(response, host)
@@ -117,32 +119,39 @@ def _plain(error: BaseException) -> str:
     return getattr(error, "strerror", None) or first_line(error, 120)
 
 
+def fetch_config(identifier: str) -> str:
+    """Bring a repository's configuration into the cache and return the folder; OSError where that fails."""
+    return str(Path(_download(identifier, CONFIG)).parent)
+
+
 def fetch_weights(identifier: str) -> str:
     """Bring a repository's weights into the cache and return the folder; OSError where the network fails.
 
     Raises ModelError where the repository has no weights that torch reads.
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
-
     for name in WEIGHTS:
-        try:
-            with quiet():
-                path = hf_hub_download(identifier, name)
-                for shard in shards(Path(path)) if name.endswith(".json") else ():
-                    hf_hub_download(identifier, shard)
-        except LocalEntryNotFoundError as error:
-            raise OSError(first_line(error)) from None
-        except EntryNotFoundError:
-            continue
-        except ModelError:
-            raise
-        except Exception as error:
-            raise OSError(first_line(error)) from None
-        return str(Path(path).parent)
+        path = _download(identifier, name)
+        if path:
+            for shard in shards(Path(path)) if name.endswith(".json") else ():
+                _download(identifier, shard)
+            return str(Path(path).parent)
     raise ModelError(
         f"{identifier}: its repository holds no weights for torch (looked for {', '.join(WEIGHTS)})",
         hint="give --torchscript-weights random to check the architecture without its weights",
     )
 
 
+def _download(identifier: str, name: str) -> str:
+    """Return the path of a fetched file, empty where the repository has none of that name; OSError for all else."""
+    from huggingface_hub import hf_hub_download
+
+    errors: Any = importlib.import_module("huggingface_hub.utils")
+    try:
+        with quiet():
+            return str(hf_hub_download(identifier, name))
+    except errors.LocalEntryNotFoundError as error:
+        raise OSError(first_line(error)) from None
+    except errors.EntryNotFoundError:
+        return ""
+    except Exception as error:  # the client's exceptions changed between its releases
+        raise OSError(first_line(error)) from None

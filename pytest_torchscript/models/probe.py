@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import torch
 from torch import nn
@@ -35,9 +35,7 @@ class Response:
     spread: float
 
 
-def run_probe(
-    module: nn.Module, *, seed: int, watch: Optional[Callable[[nn.Module], None]] = None
-) -> Optional[Response]:
+def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None] | None = None) -> Response | None:
     """Return how a module responds to a made-up batch; None where no such batch runs.
 
     Runs a copy that shares the weights, because some models change themselves when called. ``watch`` is given that copy
@@ -55,7 +53,7 @@ def run_probe(
     return None
 
 
-def probe_error(module: nn.Module, *, seed: int) -> Optional[str]:
+def probe_error(module: nn.Module, *, seed: int) -> str | None:
     """Return why a module cannot compute what it is fed; None where it can, or where we cannot feed it.
 
     A missing or unfit input is our ignorance; a shape that does not fit another is a fault of the module.
@@ -103,8 +101,8 @@ def _inputs(module: nn.Module, seed: int) -> Iterator[Mapping[str, torch.Tensor]
     elif name == "pixel_values":
         yield from _pictures(config, generator)
     elif name == "input_features":
-        frames = 2 * getattr(config, "max_source_positions", 50)
-        mels = getattr(config, "num_mel_bins", None) or getattr(config, "feature_size", 80)
+        frames = 2 * int(getattr(config, "max_source_positions", None) or 50)
+        mels = int(getattr(config, "num_mel_bins", None) or getattr(config, "feature_size", None) or 80)
         yield {name: torch.randn(_BATCH, mels, frames, generator=generator), **_decoder(config, generator)}
     elif name == "input_values":
         yield from _sounds(config, generator)
@@ -134,9 +132,8 @@ def _sounds(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, to
 
 def _pictures(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:
     vision = getattr(config, "vision_config", config)
-    channels = getattr(vision, "num_channels", 3)
+    channels = int(getattr(vision, "num_channels", None) or 3)
     own = getattr(vision, "image_size", None)
     pairs = [(size, size) if isinstance(size, int) else tuple(size) for size in (own or _IMAGE, _IMAGE)]
     for height, width in dict.fromkeys(sorted(pairs, key=math.prod)):
         yield {"pixel_values": torch.randn(_BATCH, channels, height, width, generator=generator)}
-

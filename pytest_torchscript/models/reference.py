@@ -1,4 +1,7 @@
-"""Parse what the user names: a Hub id, a checkpoint directory, or ``package.module:factory``. Pure but for one look at the disk."""
+"""Parse what the user names: a Hub id, a checkpoint directory, or ``package.module:factory``.
+
+Pure, but for one look at the disk.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ def parse_reference(text: str) -> Reference:
 
 
 def _looks_like_path(text: str) -> bool:
-    return bool(_DRIVE.match(text)) or text.startswith((".", "/", "~", "\\")) or text.endswith(("/", "\\")) or "\\" in text
+    return (
+        bool(_DRIVE.match(text)) or text.startswith((".", "/", "~", "\\")) or text.endswith(("/", "\\")) or "\\" in text
+    )
 
 
 def _hub_or_missing_directory(text: str) -> str:

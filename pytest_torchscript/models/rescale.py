@@ -24,7 +24,7 @@ import functools
 import math
 import statistics
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,9 +78,9 @@ def rescale_weights(module: nn.Module, *, seed: int = SEED) -> None:
 def _open_norms(module: nn.Module) -> None:
     """Move the weights of norms to one where they are drawn around zero, which shuts the layer (EfficientNet's are)."""
     for child in module.modules():
-        if isinstance(child, _NORMS) and child.weight is not None and not child.weight.is_meta:
-            if abs(float(child.weight.mean())) < 0.5:
-                child.weight.add_(1.0)
+        weight = child.weight if isinstance(child, _NORMS) else None
+        if weight is not None and not weight.is_meta and abs(float(weight.mean())) < 0.5:
+            weight.add_(1.0)
 
 
 def _settle(module: nn.Module, seed: int) -> None:
@@ -146,7 +146,7 @@ def _parameters(module: nn.Module) -> Iterator[tuple[nn.Parameter, float, bool]]
                     yield parameter, (fan_in or max([1, *parameter.shape])) ** -0.5, fan_in is not None
 
 
-def _fan_in(owner: nn.Module, weight: nn.Parameter) -> Optional[int]:
+def _fan_in(owner: nn.Module, weight: torch.Tensor) -> int | None:
     """Return how many inputs one output element of a layer sums over; None where the owner is no such layer."""
     if isinstance(owner, _TRANSPOSED):
         taps = weight[0, 0].numel() / math.prod(owner.stride)
@@ -178,9 +178,7 @@ def _smallest_choice(module: nn.Module) -> float:
     return _ON_PURPOSE if typical >= _OWN_CHOICE[0] else _OWN_CHOICE[0]
 
 
-def _rescale(
-    parameter: nn.Parameter, target: float, generator: torch.Generator, *, least: float, exact: bool
-) -> None:
+def _rescale(parameter: nn.Parameter, target: float, generator: torch.Generator, *, least: float, exact: bool) -> None:
     if parameter.numel() == 0:
         return
     low, high = parameter.min().item(), parameter.max().item()

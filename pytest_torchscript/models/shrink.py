@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
@@ -78,7 +78,7 @@ def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) 
 
 def _tried(
     config: Any, changes: Sequence[Change], model_class: type[Any], *, run: bool, limit: int = _QUICK
-) -> Optional[Any]:
+) -> Any | None:
     """Return the changed configuration where its model is small, builds and (with ``run``) runs, else None."""
     if _parameters(config, changes, model_class) > limit:
         return None
@@ -109,4 +109,3 @@ def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) ->
         if name in vars(config):
             setattr(made, name, getattr(config, name))
     return made
-

@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from pytest_torchscript.models.construct import sub_configs
 
@@ -26,9 +26,13 @@ _LAYER = re.compile(
     r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|_blocks$|block_repeats|_per_block$"
     r"|^(en|de)coder_depths?$"
 )
-_NOT_LAYER = re.compile(r"feat_extract|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share")
+_NOT_LAYER = re.compile(
+    r"feat_extract|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share"
+)
 _HEAD = re.compile(r"(^|_)(n|num)_(.*_)?heads?$|attention_heads$|(^|_)heads?$")
-_HEAD_DIM = re.compile(r"head_dim$|head_size$|^d_kv$|^d_head$|^rotary_dim$|kv_channels$|(^|_)(qk|v|k|q)_head_dim$|^rotary_emb_dim$")
+_HEAD_DIM = re.compile(
+    r"head_dim$|head_size$|^d_kv$|^d_head$|^rotary_dim$|kv_channels$|(^|_)(qk|v|k|q)_head_dim$|^rotary_emb_dim$"
+)
 _WIDTH = re.compile(
     r"(^|_)(size|sizes|dim|dims|width|units|rank|inner|embd|ff|dff|features|hidden|channels|latents|model|dimension|bottleneck)$"
     r"|^d_|_dim_|hidden_size|^dim_"
@@ -61,7 +65,7 @@ class _Scales:
     """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside."""
 
     factor: float
-    vocabulary: Optional[int]
+    vocabulary: int | None
 
     def width(self, value: int) -> int:
         """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
@@ -93,13 +97,13 @@ def _factor(config: Any) -> float:
     coefficient = getattr(config, "width_coefficient", None)
     if isinstance(coefficient, float):  # other widths are stated as products with it
         return min(1.0, 0.25 / coefficient)
-    widest = max((_main_width(part) for part in sub_configs(config)), default=0)
+    widest: int = max((_main_width(part) for part in sub_configs(config)), default=0)
     return 1.0 if widest <= WIDTH else 2.0 ** -math.ceil(math.log2(widest / WIDTH))
 
 
 def _main_width(config: Any) -> int:
     """Return the width of the residual stream: one number, or the middle one of a pyramid of stages."""
-    lists = [
+    lists: list[int] = [
         sorted(value)[len(value) // 2]
         for name, value in vars(config).items()
         if _is_width(name) and _ints(value) and len(value) > 1
@@ -109,13 +113,13 @@ def _main_width(config: Any) -> int:
     if _stages(vars(config)) and _int(getattr(config, "embed_dim", None)):
         return 2 * int(config.embed_dim)  # a pyramid that doubles its width from stage to stage
     for name in ("hidden_size", "d_model", "hidden_dim", "embed_dim", "dim"):
-        value = getattr(config, name, None)
+        value: Any = getattr(config, name, None)
         if _int(value):
             return int(value)
     return 0
 
 
-def _vocabulary(config: Any) -> Optional[int]:
+def _vocabulary(config: Any) -> int | None:
     sizes = [getattr(part, "vocab_size", None) for part in sub_configs(config)]
     known = [size for size in sizes if _int(size) and size]
     return max(known) if known else None
@@ -127,7 +131,9 @@ def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Ch
     if _ints(getattr(config, "out_indices", None)):
         values["out_indices"] = list(config.out_indices)
     stages = _stages(values)
-    values = {name: value for name, value in values.items() if not (_is_layers(name) and _int(value) and value in stages)}
+    values = {
+        name: value for name, value in values.items() if not (_is_layers(name) and _int(value) and value in stages)
+    }
     depth = _depth(values)
     old_depths = _depths(values)
     for name, value in values.items():
@@ -141,7 +147,7 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
     if _int(value):
         return _shrunk_number(name, value, config, scales, depth)
     if isinstance(value, (list, tuple)) and value:
-        return _shrunk_list(name, list(value), config, scales, depth, old_depths)
+        return _shrunk_list(name, list(value), scales, depth, old_depths)
     if isinstance(value, float) and _MULTIPLIER.search(name):
         return min(value, 0.25)
     if isinstance(value, float) and name == "depth_coefficient":
@@ -149,7 +155,7 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
     return None
 
 
-def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: int) -> Optional[int]:
+def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: int) -> int | None:
     if _is_layers(name):
         return min(value, depth)
     if _HEAD_DIM.search(name):
@@ -169,9 +175,7 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
     return scales.width(value) if _is_width(name) else None
 
 
-def _shrunk_list(
-    name: str, value: list[Any], config: Any, scales: _Scales, depth: int, old_depths: set[int]
-) -> Optional[list[Any]]:
+def _shrunk_list(name: str, value: list[Any], scales: _Scales, depth: int, old_depths: set[int]) -> list[Any] | None:
     if _is_repeats(value):
         return [[kinds, 1] for kinds, _ in value]
     if len(value) in old_depths and len(value) > depth and not _is_layers(name):
@@ -198,7 +202,8 @@ def _depth(values: dict[str, Any]) -> int:
         if isinstance(value, (list, tuple)) and value and isinstance(value[0], str) and len(value) in _depths(values)
     ]
     taps = [len(value) for name, value in values.items() if name.endswith("out_indices") and _ints(value)]
-    return max([LAYERS, *every, *kinds, *taps, _last_pattern(values)])
+    depth: int = max([LAYERS, *every, *kinds, *taps, _last_pattern(values)])
+    return depth
 
 
 def _spread(indices: list[int], depth: int, old_depth: int) -> list[int]:
@@ -236,13 +241,24 @@ def _heads(value: int, config: Any, scales: _Scales) -> int:
 
 
 def _total_heads(config: Any) -> int:
-    names = ("num_attention_heads", "num_heads", "n_heads", "n_head", "encoder_attention_heads", "decoder_attention_heads")
+    names = (
+        "num_attention_heads",
+        "num_heads",
+        "n_heads",
+        "n_head",
+        "encoder_attention_heads",
+        "decoder_attention_heads",
+    )
     return next((int(value) for value in (getattr(config, name, None) for name in names) if _int(value) and value), 0)
 
 
 def _divisor(heads: int, config: Any, scales: _Scales) -> int:
     width = scales.width(_main_width(config)) or heads
-    fits = [count for count in range(1, HEADS + 1) if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0]
+    fits = [
+        count
+        for count in range(1, HEADS + 1)
+        if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0
+    ]
     return max(fits, default=1) if heads > HEADS else heads
 
 
@@ -276,7 +292,10 @@ def derived_names(config: Any) -> set[str]:
     return {
         name
         for name, value in fresh.items()
-        if name not in given and name not in generic and not isinstance(value, PretrainedConfig) and not name.startswith("_")
+        if name not in given
+        and name not in generic
+        and not isinstance(value, PretrainedConfig)
+        and not name.startswith("_")
     }
 
 
@@ -290,7 +309,10 @@ def _is_width(name: str) -> bool:
 
 def _is_repeats(value: list[Any]) -> bool:
     """Whether a list reads [[kinds, times], ...], as GPT Neo writes its attention."""
-    return all(isinstance(each, (list, tuple)) and len(each) == 2 and isinstance(each[0], list) and _int(each[1]) for each in value)
+    return all(
+        isinstance(each, (list, tuple)) and len(each) == 2 and isinstance(each[0], list) and _int(each[1])
+        for each in value
+    )
 
 
 def _int(value: Any) -> bool:

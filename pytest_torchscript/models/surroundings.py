@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import random
 import warnings
@@ -12,7 +13,17 @@ from typing import Any
 import torch
 
 #: Loggers that speak while a model is built or fetched; the user hears of it from us, in one line.
-_LOGGERS = ("transformers", "huggingface_hub", "urllib3", "httpx", "httpx2", "httpcore", "filelock", "accelerate", "timm")
+_LOGGERS = (
+    "transformers",
+    "huggingface_hub",
+    "urllib3",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "filelock",
+    "accelerate",
+    "timm",
+)
 
 
 @contextlib.contextmanager
@@ -54,16 +65,15 @@ def _no_transformers_bars() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_hub_bars() -> Iterator[None]:
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    if are_progress_bars_disabled():
+    bars: Any = importlib.import_module("huggingface_hub.utils")
+    if bars.are_progress_bars_disabled():
         yield
         return
-    disable_progress_bars()
+    bars.disable_progress_bars()
     try:
         yield
     finally:
-        enable_progress_bars()
+        bars.enable_progress_bars()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ Auto classes come and go between releases, so they are found by name, and a task
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any
 
 from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
 from pytest_torchscript.models.surroundings import quiet
@@ -69,7 +69,9 @@ def model_class_for(config: Any, task: str) -> type[Any]:
 
 def tasks_for(config: Any) -> list[str]:
     """Return the tasks an architecture has, in the order of the table."""
-    return [task for task, names in AUTO_CLASSES.items() if any(type(config) in mapping for mapping in _mappings(names))]
+    return [
+        task for task, names in AUTO_CLASSES.items() if any(type(config) in mapping for mapping in _mappings(names))
+    ]
 
 
 def task_of(config: Any) -> str:
@@ -82,7 +84,7 @@ def task_of(config: Any) -> str:
     return DEFAULT
 
 
-def remote_class(config: Any, task: str, source: str) -> Optional[type[Any]]:
+def remote_class(config: Any, task: str, source: str) -> type[Any] | None:
     """Return the class that a checkpoint's own code holds for a task, or None. Runs that code: ask the user before.
 
     Raises ModelError where the code is missing or fails.
@@ -98,7 +100,8 @@ def remote_class(config: Any, task: str, source: str) -> Optional[type[Any]]:
             found: type[Any] = get_class_from_dynamic_module(auto_map[name], source)
     except Exception as error:  # the code of a checkpoint may raise anything
         raise ModelError(
-            f"{source}: its own code for {name} cannot be used: {first_line(error)}", hint="check the files beside config.json"
+            f"{source}: its own code for {name} cannot be used: {first_line(error)}",
+            hint="check the files beside config.json",
         ) from None
     return found
 
@@ -112,7 +115,7 @@ def config_for(config: Any, model_class: type[Any]) -> Any:
     return text if isinstance(text, wanted) else config
 
 
-def _lookup(config: Any, task: str) -> Optional[type[Any]]:
+def _lookup(config: Any, task: str) -> type[Any] | None:
     architectures = getattr(config, "architectures", None) or ()
     for mapping in _mappings(AUTO_CLASSES[task]):
         if type(config) in mapping:
@@ -141,7 +144,7 @@ def _candidates(config: Any, mapping: Any) -> tuple[type[Any], ...]:
     return tuple(found) if isinstance(found, (tuple, list)) else (found,)
 
 
-def _saved_class(config: Any) -> Optional[type[Any]]:
+def _saved_class(config: Any) -> type[Any] | None:
     import transformers
 
     for name in getattr(config, "architectures", None) or ():
