@@ -9,6 +9,7 @@ from pytest_torchscript.checks.causes import cause_lines, causes_at
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import DIFFERS
 from pytest_torchscript.checks.sizes import choose_anchor, format_sizes, neighbour
+from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
 
 Anchor = tuple[dict[str, int], tuple[str, ...]]
@@ -47,7 +48,7 @@ def other_anchors(case: Case) -> Iterator[Anchor]:
 
 def _people_use(case: Case) -> Iterator[Anchor]:
     main, axes = case.sizes, case.spec.moving
-    masks = tuple(name for name in case.spec.optional if case.spec[name].role == "mask")
+    masks = tuple(name for name in case.spec.optional if is_mask(case.spec[name]))
     for name, axis in axes.items():
         yield {**main, name: axis.first}, ()
     batch_one = {**main, "batch": axes["batch"].first} if "batch" in axes else dict(main)

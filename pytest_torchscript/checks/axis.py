@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -139,12 +140,13 @@ def _domain(axis: Axis, found: Exploration, suspicion: Suspicion) -> str:
 def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
     status = DIFFERS if found.sizes(DIFFERS) else RAISES
     start = {**case.sizes, axis.name: found.sizes(status)[0]}
-    limit = max(volume(start), volume(case.sizes))
+    limit, kind = max(volume(start), volume(case.sizes)), _kind(case.try_sizes(start))
 
     def fails(sizes: Mapping[str, int]) -> bool:
         # At the anchor's own size of this axis a failure would be another axis's.
         moved = sizes[axis.name] != case.sizes[axis.name] and volume(sizes) <= limit
-        return moved and case.try_sizes(sizes).status == status
+        trial = case.try_sizes(sizes) if moved else None
+        return trial is not None and trial.status == status and _kind(trial) == kind
 
     smallest = smallest_failing(start, fails, case.spec.moving)
     trial = case.try_sizes(smallest)
@@ -153,6 +155,11 @@ def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, r
     result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None
     result.causes = explain_axis(case, axis.name, smallest, suspicion)
     return Finding.failed(*_failure_text(case, axis, found, result, trial), axis=result)
+
+
+def _kind(trial: Trial) -> str:
+    """Return what was raised, less its numbers: shrinking must not slip from one axis's error to another's."""
+    return re.sub(r"\d+", "", trial.error)
 
 
 def _failure_text(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -57,24 +57,43 @@ class Buckets:
             self._artifacts[index] = self.case.export_at(target)
         return self._artifacts[index]
 
-    def __call__(self, inputs: Mapping[str, torch.Tensor], sizes: Sizes) -> list[torch.Tensor]:
-        """Pad, run and crop: the tensors of the answer at the real positions."""
+    def __call__(
+        self, inputs: Mapping[str, torch.Tensor], sizes: Sizes, *, shapes: Sequence[Sequence[int]] | None = None
+    ) -> list[torch.Tensor]:
+        """Pad, run and crop: the tensors of the answer at the real positions.
+
+        ``shapes`` are those of the unpadded answer; without them a dim is cropped where it has the axis's own size.
+        """
         target = self.choose(sizes)
         padded = pad_inputs(self.case.spec, inputs, sizes, target, side=self.side)
         output = self.artifact(target)(*(padded[name].clone() for name in self.case.spec))
-        return self.crop(output, sizes, target)
+        return self.crop(output, sizes, target, shapes=shapes)
 
-    def crop(self, output: Any, sizes: Sizes, target: Sizes) -> list[torch.Tensor]:
-        """Cut every output dim that moves with a padded axis back to the real size."""
+    def crop(
+        self, output: Any, sizes: Sizes, target: Sizes, *, shapes: Sequence[Sequence[int]] | None = None
+    ) -> list[torch.Tensor]:
+        """Cut every output dim that moves with a padded axis back to what it is without padding."""
         leaves = [leaf for _, leaf in tensor_leaves(output)]
-        return [self._cropped(leaf, dims, sizes, target) for leaf, dims in zip(leaves, self.signature.outputs.values())]
+        named = list(self.signature.outputs.values())
+        if len(leaves) != len(named):
+            return leaves
+        wanted = shapes or [self._shape(leaf, dims, sizes, target) for leaf, dims in zip(leaves, named)]
+        return [self._cropped(*parts) for parts in zip(leaves, named, wanted)]
 
-    def _cropped(self, leaf: torch.Tensor, dims: list[str | int], sizes: Sizes, target: Sizes) -> torch.Tensor:
-        for index, dim in enumerate(dims):
-            name = str(dim)
-            if name in self.padded and leaf.shape[index] == target[name] != sizes[name]:
-                start = target[name] - sizes[name] if self.side == "left" and name != "batch" else 0
-                leaf = leaf.narrow(index, start, sizes[name])
+    def _shape(self, leaf: torch.Tensor, dims: list[str | int], sizes: Sizes, target: Sizes) -> list[int]:
+        return [
+            sizes[str(dim)] if str(dim) in self.padded and size == target[str(dim)] else size
+            for dim, size in zip(dims, leaf.shape)
+        ]
+
+    def _cropped(self, leaf: torch.Tensor, dims: list[str | int], shape: Sequence[int]) -> torch.Tensor:
+        if len(shape) != leaf.dim():
+            return leaf
+        for index, (dim, size) in enumerate(zip(dims, shape)):
+            moves = any(name in self.padded for name in str(dim).split(" + "))
+            if moves and leaf.shape[index] > size:
+                left = self.side == "left" and dim != "batch"
+                leaf = leaf.narrow(index, leaf.shape[index] - size if left else 0, size)
         return leaf
 
 

@@ -15,7 +15,9 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, Trial, artifact_error
 from pytest_torchscript.checks.signature import signature_of
 from pytest_torchscript.checks.sizes import format_sizes, volume
+from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
+from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, BucketCost, PaddingResult
 
 
@@ -24,7 +26,7 @@ def paddable_axes(case: Case) -> tuple[str, ...]:
 
     Images without a mask are resized, not padded. Rows of a batch are padded wherever something else is.
     """
-    masked = {dim.name for spec in case.spec.values() if spec.role == "mask" for dim in spec.axes()}
+    masked = {dim.name for spec in case.spec.values() if is_mask(spec) for dim in spec.axes()}
     declared = {name for name, axis in case.spec.axes.items() if axis.sizes} - {"height", "width"}
     found = (masked | declared) & set(case.spec.axes)
     if not found - {"batch"} and "batch" not in declared:
@@ -39,6 +41,8 @@ def check_padding(case: Case) -> Finding:
     axes = paddable_axes(case)
     if not axes:
         return Finding.skipped("no mask tells real from padded positions, and no axis is declared fixed")
+    if case.steadiness.headline:
+        return Finding.skipped("it draws random numbers: padded and unpadded calls draw different ones")
     buckets = Buckets(case, bucket_targets(case), axes, signature_of(case))
     tried: list[dict[str, int]] = []
     for target in buckets.targets:
@@ -69,9 +73,7 @@ def _shorter(axes: tuple[str, ...], target: Mapping[str, int]) -> Iterator[dict[
 def _real(case: Case, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Draw inputs whose positions are all real: what stands behind a mask already is not defined."""
     inputs = case.make(sizes, seed=case.settings.seed + 1)
-    return {
-        name: torch.ones_like(tensor) if case.spec[name].role == "mask" else tensor for name, tensor in inputs.items()
-    }
+    return {name: torch.ones_like(tensor) if is_mask(case.spec[name]) else tensor for name, tensor in inputs.items()}
 
 
 def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
@@ -82,14 +84,14 @@ def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
         return Trial("refused", str(error))
     try:
         with torch.no_grad():
-            actual = buckets(inputs, sizes)
+            actual = buckets(inputs, sizes, shapes=[leaf.shape for _, leaf in tensor_leaves(expected)])
     except Exception as error:
         return Trial(RAISES, artifact_error(error))
     return case.judge.compare(actual, expected, inputs, closeness="optimised")
 
 
 def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int], trial: Trial) -> Finding:
-    masked = any(spec.role == "mask" for spec in buckets.case.spec.values())
+    masked = any(is_mask(spec) for spec in buckets.case.spec.values())
     verdict = DIVERGES if trial.status == DIFFERS else FIXED
     verb = "does not give" if trial.status == DIFFERS else "raises instead of giving"
     counterexample: dict[str, Any] = {**sizes, "padded_to": dict(target)}
@@ -100,9 +102,24 @@ def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, in
     )
     return Finding.failed(
         f"padding: {format_sizes(sizes)} padded to {format_sizes(target)} {verb} eager's answer at the real positions",
-        lines_of(trial),
+        [*lines_of(trial), *_eager_padded(buckets, sizes, target)],
         f"{hint}; add a mask, or feed inputs of the traced size only",
         padding=PaddingResult(verdict, counterexample),
+    )
+
+
+def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int]) -> list[str]:
+    """Say so where eager itself answers otherwise when padded: then the model is to blame, not the trace."""
+    case = buckets.case
+    inputs = _real(case, sizes)
+    expected = case.eager(inputs)
+    shapes = [leaf.shape for _, leaf in tensor_leaves(expected)]
+    padded = case.eager(pad_inputs(case.spec, inputs, sizes, target, side=buckets.side))
+    trial = case.judge.compare(
+        buckets.crop(padded, sizes, target, shapes=shapes), expected, inputs, closeness="optimised"
+    )
+    return (
+        ["eager itself, fed the padded input, differs as well: the model does it, not the trace"] if trial.fails else []
     )
 
 

@@ -17,6 +17,7 @@ from pytest_torchscript.checks.hush import hush
 from pytest_torchscript.checks.made_elsewhere import fit_to_file
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
+from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -76,7 +77,7 @@ class CasePlan:
 
 def without_masks(case: Case) -> Case:
     """Return a case without weights whose eager runs: a model that reads the values of its mask cannot have one here."""
-    masks = tuple(name for name in case.spec.optional if case.spec[name].role == "mask")
+    masks = tuple(name for name in case.spec.optional if is_mask(case.spec[name]))
     if not masks:
         return case
     try:

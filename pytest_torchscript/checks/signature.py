@@ -19,16 +19,24 @@ def signature_of(case: Case) -> Signature:
     base = _shapes(case, case.sizes)
     outputs: dict[str, list[str | int]] = {path: list(shape) for path, shape in base.items()}
     for axis in case.spec.moving:
-        moved_sizes = {**case.sizes, axis: neighbour(case.spec.axes[axis], case.sizes[axis])}
-        if moved_sizes == case.sizes:
-            continue
-        try:
-            moved = _shapes(case, moved_sizes)
-        except Exception:  # eager takes this one size only
-            continue
+        moved = _moved_shapes(case, axis)
         for path, dims in outputs.items():
             _name_dims(dims, base[path], moved.get(path, ()), axis)
     return Signature(inputs, {_plain(path): dims for path, dims in outputs.items()})
+
+
+def _moved_shapes(case: Case, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes with one axis moved far, so that strided dims move too; empty where eager takes one size only."""
+    axis, size = case.spec.axes[name], case.sizes[name]
+    half = -(-size // 2 // axis.multiple_of) * axis.multiple_of
+    for other in (half, 2 * size, neighbour(axis, size)):
+        if other == size or not axis.allows(other):
+            continue
+        try:
+            return _shapes(case, {**case.sizes, name: other})
+        except Exception:  # refused: perhaps not the next one
+            continue
+    return {}
 
 
 def _name_dims(dims: list[str | int], before: tuple[int, ...], after: tuple[int, ...], axis: str) -> None:
