@@ -7,6 +7,7 @@ that are compared come from traces made without it.
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import defaultdict
 from contextlib import suppress
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
+from pytest_torchscript.tracing.branches import nodes_around
 from pytest_torchscript.tracing.frames import Frame, Stack, is_tracer, live_stack, model_stack, parse_range
 from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
 
@@ -177,18 +179,31 @@ def lines_are_off() -> bool:
 
 def repair_lines(recording: Recording, seen: Replay) -> Recording:
     """Put the right lines into a recording of a torch whose lines are off, from the calls of its replay: of those at
-    the same misread place the next that can have made the operation, else the last one used."""
+    the same misread place the next that can have made the operation, else the last one used. A call that the watch does
+    not see (``torch.arange`` in 1.13) is looked up in the source by its name."""
     places: dict[Stack, list[Call]] = defaultdict(list)
+    callers: dict[Stack, Stack] = {}
     for call in seen.calls:
-        places[model_stack(call.recorded)].append(call)
+        stack, misread = model_stack(call.stack), model_stack(call.recorded)
+        places[misread].append(call)
+        callers.update((misread[depth:], stack[depth:]) for depth in range(1, len(misread)))
     used: dict[Stack, int] = defaultdict(lambda: -1)
     for operation in recording.operations:
-        place = model_stack(operation.stack)
-        calls = places.get(place)
-        if calls:
-            used[place] = _making_call(calls, used[place], operation.kind.rpartition("::")[2].strip("_"))
-            operation.stack = model_stack(calls[used[place]].stack)
+        place, name = model_stack(operation.stack), operation.kind.rpartition("::")[2].strip("_")
+        if places.get(place):
+            used[place] = _making_call(places[place], used[place], name)
+            operation.stack = model_stack(places[place][used[place]].stack)
+        elif place:
+            operation.stack = (_written_call(place[0], name), *callers.get(place[1:], place[1:]))
     return recording
+
+
+def _written_call(frame: Frame, name: str) -> Frame:
+    """Return the frame with the first line, from its own on, on which its function calls something of this name."""
+    function = next(iter(nodes_around(frame.file, frame.line)), None)
+    calls = (node.func for node in ast.walk(function) if isinstance(node, ast.Call)) if function else ()
+    lines = [node.lineno for node in calls if getattr(node, "attr", getattr(node, "id", "")) == name]
+    return frame._replace(line=min((line for line in lines if line >= frame.line), default=frame.line))
 
 
 def _making_call(calls: list[Call], last: int, operation: str) -> int:

@@ -50,11 +50,13 @@ class Fork:
 
 
 class Reason(NamedTuple):
-    """The line that parted two traces, what Python read there, where that is known, and whether it turns a loop."""
+    """The line that parted two traces, what Python read there, where that is known, and whether it turns a loop. ``sure``
+    is False for the mere line of an operation, where neither a read nor a statement accounts for it."""
 
     stack: Stack
-    read: ChangedRead | None
-    loop: bool
+    read: ChangedRead | None = None
+    loop: bool = False
+    sure: bool = True
 
 
 @dataclass
@@ -92,9 +94,8 @@ def find_fork(operation: Operation, other: Paths, *, repeated: bool) -> Fork:
     if not repeated:
         return Fork(outward[::-1], tuple(_choices(outward, len(outward), ())))
     levels = (outward[:depth] for depth in range(len(outward), 0, -1))
-    loops = [Choice(level[::-1], loop) for level in levels for loop in loops_around(level[-1])]
-    loops.sort(key=lambda choice: is_settled(choice.node))
-    return Fork(loops[0].stack if loops else outward[::-1], tuple(loops), loop=True)
+    loops = [Choice(level[::-1], loop) for level in levels for loop in loops_around(level[-1]) if not is_settled(loop)]
+    return Fork(loops[0].stack if loops else outward[::-1], tuple(loops), loop=bool(loops))
 
 
 def _branch(outward: Stack, depth: int, other: Paths) -> Fork:
@@ -131,11 +132,11 @@ def explain(fork: Fork, changed: Sequence[ChangedRead]) -> Reason:
         if read is not None:
             return Reason(read.stack, read, fork.loop)
     if fork.choices and not is_settled(fork.choices[0].node):
-        return Reason(fork.choices[0].decision, None, fork.loop)
+        return Reason(fork.choices[0].decision, loop=fork.loop)
     read = next(_upstream(fork, changed), None)
     if read is not None:
         return Reason(read.stack, read, fork.loop)
-    return Reason(fork.choices[0].decision if fork.choices else fork.stack, None, fork.loop)
+    return Reason(fork.choices[0].decision if fork.choices else fork.stack, sure=False)
 
 
 def _within(read: ChangedRead, choice: Choice) -> bool:
@@ -231,7 +232,8 @@ def group_by_reason(
         for member, own in zip(component, reasons):
             reason = backed if backed is not None and own.read is None else own
             groups.setdefault(reason.stack, Group(reason)).members.append(member)
-    return list(groups.values())
+    sure = [group for group in groups.values() if group.reason.sure]
+    return sure or list(groups.values())
 
 
 def _operation(member: Difference) -> Operation:
