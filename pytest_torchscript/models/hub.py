@@ -20,6 +20,8 @@ from pytest_torchscript.models.surroundings import quiet
 
 #: Seconds that the probe may take in all: the fall-back of `auto` is promised within five.
 PROBE_SECONDS = 4.0
+#: For how long an answer is believed: a run asks when it collects and again when it builds.
+KEPT_SECONDS = 60.0
 
 OK, ABSENT, UNREACHABLE = "ok", "absent", "unreachable"
 
@@ -55,16 +57,18 @@ def complete_directory(identifier: str) -> str | None:
 
 
 def ask_hub(identifier: str) -> Answer:
-    """Ask the Hub for a repository's configuration, within PROBE_SECONDS.
-
-    An answer is kept for a minute: a run asks when it collects and again when it builds.
-    """
+    """Ask the Hub for a repository's configuration, within PROBE_SECONDS; answers are kept for KEPT_SECONDS."""
     from huggingface_hub import constants
 
     if _offline_by_environment():
         return Answer(UNREACHABLE, "HF_HUB_OFFLINE is set")
     endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
-    return _ask(f"{endpoint.rstrip('/')}/{identifier}/resolve/main/{CONFIG}", int(time.monotonic() // 60))
+    url = f"{endpoint.rstrip('/')}/{identifier}/resolve/main/{CONFIG}"
+    answer, asked = _ask(url)
+    if time.monotonic() - asked > KEPT_SECONDS:
+        _ask.cache_clear()
+        answer, _ = _ask(url)
+    return answer
 
 
 def _offline_by_environment() -> bool:
@@ -78,13 +82,15 @@ def _offline_by_environment() -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _ask(url: str, minute: int) -> Answer:  # noqa: ARG001 - the minute makes old answers expire
+def _ask(url: str) -> tuple[Answer, float]:
+    """Return the answer and when it came."""
     answers: list[Answer] = []
     asking = threading.Thread(target=lambda: answers.append(_request(url)), daemon=True, name="torchscript-hub-probe")
     asking.start()
     asking.join(PROBE_SECONDS)  # name resolution knows no timeout of its own
     host = url.split("/")[2]
-    return answers[0] if answers else Answer(UNREACHABLE, f"{host} did not answer in {PROBE_SECONDS:.0f} s")
+    answer = answers[0] if answers else Answer(UNREACHABLE, f"{host} did not answer in {PROBE_SECONDS:.0f} s")
+    return answer, time.monotonic()
 
 
 def _request(url: str) -> Answer:

@@ -42,7 +42,7 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
     before the pass, to put hooks on it.
     """
     for inputs in _inputs(module, seed):
-        copy = fresh_copy(module)
+        copy = _copied(module)
         if watch is not None:
             watch(copy)
         try:
@@ -51,6 +51,14 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
         except Exception:  # it wants other inputs, other sizes, or more of them
             continue
     return None
+
+
+def _copied(module: nn.Module) -> Any:
+    """Copy a module with its cache of keys and values off: some of them need a newer torch than the model does."""
+    copy = fresh_copy(module)
+    if getattr(getattr(copy, "config", None), "use_cache", None):
+        copy.config.use_cache = False
+    return copy
 
 
 def probe_error(module: nn.Module, *, seed: int) -> str | None:
@@ -62,7 +70,7 @@ def probe_error(module: nn.Module, *, seed: int) -> str | None:
     for inputs in _inputs(module, seed):
         try:
             with quiet(), seeded(seed), torch.no_grad():
-                fresh_copy(module)(**inputs)
+                _copied(module)(**inputs)
         except (RuntimeError, IndexError, AssertionError) as error:
             fault = first_line(error)
         except Exception:  # it asks for something else

@@ -18,7 +18,6 @@ from pytest_torchscript.models.reference import parse_reference
 from pytest_torchscript.models.resolve import LoadedModel, build_model
 from pytest_torchscript.settings import Settings
 
-
 Break = Callable[[Path], Any]
 
 

@@ -105,7 +105,7 @@ def test_what_the_hub_may_answer(server: type[Hub]) -> None:
 def test_an_unknown_id_is_an_error_with_or_without_a_hub(server: type[Hub], monkeypatch: pytest.MonkeyPatch) -> None:
     server.answer = "RepoNotFound"
     for weights in ("auto", "pretrained", "random", "tiny", "meta"):
-        with pytest.raises(ModelError, match="unknown model: no such directory, and 127.0.0.1") as caught:
+        with pytest.raises(ModelError, match=r"unknown model: no such directory, and 127\.0\.0\.1") as caught:
             plan("no/such-model", weights=weights)
         assert "check the spelling" in caught.value.hint
     use_endpoint(monkeypatch, f"http://127.0.0.1:{closed_port()}")

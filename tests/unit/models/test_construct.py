@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+import pytest
+import torch
+from small_bert import SMALL
+from torch import nn
+
+from pytest_torchscript.errors import ModelError
+from pytest_torchscript.models.construct import NoMetaError, build, float32_config, require_buildable, sub_configs
+from pytest_torchscript.models.rescale import rescale_weights
+from pytest_torchscript.models.surroundings import quiet, seeded
+
+
+class Config:
+    """The least that `build` asks of a configuration."""
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+
+class Uninitialised(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.forgotten = nn.Parameter(torch.empty(5, 6))
+        self.register_buffer("counts", torch.empty(3, dtype=torch.int64))
+
+
+class ReadsItsWeights(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.scale = self.layer.weight.max().item()
+
+
+class Refuses(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        raise ValueError(f"width={config.width} is odd")  # type: ignore[attr-defined]
+
+
+class NeedsMore(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        raise ImportError("needs timm")
+
+
+def test_built_in_eval_mode_under_one_seed() -> None:
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first, second = (build(BertModel, BertConfig(**SMALL)) for _ in range(2))
+    assert not first.training
+    assert torch.equal(state, torch.get_rng_state())
+    for left, right in zip(first.parameters(), second.parameters()):
+        assert torch.equal(left, right)
+
+
+def test_memory_that_nobody_initialised_is_seen_and_drawn() -> None:
+    module: Any = build(Uninitialised, Config())
+    assert module.forgotten.isnan().all()
+    assert module.layer.weight.isfinite().all()
+    rescale_weights(module)
+    again: Any = build(Uninitialised, Config())
+    rescale_weights(again)
+    assert module.forgotten.isfinite().all()
+    assert torch.equal(module.forgotten, again.forgotten)
+
+
+def test_meta_holds_no_weights() -> None:
+    from transformers import BertConfig, BertModel
+
+    module = build(BertModel, BertConfig(hidden_size=8192, num_attention_heads=64, num_hidden_layers=4), meta=True)
+    assert all(tensor.is_meta for tensor in (*module.parameters(), *module.buffers()))
+    assert sum(parameter.numel() for parameter in module.parameters()) > 5e8
+
+
+def test_what_cannot_be_built_says_why() -> None:
+    with pytest.raises(
+        ModelError, match=r"Refuses: cannot be built from its configuration: ValueError: width=3 is odd"
+    ):
+        build(Refuses, Config(width=3))
+    with pytest.raises(ModelError, match=r"NeedsMore: cannot be built: ImportError: needs timm"):
+        build(NeedsMore, Config())
+    with pytest.raises(NoMetaError, match=r"ReadsItsWeights: cannot be built without weights") as caught:
+        build(ReadsItsWeights, Config(), meta=True)
+    assert "tiny or random" in caught.value.hint
+    assert require_buildable(ReadsItsWeights, Config()) is None
+    with pytest.raises(ModelError, match="from its configuration"):
+        require_buildable(Refuses, Config(width=3))
+
+
+def test_float32_everywhere() -> None:
+    from transformers import CLIPConfig
+
+    config = CLIPConfig()
+    for part in sub_configs(config):
+        part.torch_dtype = torch.bfloat16
+    changed = float32_config(config)
+    assert {part.torch_dtype for part in sub_configs(changed)} == {torch.float32}
+    assert {part.torch_dtype for part in sub_configs(config)} == {torch.bfloat16}
+
+
+def test_quiet_silences_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging as transformers_logging
+
+    logger = transformers_logging.get_logger("transformers.models.bert")
+    level = logging.getLogger("transformers").level
+    bars = transformers_logging.is_progress_bar_enabled()
+    with quiet():
+        logger.warning("not shown")
+        warnings.warn("not shown", stacklevel=1)
+        assert not transformers_logging.is_progress_bar_enabled()
+    assert capfd.readouterr().err == ""
+    assert logging.getLogger("transformers").level == level
+    assert transformers_logging.is_progress_bar_enabled() == bars
+    with pytest.warns(UserWarning, match="shown"):
+        warnings.warn("shown", stacklevel=1)
+
+
+def test_seeded_gives_all_generators_back() -> None:
+    import random
+
+    import numpy
+
+    def draw() -> tuple[float, float, float]:
+        return float(torch.rand(())), random.random(), float(numpy.random.rand())
+
+    torch.manual_seed(0)
+    random.seed(0)
+    numpy.random.seed(0)
+    expected = draw()
+    torch.manual_seed(0)
+    random.seed(0)
+    numpy.random.seed(0)
+    with seeded(5):
+        first = draw()
+    assert draw() == expected
+    with seeded(5):
+        assert draw() == first
+
+
+PRINT_SUM = """
+from pytest_torchscript.models.construct import build
+from pytest_torchscript.models.rescale import rescale_weights
+from transformers import BertConfig, BertModel
+model = build(BertModel, BertConfig(vocab_size=50, hidden_size=32, num_hidden_layers=1, num_attention_heads=2))
+rescale_weights(model)
+print(*[parameter.double().sum().item() for parameter in model.parameters()])
+"""
+
+
+def test_two_processes_build_equal_weights() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    results = {
+        subprocess.run(
+            [sys.executable, "-c", PRINT_SUM], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(results) == 1
