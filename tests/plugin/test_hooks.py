@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from plugin_runs import Run
+from plugin_runs import Run, names
 
 
 def test_inputs_hook_is_not_asked_for_a_factory(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_torchscript_inputs(config, model_class, task):\n    raise AssertionError\n")
     run("torchscript::zoo:good::test_trace").assert_outcomes(passed=1)
+
+
+def test_inputs_hook(run_apart: Run, pytester: pytest.Pytester) -> None:
+    """What it returns takes the place of what would be inferred, for a model with a configuration.
+
+    In a process of its own: transformers imports parts of torch that cannot be imported twice.
+    """
+    folder = pytester.mkdir("tiny")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 60}
+    folder.joinpath("config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"], **sizes}))
+    pytester.makeconftest(
+        """
+        import torch
+        from pytest_torchscript import Axis, InputSpec, TensorSpec
+
+        def pytest_torchscript_inputs(config, model_class, task):
+            assert (config.hidden_size, model_class.__name__, task) == (16, "BertModel", "default")
+            ids = TensorSpec("batch", Axis("tokens", max=20), dtype=torch.int64, low=0, high=60)
+            return InputSpec({"input_ids": ids})
+        """
+    )
+    result = run_apart("--torchscript-model", "./tiny", "--torchscript-weights", "random", "-k", "axis", "--co", "-q")
+    assert names(result) == ["torchscript::./tiny::test_axis[batch]", "torchscript::./tiny::test_axis[tokens]"]
+
+
+def test_report_hook_that_raises(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_torchscript_report(report):\n    raise ValueError('no cheese')\n")
+    result = run("torchscript::zoo:good::test_trace", "--torchscript-report", "out.json")
+    result.stdout.fnmatch_lines(["report: *out.json", "pytest_torchscript_report: ValueError: no cheese"])
+    assert result.ret == 1
+    assert "INTERNALERROR" not in result.stdout.str()
 
 
 def test_unknown_hook_is_refused(run: Run, pytester: pytest.Pytester) -> None:

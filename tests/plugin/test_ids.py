@@ -137,3 +137,35 @@ def test_factory_that_raises(run: Run) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*out of cheese*"])
     assert "INTERNALERROR" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import pytest; pytest.skip('not here')", "not here"),
+        ("import pytest; pytest.fail('not now')", "not now"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("return 42", "int"),
+        ("return None", "None"),
+    ],
+)
+def test_factory_that_makes_no_model(run: Run, pytester: pytest.Pytester, body: str, said: str) -> None:
+    pytester.makepyfile(odd=f"def make():\n    {body}\n")
+    result = run("--torchscript-model", "odd:make", "--torchscript-model", "zoo:good", "-k", "model or trace")
+    result.assert_outcomes(failed=1, passed=1, deselected=14)
+    text = result.stdout.str()
+    assert said in text
+    assert "INTERNALERROR" not in text
+    result.stdout.fnmatch_lines(["torchscript::odd:make: *", "    hint: *"])
+
+
+def test_fault_of_ours(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is a failing test of that model, and nothing else."""
+
+    def plan_case(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr("pytest_torchscript.checks.plan_case", plan_case)
+    result = run("--torchscript-model", "zoo:good")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["torchscript::zoo:good: RuntimeError: nobody foresaw this", "    at *test_ids.py:*", "    hint: *"])

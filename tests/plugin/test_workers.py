@@ -24,8 +24,7 @@ def where(pytester: pytest.Pytester) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
-@pytest.mark.parametrize("dist", [(), ("--dist", "loadgroup"), ("--dist", "worksteal"), ("--dist", "loadscope")], ids=str)
-def test_one_model_on_one_worker(run_apart: Run, pytester: pytest.Pytester, dist: tuple[str, ...]) -> None:
+def test_one_model_on_one_worker(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(WHERE)
     pytester.makepyfile(
         test_own="""
@@ -40,14 +39,13 @@ def test_one_model_on_one_worker(run_apart: Run, pytester: pytest.Pytester, dist
         """
     )
     models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad")
-    result = run_apart(*models, "-k", "trace or outputs or batch or mine or on_a_model", "-n", "2", *dist)
+    result = run_apart(*models, "-k", "trace or outputs or batch or mine or on_a_model", "-n", "2")
     result.assert_outcomes(passed=12)
     workers = where(pytester)
     for reference in ("zoo:good", "zoo:bad"):
         used = {worker for nodeid, worker in workers.items() if nodeid.startswith(f"torchscript::{reference}::")}
         assert len(used) == 1, workers
-        if dist != ("--dist", "loadscope"):
-            assert workers[f"test_own.py::test_on_a_model[{reference}]"] in used
+        assert workers[f"test_own.py::test_on_a_model[{reference}]"] in used
 
 
 def test_worker_that_dies(run_apart: Run, pytester: pytest.Pytester) -> None:
@@ -91,23 +89,6 @@ def test_override(run_apart: Run, pytester: pytest.Pytester) -> None:
     result = run_apart("-n", "2", "-k", "axis or trace", "--torchscript-report", "out.json")
     result.assert_outcomes(passed=1, failed=1)
     assert checks_of(read_report(pytester.path), "conftest") == {"trace": "passed", "axis": "failed"}
-
-
-def test_unresolved_reference(run_apart: Run) -> None:
-    result = run_apart("--torchscript-model", "zoo:missing", "-n", "2")
-    result.assert_outcomes(failed=1)
-    assert result.ret == 1
-
-
-def test_id(run_apart: Run) -> None:
-    result = run_apart("torchscript::zoo:good::test_axis[time]", "-n", "2", "-q")
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["zoo:good: Good*", "*time * dynamic*"])
-
-
-def test_exit_first(run_apart: Run, pytester: pytest.Pytester) -> None:
-    run_apart("--torchscript-model", "zoo:bad", "-x", "-n", "2", "-k", "trace or axis", "--torchscript-report", "out.json")
-    assert checks_of(read_report(pytester.path), "zoo:bad")["axis[time]"] == "failed"
 
 
 def test_no_xdist(run: Run) -> None:
