@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from plugin_runs import INSTALLED, TOYS, Run
 
-import pytest_torchscript.checks  # noqa: F401
+import pytest_torchscript.checks
 
 for _name in ("anchors", "axis", "basic", "padding", "persistence", "values"):
     importlib.import_module(f"pytest_torchscript.checks.{_name}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TOYS = '''
+TOYS = """
 import torch
 from torch import nn
 from pytest_torchscript import TensorSpec
@@ -59,8 +59,7 @@ def deadly():
                 os._exit(13)
             return x.mean(1)
     return Deadly().eval(), INPUTS
-'''
-
+"""
 
 
 def _entry_points() -> list[str]:

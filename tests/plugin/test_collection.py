@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from plugin_runs import Run, names
 
 OWN = """
@@ -38,14 +37,16 @@ def test_next_to_own_tests(suite: Run, pytester: pytest.Pytester) -> None:
 def test_marker_selects(suite: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=OWN)
     assert all(name.startswith("torchscript::") for name in names(suite("good", "-m", "torchscript", "--co", "-q")))
-    assert [name for name in names(suite("good", "-m", "not torchscript", "--co", "-q"))] == [
+    assert names(suite("good", "-m", "not torchscript", "--co", "-q")) == [
         "test_own.py::test_mine",
         "test_own.py::test_wrong",
     ]
 
 
 def test_keyword_matches_reference(run: Run) -> None:
-    result = run("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad", "-k", "bad and trace", "--co", "-q")
+    result = run(
+        "--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad", "-k", "bad and trace", "--co", "-q"
+    )
     assert names(result) == ["torchscript::zoo:bad::test_trace"]
 
 
@@ -102,7 +103,13 @@ def test_junit_classname(suite: Run, pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [("-p", "no:cacheprovider"), ("--import-mode=importlib",), ("--strict-markers",), ("-W", "error"), ("--setup-show",)],
+    [
+        ("-p", "no:cacheprovider"),
+        ("--import-mode=importlib",),
+        ("--strict-markers",),
+        ("-W", "error"),
+        ("--setup-show",),
+    ],
     ids=lambda args: args[-1],
 )
 def test_beside_options(suite: Run, args: tuple[str, ...]) -> None:
@@ -141,14 +148,16 @@ def test_factory_is_called_once(suite: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_no_axes(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(rigid="""
+    pytester.makepyfile(
+        rigid="""
         import torch
         from zoo import Good
         from pytest_torchscript import TensorSpec
 
         def rigid():
             return Good().eval(), {"x": TensorSpec(2, 3, 4)}
-    """)
+    """
+    )
     result = run("--torchscript-model", "rigid:rigid", "-k", "trace or axis")
     result.assert_outcomes(passed=1, deselected=12)
 

@@ -142,7 +142,9 @@ def test_given_with_a_plain_override(run: Run, pytester: pytest.Pytester) -> Non
 
 
 def test_command_line_models(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_own="def test_mine(torchscript_eager, torchscript_inputs):\n    torchscript_eager(torchscript_inputs)\n")
+    pytester.makepyfile(
+        test_own="def test_mine(torchscript_eager, torchscript_inputs):\n    torchscript_eager(torchscript_inputs)\n"
+    )
     models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad")
     found = names(run(*models, "-k", "mine", "--co", "-q"))
     assert found == ["test_own.py::test_mine[zoo:good]", "test_own.py::test_mine[zoo:bad]"]
@@ -196,7 +198,9 @@ def test_freed_after_its_last_test(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_override_before_command_line(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("import pytest\nfrom zoo import bad\n\n@pytest.fixture\ndef torchscript_model():\n    return bad()\n")
+    pytester.makeconftest(
+        "import pytest\nfrom zoo import bad\n\n@pytest.fixture\ndef torchscript_model():\n    return bad()\n"
+    )
     pytester.makepyfile(
         test_own="""
         import pytest
@@ -269,9 +273,9 @@ def test_check(run: Run, pytester: pytest.Pytester) -> None:
             torchscript.check(Bad())
 
         def test_keywords(torchscript):
-            torchscript.check(Same(), inputs=INPUTS, axes={"time": 8}, weights="auto")
+            torchscript.check(Same(), inputs=INPUTS, anchor={"time": 8}, weights="auto")
 
-        @pytest.mark.torchscript(model=Same, inputs=INPUTS, axes={"time": [8]})
+        @pytest.mark.torchscript(model=Same, inputs=INPUTS, anchor={"time": 8})
         def test_of_the_marker(torchscript):
             torchscript.check()
         """
@@ -294,7 +298,7 @@ def test_check_twice_in_a_test(run: Run, pytester: pytest.Pytester) -> None:
 
         def test_both(torchscript):
             for time in (4, 8):
-                torchscript.check(Same(), inputs=INPUTS, axes={"time": time})
+                torchscript.check(Same(), inputs=INPUTS, anchor={"time": time})
         """
     )
     run("--torchscript-report", "out.json").assert_outcomes(passed=1)

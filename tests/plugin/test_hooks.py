@@ -19,8 +19,16 @@ def test_inputs_hook(run_apart: Run, pytester: pytest.Pytester) -> None:
     In a process of its own: transformers imports parts of torch that cannot be imported twice.
     """
     folder = pytester.mkdir("tiny")
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 60}
-    folder.joinpath("config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"], **sizes}))
+    sizes = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "vocab_size": 60,
+    }
+    folder.joinpath("config.json").write_text(
+        json.dumps({"model_type": "bert", "architectures": ["BertModel"], **sizes})
+    )
     pytester.makeconftest(
         """
         import torch

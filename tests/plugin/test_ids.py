@@ -15,7 +15,11 @@ OWN = "def test_mine():\n    pass\n"
     ("text", "reference", "test"),
     [
         ("torchscript::bert-base-uncased", "bert-base-uncased", ""),
-        ("torchscript::funnel-transformer/small::test_axis[sequence]", "funnel-transformer/small", "test_axis[sequence]"),
+        (
+            "torchscript::funnel-transformer/small::test_axis[sequence]",
+            "funnel-transformer/small",
+            "test_axis[sequence]",
+        ),
         ("torchscript::package.module:factory::test_trace", "package.module:factory", "test_trace"),
         ("torchscript::./model[1]::test_axis[time-onnx]", "./model[1]", "test_axis[time-onnx]"),
         ("torchscript::C:\\models\\bert::test_trace", "C:\\models\\bert", "test_trace"),
@@ -28,7 +32,9 @@ def test_parse(text: str, reference: str, test: str) -> None:
     assert parse_suite_id(text) == SuiteId(reference, test)
 
 
-@pytest.mark.parametrize("text", ["tests/test_torchscript.py::test_x", "torchscript", "torchscript::", "xtorchscript::a"])
+@pytest.mark.parametrize(
+    "text", ["tests/test_torchscript.py::test_x", "torchscript", "torchscript::", "xtorchscript::a"]
+)
 def test_parse_others(text: str) -> None:
     assert parse_suite_id(text) is None
 
@@ -98,7 +104,9 @@ def test_unknown_test(run: Run) -> None:
 
 
 def test_unknown_beside_known(run: Run) -> None:
-    assert_usage_error(run(AXIS, "torchscript::zoo:good::test_nothing"), "not found: torchscript::zoo:good::test_nothing")
+    assert_usage_error(
+        run(AXIS, "torchscript::zoo:good::test_nothing"), "not found: torchscript::zoo:good::test_nothing"
+    )
 
 
 def test_no_override(run: Run) -> None:
@@ -168,4 +176,6 @@ def test_fault_of_ours(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_torchscript.checks.plan_case", plan_case)
     result = run("--torchscript-model", "zoo:good")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["torchscript::zoo:good: RuntimeError: nobody foresaw this", "    at *test_ids.py:*", "    hint: *"])
+    result.stdout.fnmatch_lines(
+        ["torchscript::zoo:good: RuntimeError: nobody foresaw this", "    at *test_ids.py:*", "    hint: *"]
+    )

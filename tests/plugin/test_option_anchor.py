@@ -23,7 +23,9 @@ MASKED = """
 """
 
 
-@pytest.mark.parametrize(("text", "anchor"), [("batch=1", ("batch", 1)), ("mask=none", ("mask", None)), ("mask=None", ("mask", None))])
+@pytest.mark.parametrize(
+    ("text", "anchor"), [("batch=1", ("batch", 1)), ("mask=none", ("mask", None)), ("mask=None", ("mask", None))]
+)
 def test_parse(text: str, anchor: tuple[str, int | None]) -> None:
     assert parse_anchor(text) == anchor
 

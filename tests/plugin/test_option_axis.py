@@ -25,7 +25,8 @@ def test_parse(text: str, axis: Axis) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "=", "sequence", "sequence=", "=4", "sequence=a", "sequence=1:", "sequence=1:2:3:4", "sequence=1,,2", "a=1.5"]
+    "text",
+    ["", "=", "sequence", "sequence=", "=4", "sequence=a", "sequence=1:", "sequence=1:2:3:4", "sequence=1,,2", "a=1.5"],
 )
 def test_malformed(text: str) -> None:
     with pytest.raises(OptionError, match="does not describe an axis") as raised:
@@ -40,7 +41,9 @@ def test_impossible(text: str) -> None:
 
 
 def test_min_above_max(run: Run) -> None:
-    assert_usage_error(run("--torchscript-axis", "time=9:4"), "--torchscript-axis: axis 'time': min=9 is larger than max=4")
+    assert_usage_error(
+        run("--torchscript-axis", "time=9:4"), "--torchscript-axis: axis 'time': min=9 is larger than max=4"
+    )
 
 
 def test_malformed_option(run: Run) -> None:
@@ -64,7 +67,9 @@ def test_unknown_to_one(run: Run) -> None:
 
 
 def test_narrowed(run: Run, pytester: pytest.Pytester) -> None:
-    result = run("torchscript::zoo:good::test_axis", "--torchscript-axis", "time=2:8:2", "--torchscript-report", "out.json")
+    result = run(
+        "torchscript::zoo:good::test_axis", "--torchscript-axis", "time=2:8:2", "--torchscript-report", "out.json"
+    )
     result.assert_outcomes(passed=2)
     axes = {axis["axis"]: axis for axis in read_report(pytester.path)["models"][0]["exports"][0]["axes"]}
     assert (axes["time"]["min"], axes["time"]["max"]) == (2, 8)

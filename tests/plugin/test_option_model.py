@@ -28,7 +28,9 @@ def test_malformed(run: Run) -> None:
 def test_ini(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntorchscript_models =\n    zoo:good\n    zoo:bad\n")
     assert len(names(run("-k", "trace", "--co", "-q"))) == 2
-    assert names(run("-k", "trace", "--co", "-q", "--torchscript-model", "zoo:bad")) == ["torchscript::zoo:bad::test_trace"]
+    assert names(run("-k", "trace", "--co", "-q", "--torchscript-model", "zoo:bad")) == [
+        "torchscript::zoo:bad::test_trace"
+    ]
 
 
 def test_toml(run: Run, pytester: pytest.Pytester) -> None:

@@ -118,18 +118,24 @@ def test_cache_that_is_a_file(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_artifact_that_is_not_there(run: Run) -> None:
-    assert_usage_error(run("--torchscript-artifact", "traced.pt"), "--torchscript-artifact: file 'traced.pt' does not exist")
+    assert_usage_error(
+        run("--torchscript-artifact", "traced.pt"), "--torchscript-artifact: file 'traced.pt' does not exist"
+    )
 
 
 def test_artifact_takes_one_model(run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("traced.pt").write_text("")
     models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad")
-    assert_usage_error(run(*models, "--torchscript-artifact", "traced.pt"), "--torchscript-artifact takes exactly one model")
+    assert_usage_error(
+        run(*models, "--torchscript-artifact", "traced.pt"), "--torchscript-artifact takes exactly one model"
+    )
 
 
 def test_help(run: Run) -> None:
     result = run("--help")
-    result.stdout.fnmatch_lines(["TorchScript exports against eager models:", "*--torchscript-model*REF*", "*torchscript_models*"])
+    result.stdout.fnmatch_lines(
+        ["TorchScript exports against eager models:", "*--torchscript-model*REF*", "*torchscript_models*"]
+    )
 
 
 def test_markers(run: Run) -> None:

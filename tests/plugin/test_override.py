@@ -101,7 +101,9 @@ def test_params(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_raises(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("import pytest\n\n@pytest.fixture\ndef torchscript_model():\n    raise ValueError('no cheese')\n")
+    pytester.makeconftest(
+        "import pytest\n\n@pytest.fixture\ndef torchscript_model():\n    raise ValueError('no cheese')\n"
+    )
     result = run("-k", "trace")
     result.assert_outcomes(failed=1, deselected=13)
     result.stdout.fnmatch_lines(["*ValueError: no cheese*"])
@@ -134,7 +136,9 @@ def test_elsewhere(run: Run, pytester: pytest.Pytester) -> None:
     folder.joinpath("conftest.py").write_text(PLAIN.format(model="Good"))
     folder.joinpath("test_own.py").write_text("def test_mine():\n    pass\n")
     result = run()
-    assert_usage_error(result, "'torchscript_model' is overridden in", "tests", "rootdir's conftest.py", "move it there")
+    assert_usage_error(
+        result, "'torchscript_model' is overridden in", "tests", "rootdir's conftest.py", "move it there"
+    )
     run("--torchscript-model", "zoo:good", "-k", "trace or mine").assert_outcomes(passed=2, deselected=14)
     run("tests/test_own.py").assert_outcomes(passed=1)
 
@@ -146,7 +150,9 @@ def test_elsewhere_beside_the_root(run: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_own_module_only(run: Run, pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_own=PLAIN.format(model="Good") + "\ndef test_mine(torchscript_traced):\n    assert torchscript_traced\n")
+    pytester.makepyfile(
+        test_own=PLAIN.format(model="Good") + "\ndef test_mine(torchscript_traced):\n    assert torchscript_traced\n"
+    )
     run().assert_outcomes(passed=1)
 
 

@@ -15,7 +15,7 @@ def test_complete(run_apart: Run, pytester: pytest.Pytester, workers: tuple[str,
     models = ("--torchscript-model", "zoo:good", "--torchscript-model", "zoo:bad", "--torchscript-model", "zoo:missing")
     args = (*models, "-k", "trace or axis or values or model", "--torchscript-report", "out.json", *workers)
     result = run_apart(*args)
-    result.assert_outcomes(passed=7 if not workers else 7, failed=2)
+    result.assert_outcomes(passed=7, failed=2)
     assert result.ret == 1
     report = read_report(pytester.path)
     assert report["schema_version"] == 1
@@ -163,7 +163,14 @@ def test_silent_where_unused(run: Run, pytester: pytest.Pytester) -> None:
 def test_message_alone(run: Run) -> None:
     result = run("--torchscript-model", "zoo:bad", "-k", "time")
     text = result.stdout.str()
-    for noise in ("verdicts.py", "suite.py", "Traceback", "Captured", "traceback entries are hidden", "During handling"):
+    for noise in (
+        "verdicts.py",
+        "suite.py",
+        "Traceback",
+        "Captured",
+        "traceback entries are hidden",
+        "During handling",
+    ):
         assert noise not in text
     result.stdout.fnmatch_lines(
         [
@@ -216,7 +223,9 @@ def test_known_failure_that_passes(run: Run, pytester: pytest.Pytester) -> None:
     args = ("--torchscript-known-failures", "known.toml", "--torchscript-report", "out.json")
     result = run("--torchscript-model", "zoo:good", "-k", "axis", *args)
     result.assert_outcomes(passed=1, failed=1, deselected=13)
-    result.stdout.fnmatch_lines(["torchscript::zoo:good: axis[[]time] passes, but is listed as a known failure: *", "    hint: *"])
+    result.stdout.fnmatch_lines(
+        ["torchscript::zoo:good: axis[[]time] passes, but is listed as a known failure: *", "    hint: *"]
+    )
     assert checks_of(read_report(pytester.path), "zoo:good")["axis[time]"] == "failed"
 
 
@@ -227,7 +236,9 @@ def test_known_failure_with_another_verdict(run: Run, pytester: pytest.Pytester)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
-def test_known_failure_that_matches_nothing(run_apart: Run, pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+def test_known_failure_that_matches_nothing(
+    run_apart: Run, pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
     (pytester.path / "known.toml").write_text(KNOWN.replace('axis = "time"', 'axis = "tme"'))
     args = ("--torchscript-model", "zoo:bad", "-k", "trace", "--torchscript-known-failures", "known.toml", *workers)
     result = run_apart(*args)

@@ -85,7 +85,9 @@ def test_override_elsewhere(run_apart: Run, pytester: pytest.Pytester) -> None:
 
 
 def test_override(run_apart: Run, pytester: pytest.Pytester) -> None:
-    pytester.makeconftest("import pytest\nfrom zoo import bad\n\n@pytest.fixture\ndef torchscript_model():\n    return bad()\n")
+    pytester.makeconftest(
+        "import pytest\nfrom zoo import bad\n\n@pytest.fixture\ndef torchscript_model():\n    return bad()\n"
+    )
     result = run_apart("-n", "2", "-k", "axis or trace", "--torchscript-report", "out.json")
     result.assert_outcomes(passed=1, failed=1)
     assert checks_of(read_report(pytester.path), "conftest") == {"trace": "passed", "axis": "failed"}

@@ -30,14 +30,21 @@ def modules_at_exit(tmp_path: Path, *args: str) -> set[str]:
     """Return the modules that a process has imported when it ends, hypothesis's own plugin left out."""
     (tmp_path / "probe.py").write_text(PROBE)
     path = os.pathsep.join([str(tmp_path), str(Path(pytest_torchscript.__file__).parents[1])])
-    env = {**os.environ, "PYTHONPATH": path, "PROBE": str(tmp_path / "modules.json"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "PROBE": str(tmp_path / "modules.json"),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     result = subprocess.run([sys.executable, *args], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
     return set(json.loads((tmp_path / "modules.json").read_text()))
 
 
 def test_package(tmp_path: Path) -> None:
-    loaded = modules_at_exit(tmp_path, "-c", "import probe, pytest_torchscript; pytest_torchscript.Axis; pytest_torchscript.TensorSpec")
+    loaded = modules_at_exit(
+        tmp_path, "-c", "import probe, pytest_torchscript; pytest_torchscript.Axis; pytest_torchscript.TensorSpec"
+    )
     assert not loaded & set(HEAVY)
 
 
