@@ -153,7 +153,7 @@ def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, r
     result.verdict = DIVERGES if status == DIFFERS else FIXED
     result.counterexample, result.error = dict(smallest), trial.error or None
     result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None
-    result.causes = explain_axis(case, axis.name, smallest, suspicion)
+    result.causes = explain_axis(case, axis.name, smallest, suspicion, trial.raised)
     return Finding.failed(*_failure_text(case, axis, found, result, trial), axis=result)
 
 

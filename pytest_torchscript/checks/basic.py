@@ -104,9 +104,12 @@ def check_determinism(case: Case) -> Finding:
 
 def check_outputs(case: Case) -> Finding:
     """Fresh inputs at the anchor, three calls in a row: the profiling executor changes the code on the second."""
+    inputs = case.make(case.sizes, seed=case.settings.seed + 1)
+    expected = None
     for call in range(3):
-        inputs = case.make(case.sizes, seed=case.settings.seed + 1)
-        trial = case.judge.trial(case.artifact, inputs)
+        if call == 1:
+            expected = case.eager(inputs)
+        trial = case.judge.against(expected, case.artifact, inputs) if call else case.try_sizes(case.sizes)
         if trial.fails:
             causes = explain_values(case, inputs)
             return Finding.failed(

@@ -6,20 +6,23 @@ fifteen tests of one model load and trace it once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import torch
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import Judge, Trial
+from pytest_torchscript.checks.judge import AGREES, Judge, Trial
 from pytest_torchscript.checks.sizes import choose_anchor
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.inputs.caches import pack_for
-from pytest_torchscript.inputs.values import make_inputs
+from pytest_torchscript.inputs.draw import is_mask
+from pytest_torchscript.inputs.real import real_inputs
+from pytest_torchscript.inputs.values import make_inputs, variations
 from pytest_torchscript.models.calling import Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.resolve import LoadedModel
@@ -142,8 +145,49 @@ class Case:
         key = tuple(sorted(sizes.items()))
         if key not in self.trials:
             # Another seed than the example's: a value frozen at the anchor must show at the anchor's sizes too.
-            self.trials[key] = self.judge.trial(self.artifact, self.make(sizes, seed=self.settings.seed + 1))
+            trial = self.judge.trial(self.artifact, self.make(sizes, seed=self.settings.seed + 1))
+            self.trials[key] = self._by_other_values(sizes, trial) if trial.fails and sizes != self.sizes else trial
         return self.trials[key]
+
+    def _by_other_values(self, sizes: Sizes, failed: Trial) -> Trial:
+        """Return a trial that agrees, where values are to blame: some fail at the anchor too, and others agree here.
+
+        At batch 1 every mask may be full: what a full mask breaks at any size is no defect of the batch axis. Only fresh
+        draws and other masks count: zeros agree wherever a size is frozen into a factor.
+        """
+        if self.meta or self.wrong_values is None:
+            return failed
+        trials = (self.judge.trial(self.artifact, inputs) for inputs in self._ordinary(sizes))
+        return next((trial for trial in trials if trial.status == AGREES), failed)
+
+    def _ordinary(self, sizes: Sizes) -> Iterator[Mapping[str, torch.Tensor]]:
+        """Yield other ordinary inputs of the same sizes: two fresh draws, and the example under each other mask."""
+        seed = self.settings.seed
+        yield from (self.make(sizes, seed=seed + more) for more in (2, 3))
+        example = self.make(sizes)
+        plain = [name for name, spec in self.spec.items() if not is_mask(spec)]
+        for _, inputs in variations(self.spec, sizes, seed):
+            if len(plain) < len(self.spec) and all(torch.equal(inputs[name], example[name]) for name in plain):
+                yield inputs
+
+    @cached_property
+    def values_tried(self) -> list[tuple[str, Mapping[str, torch.Tensor], Trial]]:
+        """Other values at the anchor, fresh ones first, up to the first that fails."""
+        seed = self.settings.seed
+        tried: list[tuple[str, Mapping[str, torch.Tensor], Trial]]
+        tried = [(f"fresh, seed {seed + 1}", self.make(self.sizes, seed=seed + 1), self.try_sizes(self.sizes))]
+        directory = self.loaded.blueprint.directory
+        real = real_inputs(directory, self.spec, self.sizes) if directory is not None else ()
+        for name, inputs in chain(variations(self.spec, self.sizes, seed), real):
+            if tried[-1][2].fails:
+                break
+            tried.append((name, inputs, self.judge.trial(self.artifact, inputs)))
+        return tried
+
+    @property
+    def wrong_values(self) -> tuple[str, Mapping[str, torch.Tensor], Trial] | None:
+        """The first values at the anchor's sizes that the artifact gets wrong."""
+        return self.values_tried[-1] if self.values_tried[-1][2].fails else None
 
     def variant(
         self,

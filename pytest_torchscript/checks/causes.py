@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from pytest_torchscript.checks.sizes import neighbour
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.hints import size_hints
-from pytest_torchscript.tracing.trace import TracerNote
+from pytest_torchscript.tracing.notes import error_cause, note_causes
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,23 @@ def causes_at(case: Case, axis: str, sizes: Mapping[str, int]) -> list[Cause]:
     return find_baked(case.anchor_trace, case.control_trace, moved, axis=axis, sizes=(case.sizes[axis], sizes[axis]))
 
 
-def explain_axis(case: Case, axis: str, counterexample: Mapping[str, int], suspicion: Suspicion) -> list[Cause]:
-    """Return the causes of a failure that execution confirmed: by the moved axis, by the counterexample, by warnings."""
+def explain_axis(
+    case: Case, axis: str, counterexample: Mapping[str, int], suspicion: Suspicion, raised: BaseException | None = None
+) -> list[Cause]:
+    """Return the causes of a failure that execution confirmed: by the moved axis, by the counterexample, by warnings.
+
+    Where the artifact raised, the line it raised at comes last.
+    """
     alone = {**case.sizes, axis: counterexample[axis]}
-    return (
+    causes = (
         causes_at(case, axis, alone)
         or list(suspicion.causes)
         or causes_at(case, axis, counterexample)
-        or note_causes(case.anchor_trace.warnings)
+        or note_causes(case.anchor_trace.warnings, sizes=tuple(counterexample.values()))
     )
+    line = error_cause(raised, case.anchor_trace) if raised is not None else None
+    known = {(cause.file, cause.line) for cause in causes}
+    return [*causes, line] if line is not None and (line.file, line.line) not in known else causes
 
 
 def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
@@ -60,24 +67,6 @@ def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause
     except Exception:
         return note_causes(case.anchor_trace.warnings)
     return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.warnings)
-
-
-def note_causes(notes: Sequence[TracerNote]) -> list[Cause]:
-    """Turn the tracer's warnings into causes: the last resort where graphs are equal and answers are not.
-
-    A branch that no traced size takes leaves no trace in a graph; the line that read the tensor is all there is.
-    """
-    lines = {(note.file, note.line): note for note in notes if note.line}
-    return [
-        Cause(
-            note.file,
-            note.line,
-            note.function,
-            linecache.getline(note.file, note.line).strip(),
-            note.text.split(". ")[0],
-        )
-        for note in lines.values()
-    ]
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

@@ -20,11 +20,12 @@ AGREES, REFUSED, RAISES, DIFFERS, UNDECIDABLE = "agrees", "refused", "raises", "
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one call. ``error`` is what eager or the artifact raised, in one line."""
+    """What became of one call. ``error`` is what eager or the artifact raised, in one line; ``raised`` the artifact's own."""
 
     status: str
     error: str = ""
     comparison: Comparison | None = None
+    raised: BaseException | None = None
 
     @property
     def fails(self) -> bool:
@@ -58,7 +59,7 @@ class Judge:
         try:
             actual = run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
         except Exception as error:
-            return Trial(RAISES, artifact_error(error))
+            return Trial(RAISES, artifact_error(error), raised=error.with_traceback(None))
         return self.compare(actual, expected, inputs, closeness=closeness)
 
     def compare(self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced") -> Trial:

@@ -14,8 +14,7 @@ from pytest_torchscript.checks.judge import AGREES, DIFFERS, REFUSED, UNDECIDABL
 from pytest_torchscript.compare.compare import margin
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.infer import infer_inputs
-from pytest_torchscript.inputs.real import real_inputs
-from pytest_torchscript.inputs.values import redraw, variations
+from pytest_torchscript.inputs.values import redraw
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, ValuesResult
 from pytest_torchscript.spec import InputSpec
 
@@ -27,8 +26,7 @@ DRAWS = 3
 def check_values(case: Case) -> Finding:
     """Masks, edge values, zeros, magnitudes, real inputs; then every optional input left out, in a trace of its own."""
     agreed, undecided = 0, 0
-    for name, inputs in _all_values(case):
-        trial = case.judge.trial(case.artifact, inputs)
+    for name, inputs, trial in case.values_tried:
         if trial.fails:
             return _values_failure(case, name, inputs, trial)
         agreed += trial.status == AGREES
@@ -50,13 +48,6 @@ def check_values(case: Case) -> Finding:
         )
         return Finding.skipped(reason)
     return Finding.passed(f"{agreed} sets of values", values=ValuesResult(DYNAMIC))
-
-
-def _all_values(case: Case) -> Iterator[tuple[str, Tensors]]:
-    yield from variations(case.spec, case.sizes, case.settings.seed)
-    directory = case.loaded.blueprint.directory
-    if directory is not None:
-        yield from real_inputs(directory, case.spec, case.sizes)
 
 
 def _other_entries(case: Case) -> Iterator[tuple[Case, str]]:
