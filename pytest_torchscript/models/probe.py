@@ -128,7 +128,11 @@ def _text(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torc
 def _decoder(config: Any, generator: torch.Generator) -> Mapping[str, torch.Tensor]:
     if not getattr(config, "is_encoder_decoder", False):
         return {}
-    return {"decoder_input_ids": torch.randint(config.vocab_size, (_BATCH, _LENGTH), generator=generator)}
+    text = config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
+    vocabulary = getattr(text, "vocab_size", None)
+    if not isinstance(vocabulary, int) or vocabulary < 2:
+        return {}
+    return {"decoder_input_ids": torch.randint(vocabulary, (_BATCH, _LENGTH), generator=generator)}
 
 
 def _sounds(config: Any, generator: torch.Generator) -> Iterator[Mapping[str, torch.Tensor]]:

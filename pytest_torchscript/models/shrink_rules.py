@@ -21,6 +21,8 @@ from pytest_torchscript.models.construct import sub_configs
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
 EXPERTS = 4
+#: Widths up to here stay.
+SMALLEST = 16
 
 _LAYER = re.compile(
     r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|_blocks$|block_repeats|_per_block$"
@@ -69,7 +71,7 @@ class _Scales:
 
     def width(self, value: int) -> int:
         """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
-        return value if value <= 16 else max(8, 8 * math.ceil(value * self.factor / 8))
+        return value if value <= SMALLEST else max(8, 8 * math.ceil(value * self.factor / 8))
 
 
 def propose(config: Any) -> list[Change]:
@@ -103,26 +105,22 @@ def _factor(config: Any) -> float:
 
 def _main_width(config: Any) -> int:
     """Return the width of the residual stream: one number, or the middle one of a pyramid of stages."""
-    lists: list[int] = [
+    depths = _depths(vars(config))
+    middles: list[int] = [
         sorted(value)[len(value) // 2]
         for name, value in vars(config).items()
-        if _is_width(name) and _ints(value) and len(value) > 1
+        if _is_width(name) and _ints(value) and len(value) > 1 and len(value) not in depths
     ]
-    if lists:
-        return max(lists)
-    if _stages(vars(config)) and _int(getattr(config, "embed_dim", None)):
-        return 2 * int(config.embed_dim)  # a pyramid that doubles its width from stage to stage
-    for name in ("hidden_size", "d_model", "hidden_dim", "embed_dim", "dim"):
-        value: Any = getattr(config, name, None)
-        if _int(value):
-            return int(value)
-    return 0
+    if max(middles, default=0) > SMALLEST:
+        return max(middles)
+    if _stages(vars(config)) and _number(config, "embed_dim"):
+        return 2 * _number(config, "embed_dim")  # a pyramid that doubles its width from stage to stage
+    names = ("hidden_size", "d_model", "hidden_dim", "embed_dim", "dim")
+    return next((value for value in (_number(config, name) for name in names) if value), 0)
 
 
 def _vocabulary(config: Any) -> int | None:
-    sizes = [getattr(part, "vocab_size", None) for part in sub_configs(config)]
-    known = [size for size in sizes if _int(size) and size]
-    return max(known) if known else None
+    return max((_number(part, "vocab_size") for part in sub_configs(config)), default=0) or None
 
 
 def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Change]:
@@ -146,6 +144,8 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
     """Return the tiny value of one attribute, or None where it stays."""
     if _int(value):
         return _shrunk_number(name, value, config, scales, depth)
+    if isinstance(value, dict) and name.startswith("rope_"):
+        return _rotary(value, config, scales)
     if isinstance(value, (list, tuple)) and value:
         return _shrunk_list(name, list(value), scales, depth, old_depths)
     if isinstance(value, float) and _MULTIPLIER.search(name):
@@ -179,7 +179,8 @@ def _shrunk_list(name: str, value: list[Any], scales: _Scales, depth: int, old_d
     if _is_repeats(value):
         return [[kinds, 1] for kinds, _ in value]
     if len(value) in old_depths and len(value) > depth and not _is_layers(name):
-        return _one_of_each(value, depth)
+        kept = _one_of_each(value, depth)
+        return [scales.width(each) for each in kept] if _is_width(name) and _ints(kept) else kept
     if not _ints(value):
         return None
     if _is_layers(name):
@@ -249,7 +250,7 @@ def _total_heads(config: Any) -> int:
         "encoder_attention_heads",
         "decoder_attention_heads",
     )
-    return next((int(value) for value in (getattr(config, name, None) for name in names) if _int(value) and value), 0)
+    return next((value for value in (_number(config, name) for name in names) if value), 0)
 
 
 def _divisor(heads: int, config: Any, scales: _Scales) -> int:
@@ -269,6 +270,29 @@ def _head_dim(value: int, config: Any, scales: _Scales) -> int:
         return scales.width(value)
     ratio = scales.width(width) / width * total / _divisor(total, config, scales)
     return min(value, max(2, 2 * round(value * ratio / 2)))
+
+
+def _rotary(value: dict[str, Any], config: Any, scales: _Scales) -> dict[str, Any]:
+    """Return rotary settings whose parts of a head still add up: sections sum to half a head, factors are one a pair."""
+    old = _number(config, "head_dim") or _main_width(config) // max(1, _total_heads(config))
+    ratio = _head_dim(old, config, scales) / old if old else 1.0
+    changed = {}
+    for key, part in value.items():
+        if key == "mrope_section" and _ints(part):
+            parts = [max(1, math.floor(each * ratio)) for each in part]
+            changed[key] = [*parts[:-1], max(1, round(sum(part) * ratio) - sum(parts[:-1]))]
+        elif key.endswith("_factor") and isinstance(part, (list, tuple)):
+            changed[key] = list(part[: max(1, round(len(part) * ratio))])
+    return {**value, **changed}
+
+
+def _number(config: Any, name: str) -> int:
+    """Return a whole number of a configuration, 0 where there is none. Some refuse to be asked."""
+    try:
+        value = getattr(config, name, None)
+    except Exception:  # what differs from layer to layer has no one value
+        return 0
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _token_id(value: int, vocabulary: int) -> int:
