@@ -105,7 +105,7 @@ def _factor(config: Any) -> float:
 
 def _main_width(config: Any) -> int:
     """Return the width of the residual stream: one number, or the middle one of a pyramid of stages."""
-    depths = _depths(vars(config))
+    depths = _depths(vars(config)) - _stages(vars(config))
     middles: list[int] = [
         sorted(value)[len(value) // 2]
         for name, value in vars(config).items()
