@@ -67,14 +67,18 @@ def torchscript_model(_torchscript_case: OwnCase) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def torchscript_eager(_torchscript_case: OwnCase) -> Any:
-    """The eager model as exports are compared with it: called with the inputs by name, which it leaves unchanged."""
-    return _torchscript_case.part(lambda case: case.eager)
+    """The eager model as exports are compared with it: called with the inputs, which it leaves unchanged."""
+    from pytest_torchscript.plugin.called import called_eager
+
+    return _torchscript_case.part(called_eager)
 
 
 @pytest.fixture(scope="module")
 def torchscript_traced(_torchscript_case: OwnCase) -> Any:
-    """The export at the main anchor: called with tensors in the order of the inputs."""
-    return _torchscript_case.part(lambda case: case.artifact)
+    """The export at the main anchor: called with the inputs, in their order or by name."""
+    from pytest_torchscript.plugin.called import called_export
+
+    return _torchscript_case.part(called_export)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,8 @@ def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]
 @pytest.fixture(scope="module")
 def torchscript_neuron(request: pytest.FixtureRequest, _torchscript_case: OwnCase) -> Any:
     """The model compiled for a Neuron device; the test is skipped, with the reason, where there is none."""
+    from pytest_torchscript.plugin.called import called_export
     from pytest_torchscript.plugin.neuron import require_device
 
     backend = require_device(request.config)
-    return _torchscript_case.part(lambda case: case.artifact, backend=backend)
+    return _torchscript_case.part(called_export, backend=backend)

@@ -31,8 +31,8 @@ def test_one_declared_length_is_fine():
 
 @pytest.mark.torchscript(model=small_bert)
 def test_the_pieces(torchscript_traced, torchscript_eager, torchscript_inputs):
-    expected = torchscript_eager(torchscript_inputs)
-    hidden = torchscript_traced(*torchscript_inputs.values())[0]
+    expected = torchscript_eager(**torchscript_inputs)
+    hidden = torchscript_traced(**torchscript_inputs)[0]
     torch.testing.assert_close(hidden, expected.last_hidden_state)
 
 
