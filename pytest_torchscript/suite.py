@@ -96,6 +96,11 @@ def test_speed(torchscript_suite: SuiteCase) -> None:
     torchscript_suite.require("speed")
 
 
+def test_generation(torchscript_suite: SuiteCase) -> None:
+    """Greedy and beam tokens equal those of eager's ``generate``, up to ties. Collected for tasks that generate."""
+    torchscript_suite.require("generation")
+
+
 def test_neuron(torchscript_suite: SuiteCase) -> None:
     """Compiled, really placed on the device, equal within the calibrated tolerance. Collected for Neuron backends only."""
     torchscript_suite.require("neuron")

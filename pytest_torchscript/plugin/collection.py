@@ -13,45 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_torchscript.errors import Error, OptionError, closest
-from pytest_torchscript.plugin import neuron, override
+from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
+from pytest_torchscript.plugin.contents import SUITE, Contents, Repeated
 from pytest_torchscript.plugin.ids import SuiteId
 from pytest_torchscript.plugin.keys import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE, cases_of, run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType
 
     from pytest_torchscript.plugin.options import Run
 
-SUITE = "pytest_torchscript.suite"
 #: The one test of a reference that could not be resolved.
 UNRESOLVED = "test_model"
-
-
-def wanted_tests(run: Run, axes: Sequence[str] | None) -> Iterator[tuple[str, list[str | None], list[str]]]:
-    """Yield each test function with the axes and backends it is repeated for. ``axes`` None: not known before the run."""
-    backends = list(run.settings.backends)
-    on_device = [backend for backend in backends if backend in neuron.BACKENDS]
-    for name in importlib.import_module(SUITE).TESTS:
-        if name == "test_axis" and axes is not None:
-            if axes:
-                yield name, list(axes), backends
-        elif name == "test_neuron":
-            if on_device:
-                yield name, [None], on_device
-        elif name != "test_speed" or run.speed:
-            yield name, [None], backends
-
-
-def test_names(run: Run, axes: Sequence[str] | None) -> Iterator[str]:
-    """Yield the names of a suite's tests: ``test_axis[sequence]``, with more than one backend ``test_axis[sequence-onnx]``."""
-    many = len(run.settings.backends) > 1
-    for name, named_axes, backends in wanted_tests(run, axes):
-        for axis in named_axes:
-            for backend in backends:
-                params = [part for part in (axis, backend if many else None) if part]
-                yield f"{name}[{'-'.join(params)}]" if params else name
 
 
 class TorchScriptModel(pytest.Module):
@@ -59,7 +34,7 @@ class TorchScriptModel(pytest.Module):
 
     subject: Subject | None = None
     error: Error | None = None
-    axes: tuple[str, ...] | None = None
+    contents: Contents = Contents()
 
     @classmethod
     def for_reference(cls, session: pytest.Session, reference: str) -> TorchScriptModel:
@@ -79,7 +54,7 @@ class TorchScriptModel(pytest.Module):
     def collect(self) -> list[pytest.Item | pytest.Collector]:
         """Return the tests of this model: all of them, or the one that says why there are none."""
         run = run_of(self.config)
-        names = [UNRESOLVED] if self.error else [name for name, _, _ in wanted_tests(run, self.axes)]
+        names = [UNRESOLVED] if self.error else [test.name for test in self.contents.tests(run)]
         items: list[Any] = []
         for name in names:
             made = self.ihook.pytest_pycollect_makeitem(collector=self, name=name, obj=getattr(self.obj, name))
@@ -94,17 +69,14 @@ class TorchScriptModel(pytest.Module):
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Repeat one test function for its axes and backends."""
         run = run_of(self.config)
-        axes: list[str | None] = [None]
-        backends = list(run.settings.backends)
-        for name, named_axes, its_backends in wanted_tests(run, self.axes):
-            if name == metafunc.function.__name__:
-                axes, backends = named_axes, its_backends
+        test = Repeated(UNRESOLVED, [None], run.settings.backends[:1])
+        if not self.error:
+            test = next(test for test in self.contents.tests(run) if test.name == metafunc.function.__name__)
         if "axis" in metafunc.fixturenames:
-            ids: list[Any] = [axis if axis else pytest.HIDDEN_PARAM for axis in axes]
-            metafunc.parametrize("axis", axes, ids=ids)
+            metafunc.parametrize("axis", test.axes, ids=[axis or pytest.HIDDEN_PARAM for axis in test.axes])
         many = len(run.settings.backends) > 1 and not self.error
-        chosen = backends[:1] if self.error else backends
-        metafunc.parametrize(SUITE_FIXTURE, chosen, indirect=True, ids=chosen if many else [pytest.HIDDEN_PARAM])
+        ids = test.backends if many else [pytest.HIDDEN_PARAM]
+        metafunc.parametrize(SUITE_FIXTURE, test.backends, indirect=True, ids=ids)
 
 
 def _node_id(session: pytest.Session, reference: str) -> Any:
@@ -131,7 +103,7 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
         check_names(config, [node.subject for node in nodes if node.subject])
-        check_ids(config, {node.name: node.axes for node in nodes}, {node.name for node in nodes if node.error})
+        check_ids(config, {node.name: node.contents for node in nodes}, {node.name for node in nodes if node.error})
     for node in nodes:
         items.extend(_expand(node, run.ids))
     warn_of_unmatched(config, nodes)
@@ -141,7 +113,7 @@ def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) ->
     node = TorchScriptModel.for_reference(session, reference)
     node.subject = reference_subject(reference, run)
     try:
-        node.axes = cases.plan(node.subject).axes
+        node.contents = Contents.of(cases.plan(node.subject))
     except Error as error:
         node.error = error
     return node
@@ -229,14 +201,14 @@ def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
-def check_ids(config: pytest.Config, axes: Mapping[str, tuple[str, ...] | None], unresolved: Iterable[str]) -> None:
-    """Raise UsageError for an id that names no test of its suite. ``axes`` holds those of each suite there is."""
+def check_ids(config: pytest.Config, suites: Mapping[str, Contents], unresolved: Iterable[str]) -> None:
+    """Raise UsageError for an id that names no test of its suite. ``suites`` are those there are."""
     run = run_of(config)
     for suite_id in run.ids:
         reference = suite_id.reference
         if reference in unresolved:
             continue
-        names = list(test_names(run, axes[reference])) if reference in axes else []
+        names = list(suites[reference].names(run)) if reference in suites else []
         if any(suite_id.names(name) for name in names):
             continue
         if reference == CONFTEST and not names:
@@ -256,14 +228,14 @@ def check_on_controller(config: pytest.Config) -> None:
         return
     subjects = [reference_subject(reference, run) for reference in run.suites]
     check_names(config, subjects)
-    axes: dict[str, tuple[str, ...] | None] = {CONFTEST: None} if conftest else {}
+    suites = {CONFTEST: Contents()} if conftest else {}
     unresolved = set()
     for subject in subjects:
         try:
-            axes[subject.label] = cases.plan(subject).axes
+            suites[subject.label] = Contents.of(cases.plan(subject))
         except Error:
             unresolved.add(subject.label)
-    check_ids(config, axes, unresolved)
+    check_ids(config, suites, unresolved)
 
 
 def warn_of_unmatched(config: pytest.Config, nodes: Sequence[TorchScriptModel]) -> None:
@@ -276,10 +248,10 @@ def warn_of_unmatched(config: pytest.Config, nodes: Sequence[TorchScriptModel]) 
     run = run_of(config)
     items = []
     for node in nodes:
-        axes = [entry.axis for entry in known.entries] if node.axes is None else node.axes  # any, where not known yet
-        for name, _, backends in wanted_tests(run, node.axes):
-            named = axes if name == "test_axis" else [None]
-            items += [Item(node.name, name[len("test_") :], axis, backend) for axis in named for backend in backends]
+        for test in node.contents.tests(run):
+            check = test.name[len("test_") :]
+            axes = [entry.axis for entry in known.entries] if test.axes == (None,) and check == "axis" else test.axes
+            items += [Item(node.name, check, axis, backend) for axis in axes for backend in test.backends]
     for line in known.unmatched(items):
         _warn(line)
 

@@ -120,6 +120,17 @@ def parse_tolerance(text: str) -> float:
     raise OptionError(f"{text!r} is not a tolerance", hint="give a number from 0, such as 1e-4")
 
 
+def parse_neuron_option(text: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``, or raise where a compilation has no such option."""
+    from pytest_torchscript.backends.neuron_options import NeuronOptions
+
+    name, separator, value = (part.strip() for part in text.partition("="))
+    if not separator or not name:
+        raise OptionError(f"{text!r} is not an option", hint="write NAME=VALUE, such as timeout=1800")
+    NeuronOptions.of({name: value})
+    return name, value
+
+
 #: How one value of an option is parsed; what is not here stays text.
 PARSERS: dict[str, Callable[[str], Any]] = {
     "model": parse_reference,
@@ -132,6 +143,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "rtol": parse_tolerance,
     "atol": parse_tolerance,
     "neuron": choice_of("mode", NEURON_MODES),
+    "neuron-option": parse_neuron_option,
 }
 
 
@@ -159,11 +171,11 @@ class Run:
 def given(config: pytest.Config, option: Option) -> list[Given]:
     """Return what the user gave for an option: the ini file's values, or the command line's where it has some.
 
-    Axes and anchors of both are joined, those of the command line last, because each names a thing of its own.
+    What is given by name, such as axes, is joined, those of the command line last, because each names a thing of its own.
     """
     line = config.getoption(option.dest, default=None)
     stated = [Given(value, option.flag, config.invocation_params.dir, True) for value in _listed(line)]
-    if stated and option.name not in ("axis", "anchor"):
+    if stated and option.name not in ("axis", "anchor", "neuron-option"):
         return stated
     where = config.inipath.name if config.inipath else "the ini file"
     folder = config.inipath.parent if config.inipath else config.rootpath
@@ -253,6 +265,7 @@ def _settings(config: pytest.Config) -> Settings:
         atol=atol,
         trust_remote_code=bool(last(config, "trust-remote-code", False)),
         neuron=last(config, "neuron", defaults.neuron),
+        neuron_options=dict(_named(parsed(config, "neuron-option"), lambda option: option[0]).values()),
         cache=_path(config, "cache"),
         seed=_seed(config),
     )

@@ -51,6 +51,9 @@ OPTIONS = (
     Option("known-failures", "PATH", "TOML file of failures that are known and expected."),
     Option("trust-remote-code", "", "Run code that comes with a checkpoint."),
     Option("neuron", "MODE", "AWS Neuron: auto, require, compile, emulate, off."),
+    Option(
+        "neuron-option", "NAME=VALUE", "Option of a Neuron compilation: timeout=1800, compiler_args=…", repeatable=True
+    ),
     Option("cache", "DIR", "Keep compiled artifacts in a folder."),
     Option("speed", "", "Compare the latency of eager and export too."),
 )

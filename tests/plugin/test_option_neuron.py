@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from plugin_runs import Run
+from plugin_runs import Run, assert_usage_error, names
 
 Machine = Callable[..., Path]
 
@@ -72,7 +72,50 @@ def test_suite_emulated(run: Run, neuron_machine: Machine) -> None:
     result.stdout.fnmatch_lines(["*emulated*"])
 
 
-def test_suite_has_it_only_with_a_neuron_backend(run: Run, neuron_machine: Machine) -> None:
+@pytest.mark.parametrize(
+    ("args", "there"),
+    [
+        ((), False),
+        (("--torchscript-neuron", "off"), False),
+        (("--torchscript-neuron", "require"), True),
+        (("--torchscript-neuron", "emulate"), True),
+        (("--torchscript-backend", "neuron"), True),
+    ],
+    ids=str,
+)
+def test_suite_has_it_on_request(run: Run, neuron_machine: Machine, args: tuple[str, ...], there: bool) -> None:
     neuron_machine(device=False)
-    result = run("--torchscript-model", "zoo:good", "--torchscript-neuron", "emulate", "-k", "neuron", "--co", "-q")
-    assert "test_neuron" not in result.stdout.str()
+    found = names(run("--torchscript-model", "zoo:good", *args, "--co", "-q"))
+    assert ("torchscript::zoo:good::test_neuron" in found) is there
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("timeout", "'timeout' is not an option"),
+        ("timeuot=3", "did you mean 'timeout'?"),
+        ("timeout=soon", "timeout='soon' is not a number"),
+    ],
+)
+def test_compilation_option_malformed(run: Run, option: str, said: str) -> None:
+    assert_usage_error(run("--torchscript-neuron-option", option), "--torchscript-neuron-option:", said)
+
+
+def test_compilation_options(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ntorchscript_neuron_option =\n    timeout=60\n    fallback=false\n")
+    pytester.makepyfile(
+        test_own="""
+        from pytest_torchscript.plugin.keys import run_of
+
+        def test_options(request):
+            options = run_of(request.config).settings.neuron_options
+            assert options == {"timeout": "1800", "fallback": "false", "compiler_args": "--fast-math none"}
+        """
+    )
+    args = (
+        "--torchscript-neuron-option",
+        "timeout=1800",
+        "--torchscript-neuron-option",
+        "compiler_args=--fast-math none",
+    )
+    run(*args).assert_outcomes(passed=1)

@@ -1,0 +1,43 @@
+"""The suite asks every question that the engine has."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_torchscript import suite
+from pytest_torchscript.checks import CHECKS
+from pytest_torchscript.plugin.contents import Contents
+from pytest_torchscript.plugin.options import Run
+from pytest_torchscript.settings import Settings
+
+
+def test_every_check_has_a_test() -> None:
+    assert sorted(f"test_{check}" for check in CHECKS) == sorted(suite.TESTS)
+
+
+@pytest.mark.parametrize("name", suite.TESTS)
+def test_says_what_it_proves(name: str) -> None:
+    assert getattr(suite, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("contents", "there"),
+    [(Contents(("batch",), "default"), False), (Contents(("batch",), "causal-lm"), True), (Contents(), True)],
+    ids=["default", "causal-lm", "not known yet"],
+)
+def test_generation_where_a_task_generates(contents: Contents, there: bool) -> None:
+    assert ("test_generation" in contents.names(Run())) is there
+
+
+def test_backends_end_the_names() -> None:
+    run = Run(settings=Settings(backends=("torchscript", "neuron")))
+    names = list(Contents(("batch", "time"), "default").names(run))
+    assert "test_axis[time-neuron]" in names
+    assert "test_trace[torchscript]" in names
+    assert "test_neuron[neuron]" in names
+    assert "test_neuron[torchscript]" not in names
+
+
+def test_speed_on_request() -> None:
+    assert "test_speed" not in list(Contents((), "default").names(Run()))
+    assert "test_speed" in list(Contents((), "default").names(Run(speed=True)))
