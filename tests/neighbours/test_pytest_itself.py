@@ -112,7 +112,7 @@ class TestFolders:
         folder.makeini("[pytest]\npythonpath = .\naddopts = --import-mode=importlib\n")
         folder.makeconftest("import pytest, zoo\n@pytest.fixture\ndef torchscript_model():\n    return zoo.good()\n")
         result = run(*FEW, *REPORT)
-        result.assert_outcomes(passed=3, deselected=11)
+        result.assert_outcomes(passed=3, deselected=12)
         assert verdicts(folder.path) == {"conftest": {"batch": "dynamic", "time": "dynamic"}}
 
     def test_a_conftest_that_reorders_and_selects(self, folder: pytest.Pytester, run: Run) -> None:
