@@ -19,6 +19,12 @@ for _name in ("anchors", "axis", "basic", "padding", "persistence", "values"):
     importlib.import_module(f"pytest_torchscript.checks.{_name}")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Know the marker of the suite also where the plugin takes no part in the outer run."""
+    if not INSTALLED:
+        config.addinivalue_line("markers", "torchscript: carried by the suite")
+
+
 @pytest.fixture(autouse=True)
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PYTEST_ADDOPTS", "CI", "FORCE_COLOR"):
