@@ -24,7 +24,7 @@ from pytest_torchscript.models.construct import SEED
 from pytest_torchscript.models.factory import call_factory
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
 from pytest_torchscript.models.shrink import shrink_config
-from pytest_torchscript.models.tasks import DEFAULT, config_for, model_class_for, remote_class, task_of
+from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
 from pytest_torchscript.settings import WEIGHTS, Settings
 
 PRETRAINED, RANDOM, TINY, META = "pretrained", "random", "tiny", "meta"
@@ -239,8 +239,8 @@ def _absent(identifier: str, answer: hub.Answer) -> ModelError:
 
 def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
     """Fill in task and class, and shrink the configuration of a tiny model."""
-    task = settings.task or blueprint.task
     config = blueprint.config
+    task = settings.task or (blueprint.task if blueprint.model_class is not None else checkpoint_task(config))
     model_class = blueprint.model_class if settings.task is None else None
     if model_class is None and settings.trust_remote_code:
         model_class = remote_class(config, task, blueprint.fetch or blueprint.directory or blueprint.reference)

@@ -46,6 +46,29 @@ AUTO_CLASSES: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Tasks that a checkpoint was fine-tuned for: its head is what gets shipped. The heads of pretraining are not.
+FINE_TUNED = (
+    "sequence-classification",
+    "token-classification",
+    "question-answering",
+    "multiple-choice",
+    "image-classification",
+    "object-detection",
+    "semantic-segmentation",
+    "depth-estimation",
+    "audio-classification",
+    "audio-frame-classification",
+    "audio-xvector",
+    "ctc",
+)
+
+
+def checkpoint_task(config: Any) -> str:
+    """Return the task a checkpoint is for: that of a fine-tuned head it was saved with, else ``default``."""
+    task = task_of(config)
+    return task if task in FINE_TUNED else DEFAULT
+
+
 def model_class_for(config: Any, task: str) -> type[Any]:
     """Return the class that serves a task for a configuration.
 

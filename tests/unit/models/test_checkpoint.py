@@ -191,12 +191,21 @@ def test_a_missing_pooler_is_made_up_and_said(broken: Callable[[Break], str]) ->
     assert torch.equal(loaded.module.pooler.dense.weight, again.module.pooler.dense.weight)  # type: ignore[union-attr, arg-type]
 
 
-def test_a_head_that_is_left_out_or_made_up_is_said(whole: Path, tmp_path: Path) -> None:
+def test_a_fine_tuned_head_is_the_task_of_its_checkpoint(tmp_path: Path) -> None:
     from transformers import BertConfig, BertForSequenceClassification
 
     BertForSequenceClassification(BertConfig(**SMALL)).save_pretrained(tmp_path / "head")
+    loaded = load(str(tmp_path / "head"))
+    assert loaded.blueprint.task == "sequence-classification"
+    assert type(loaded.module) is BertForSequenceClassification
+
+
+def test_a_head_that_is_left_out_or_made_up_is_said(whole: Path, tmp_path: Path) -> None:
+    from transformers import BertConfig, BertForMaskedLM
+
+    BertForMaskedLM(BertConfig(**SMALL)).save_pretrained(tmp_path / "head")
     notes = " ".join(load(str(tmp_path / "head")).notes)
-    assert "saved from BertForSequenceClassification, checked as BertModel" in notes
+    assert "saved from BertForMaskedLM, checked as BertModel" in notes
     assert "--torchscript-task sequence-classification" in notes
     assert "not used by this class: 2 tensors of classifier" in notes
     loaded = load(str(whole), task="sequence-classification")
