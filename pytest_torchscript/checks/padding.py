@@ -43,7 +43,7 @@ def check_padding(case: Case) -> Finding:
         return Finding.skipped("no mask tells real from padded positions, and no axis is declared fixed")
     if case.steadiness.headline:
         return Finding.skipped("it draws random numbers: padded and unpadded calls draw different ones")
-    buckets = Buckets(case, bucket_targets(case), axes, signature_of(case))
+    buckets = Buckets(case, bucket_targets(case), axes, signature_of(case, moving=axes))
     tried: list[dict[str, int]] = []
     for target in buckets.targets:
         for sizes in _shorter(axes, target):

@@ -145,6 +145,12 @@ def test_padding_is_checked_for_an_axis_declared_fixed() -> None:
     assert run(toys.FrozenMean(), "padding", axes={"time": 16}).exports[0].padding.verdict == "diverges"
 
 
+def test_padding_crops_along_an_axis_declared_fixed() -> None:
+    inputs = {"x": TensorSpec("batch", "time", 4)}
+    result = check(toys.WritesIntoInput(), inputs=inputs, axes={"time": 8}, checks=("padding",))
+    assert result.exports[0].padding.verdict == "dynamic", result.failures
+
+
 def test_padding_tries_every_bucket_and_tells_its_cost() -> None:
     result = run(toys.Masked(), "padding", inputs=toys.TEXT, axes={"sequence": (8, 16, 32)})
     buckets = result.exports[0].padding.buckets
