@@ -186,8 +186,11 @@ def _names_files(config: pytest.Config) -> bool:
 
 def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
     """Raise UsageError for an axis or input that an option names and no model has. Silent where a model is not known."""
+    from pytest_torchscript.plugin.options import names_that_must_exist
+
     run, cases = run_of(config), cases_of(config)
-    if not subjects or not (run.settings.axes or run.settings.anchor or run.settings.leave_out):
+    named = names_that_must_exist(config, run)
+    if not subjects or not (named.axes or named.anchor or named.leave_out):
         return
     try:
         plans = [cases.plan(subject) for subject in subjects]
@@ -196,7 +199,7 @@ def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
     from pytest_torchscript import checks
 
     try:
-        checks.check_names(plans, run.settings)
+        checks.check_names(plans, named)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
 

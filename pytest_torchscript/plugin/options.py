@@ -271,6 +271,22 @@ def _settings(config: pytest.Config) -> Settings:
     )
 
 
+def names_that_must_exist(config: pytest.Config, run: Run) -> Settings:
+    """Return the axes, anchors and inputs that some model of the run must have, as settings.
+
+    Where the command line chose the models, those of the ini file may be for models that it left out.
+    """
+    if not (run.given_models or run.ids):
+        return run.settings
+    axes = [axis for axis, item in parsed(config, "axis") if item.on_command_line]
+    anchors = [anchor for anchor, item in parsed(config, "anchor") if item.on_command_line]
+    return Settings(
+        axes={axis.name: axis for axis in axes},
+        anchor={name: size for name, size in anchors if size is not None},
+        leave_out=tuple(name for name, size in anchors if size is None),
+    )
+
+
 def _named(values: list[tuple[Any, Given]], name_of: Callable[[Any], str]) -> Mapping[str, Any]:
     """Key values by name; the command line wins over the ini file, but the same name twice in one place is an error."""
     found: dict[str, tuple[Any, Given]] = {}

@@ -66,6 +66,14 @@ def test_unknown_to_one(run: Run) -> None:
     result.assert_outcomes(passed=4, deselected=26)
 
 
+def test_of_an_ini_file_for_a_model_that_is_left_out(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ntorchscript_models =\n  zoo:good\n  zoo:other\ntorchscript_axis = time=1:8\n")
+    run("torchscript::zoo:other::test_axis").assert_outcomes(passed=2)
+    run("--torchscript-model", "zoo:other", "-k", "axis").assert_outcomes(passed=2, deselected=13)
+    pytester.makeini("[pytest]\ntorchscript_models = zoo:other\ntorchscript_axis = time=1:8\n")
+    assert_usage_error(run("-k", "axis"), "axis 'time' does not exist")
+
+
 def test_narrowed(run: Run, pytester: pytest.Pytester) -> None:
     result = run(
         "torchscript::zoo:good::test_axis", "--torchscript-axis", "time=2:8:2", "--torchscript-report", "out.json"
