@@ -20,7 +20,8 @@ nox.options.error_on_missing_interpreters = False
 
 PACKAGE = "pytest_torchscript"
 #: An Inf1 runner: torch-neuron ends at torch 1.13.1, which needs numpy 1 and a transformers that still works on it.
-INF1 = ("torch==1.13.1", "transformers==4.49.0", "numpy<2")
+#: The setuptools is for tests that compile: torch.utils.cpp_extension of that time imports pkg_resources.
+INF1 = ("torch==1.13.1", "transformers==4.49.0", "numpy<2", "setuptools<81")
 #: By Python version. torch 2.13.0 is pinned because some indexes hold it as a CPU build.
 STACKS = {
     "3.9": INF1,
@@ -33,6 +34,7 @@ LOWEST = (
     "torch==1.13.1",
     "transformers==4.30.0",
     "numpy<2",
+    "setuptools<81",
     "pytest==8.4.0",
     "hypothesis==6.100.0",
     "pytest-xdist==3.5.0",
