@@ -56,7 +56,6 @@ ARCHITECTURES = {
     "I-BERT": "kssteven/ibert-roberta-base",
     "LayoutLM": "microsoft/layoutlm-base-uncased",
     "LayoutLMv3": "microsoft/layoutlmv3-base",
-    "LED": "allenai/led-base-16384",
     "LeViT": "facebook/levit-128S",
     "Llama": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
     "Longformer": "allenai/longformer-base-4096",

@@ -16,6 +16,9 @@ from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, STATIC, AxisResult
 from pytest_torchscript.spec import Axis
 
+#: Sizes whose product is above this are run with one row: a wide range must not mean a wide cost.
+DEAR_VOLUME = 2048
+
 
 @dataclass
 class Exploration:
@@ -84,8 +87,21 @@ def explore(case: Case, axis: Axis, suspicion: Suspicion) -> Exploration:
 
 def _try(case: Case, axis: Axis, found: Exploration, size: int) -> Trial:
     if size not in found.trials:
-        found.trials[size] = case.try_sizes({**case.sizes, axis.name: size})
+        found.trials[size] = case.try_sizes(_affordable(case, axis, size))
     return found.trials[size]
+
+
+def _affordable(case: Case, axis: Axis, size: int) -> dict[str, int]:
+    """Return the sizes to run: others at the anchor, but one row instead of a batch where that is dear.
+
+    Only where the artifact is right about one row: else a failure could be the batch's.
+    """
+    sizes = {**case.sizes, axis.name: size}
+    batch = case.spec.moving.get("batch")
+    if axis.name == "batch" or batch is None or volume(sizes) <= DEAR_VOLUME:
+        return sizes
+    one_row = case.try_sizes({**case.sizes, "batch": batch.first})
+    return {**sizes, "batch": batch.first} if one_row.status == AGREES else sizes
 
 
 def _edges(case: Case, axis: Axis, found: Exploration) -> Iterator[int]:
@@ -97,7 +113,7 @@ def _edges(case: Case, axis: Axis, found: Exploration) -> Iterator[int]:
     low, high = accepted[-1], above[0]
     while high - low > axis.multiple_of:
         middle = (low + high) // 2 // axis.multiple_of * axis.multiple_of
-        if case.refusal({**case.sizes, axis.name: middle}):
+        if case.refusal(_affordable(case, axis, middle)):
             high = middle
         else:
             low = middle
@@ -139,7 +155,7 @@ def _domain(axis: Axis, found: Exploration, suspicion: Suspicion) -> str:
 
 def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
     status = DIFFERS if found.sizes(DIFFERS) else RAISES
-    start = {**case.sizes, axis.name: found.sizes(status)[0]}
+    start = _affordable(case, axis, found.sizes(status)[0])
     limit, kind = max(volume(start), volume(case.sizes)), _kind(case.try_sizes(start))
 
     def fails(sizes: Mapping[str, int]) -> bool:
