@@ -42,7 +42,7 @@ def _primes_for(axis: Axis) -> list[int]:
         return list(_primes(range(min(axis.typical // axis.multiple_of, high), low - 1, -1)))[:40]
     smallest = max(low, 2 if axis.name == "batch" else 11)
     # A batch is paid in every pass: of its primes, the first few only.
-    upwards = list(_primes(range(smallest, min(high, smallest + 200) + 1)))[: 4 if axis.name == "batch" else 40]
+    upwards = list(_primes(range(smallest, min(high, smallest + 200) + 1)))[: 3 if axis.name == "batch" else 40]
     return upwards + list(_primes(range(min(high, smallest), low - 1, -1)))
 
 
