@@ -148,7 +148,8 @@ def _glance(record: dict[str, Any]) -> str:
         return str(record["error"]).splitlines()[0][:160]
     export = record["exports"][0]
     axes = " ".join(f"{axis['axis']}={axis['verdict']}" for axis in export["axes"])
-    odd = " ".join(f"{check['name']}:{check['outcome']}" for check in export["checks"] if check["outcome"] in ("failed", "error"))
+    wrong = [check for check in export["checks"] if check["outcome"] in ("failed", "error")]
+    odd = " ".join(f"{check['name']}:{check['outcome']}" for check in wrong)
     return f"{axes}  values={export['values']['verdict']}  {odd}"
 
 

@@ -30,8 +30,10 @@ def modules_at_exit(tmp_path: Path, *args: str) -> set[str]:
     """Return the modules that a process has imported when it ends, hypothesis's own plugin left out."""
     (tmp_path / "probe.py").write_text(PROBE)
     path = os.pathsep.join([str(tmp_path), str(Path(pytest_torchscript.__file__).parents[1])])
+    # A worker of the outer run must not make the inner one believe that it is a worker, too.
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     env = {
-        **os.environ,
+        **outer,
         "PYTHONPATH": path,
         "PROBE": str(tmp_path / "modules.json"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
