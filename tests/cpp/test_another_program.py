@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
-from torch.utils import cpp_extension
 
 from pytest_torchscript import TensorSpec
 from pytest_torchscript.checks import Case, make_settings, plan_case
@@ -41,6 +41,9 @@ class Holder(nn.Module):
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compile the program once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch 1.13 asks setuptools for what it deprecates
+        from torch.utils import cpp_extension
     binary = tmp_path_factory.mktemp("cpp") / "run_module"
     libraries = cpp_extension.library_paths()
     command = [str(COMPILER), STANDARD, "-O0", str(SOURCE), "-o", str(binary)]
