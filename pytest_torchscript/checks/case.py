@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
+from pytest_torchscript.backends.torchscript import TorchScriptArtifact, TorchScriptBackend
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, Judge, Trial
 from pytest_torchscript.checks.sizes import choose_anchor
@@ -118,6 +119,8 @@ class Case:
     @cached_property
     def _export(self) -> Artifact | Exception:
         try:
+            if isinstance(self.backend, TorchScriptBackend):  # the trace under check is the one whose graph is compared
+                return TorchScriptArtifact(self.anchor_trace.module)
             return self.backend.export(self.request(self.inputs))
         except Exception as error:
             return error

@@ -8,7 +8,7 @@ from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis
 
 #: Draws an axis: the sizes of checks/sizes.py go first and find nearly everything, so few are needed.
-EXAMPLES = 6
+EXAMPLES = 5
 #: hypothesis's own default; a profile that says something else was meant.
 PROFILE_DEFAULT = 100
 
