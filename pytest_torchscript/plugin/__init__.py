@@ -6,7 +6,6 @@ by the first test, option or file that concerns them, and torch, transformers an
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Generator
 from typing import Any
 
@@ -96,15 +95,13 @@ def uses_suite(config: pytest.Config) -> bool:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Prepare a worker's share of a Neuron device; on xdist's controller, check what a worker cannot refuse properly."""
     config = session.config
-    if not uses_suite(config):
-        return
-    from pytest_torchscript.errors import Error
-    from pytest_torchscript.plugin import collection, neuron
-
     if hasattr(config, "workerinput"):
-        with contextlib.suppress(Error):  # the controller has refused the run
-            neuron.take_cores(config)
-    elif config.pluginmanager.has_plugin("dsession"):
+        from pytest_torchscript.plugin import neuron
+
+        neuron.prepare_worker(config)
+    elif config.pluginmanager.has_plugin("dsession") and uses_suite(config):
+        from pytest_torchscript.plugin import collection, neuron
+
         neuron.check_cores(config)
         collection.check_on_controller(config)
 

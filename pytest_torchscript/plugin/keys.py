@@ -25,6 +25,8 @@ SUITE_IDS: pytest.StashKey[tuple[SuiteId, ...]] = pytest.StashKey()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
 CASES: pytest.StashKey[Cases] = pytest.StashKey()
 CURRENT_ITEM: pytest.StashKey[pytest.Item] = pytest.StashKey()
+#: Why this process has no Neuron core to run on; empty where it has.
+CORES: pytest.StashKey[str] = pytest.StashKey()
 
 # On an item.
 #: What the report of this item carries to the controller.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.keys import run_of
+from pytest_torchscript.plugin.keys import CORES, run_of
 
 if TYPE_CHECKING:
     from pytest_torchscript.backends.neuron_plan import Plan
@@ -40,6 +40,9 @@ def require_device(config: pytest.Config) -> str:
         pytest.fail(plan.message, pytrace=False)
     if plan.action not in (RUN, EMULATE):
         pytest.skip(plan.reason)
+    refusal = core_refusal(config) if plan.action == RUN else ""
+    if refusal:
+        pytest.fail(refusal, pytrace=False)
     return backend
 
 
@@ -53,22 +56,46 @@ def mode_text(config: pytest.Config) -> str:
 
 
 def take_cores(config: pytest.Config) -> str:
-    """Give a worker of xdist Neuron cores of its own, before any runtime starts; return what was done.
+    """Give a worker of xdist a Neuron core of its own, before any runtime starts; return what was done.
 
     On the controller nothing is taken; OptionError where there are more workers than cores.
     """
     from pytest_torchscript.backends.neuron_cores import assign_cores
 
-    workerinput = getattr(config, "workerinput", None)
-    worker = workerinput["workerid"] if workerinput else None
-    workers = workerinput["workercount"] if workerinput else len(config.getoption("tx", default=None) or ())
-    assignment = assign_cores(worker, workers)
+    workerinput = getattr(config, "workerinput", None) or {}
+    workers = workerinput.get("workercount") or len(config.getoption("tx", default=None) or ())
+    assignment = assign_cores(
+        workerinput.get("workerid"), workers, backend=plan_of(config)[0], run=workerinput.get("testrunuid", "")
+    )
     os.environ.update(assignment.environment)
     return assignment.note
 
 
+def core_refusal(config: pytest.Config) -> str:
+    """Return why this process has no core to run on; empty where it has one, or needs none of its own."""
+    if CORES not in config.stash:
+        try:
+            if hasattr(config, "workerinput"):
+                take_cores(config)
+            config.stash[CORES] = ""
+        except Error as error:
+            config.stash[CORES] = str(error)
+    return config.stash[CORES]
+
+
+def prepare_worker(config: pytest.Config) -> None:
+    """Take a worker's core where there is a device: any test may start a runtime, and it must find its core then.
+
+    More workers than cores are refused to the tests that need a device (`require_device`); others run.
+    """
+    from pytest_torchscript.backends.neuron_devices import find_devices, root_of
+
+    if find_devices(root_of(os.environ)).nodes:
+        core_refusal(config)
+
+
 def check_cores(config: pytest.Config) -> None:
-    """Refuse more workers than there are cores, in a run that uses a device. Raises UsageError."""
+    """Refuse more workers than there are cores, in a run that asked for a device. Raises UsageError."""
     if not uses_device(config):
         return
     try:
@@ -78,6 +105,7 @@ def check_cores(config: pytest.Config) -> None:
 
 
 def uses_device(config: pytest.Config) -> bool:
-    """Whether a run was asked for a Neuron backend."""
+    """Whether a run requires a device, or was asked for a Neuron backend and may use one."""
     settings = run_of(config).settings
-    return settings.neuron in ("auto", "require") and any(backend in BACKENDS for backend in settings.backends)
+    asked = any(backend in BACKENDS for backend in settings.backends)
+    return settings.neuron == "require" or (settings.neuron == "auto" and asked)
