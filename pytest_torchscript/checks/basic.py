@@ -115,7 +115,7 @@ def check_outputs(case: Case) -> Finding:
             return Finding.failed(
                 f"outputs differ at the anchor itself, {format_sizes(case.sizes)}, call {call + 1} of 3",
                 [*lines_of(trial), *cause_lines(causes)],
-                "the trace kept a value of its example, or eager and traced take different branches",
+                case.judge.hint or "the trace kept a value of its example, or eager and traced take different branches",
             )
         if trial.status == UNDECIDABLE:
             return undecidable(trial)
@@ -133,7 +133,7 @@ def undecidable(trial: Trial) -> Finding:
 
 def lines_of(trial: Trial) -> list[str]:
     """Return the evidence of one trial."""
-    return describe(trial.comparison) if trial.comparison is not None else [trial.error]
+    return describe(trial.comparison) if trial.comparison is not None else trial.error.splitlines()
 
 
 #: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.

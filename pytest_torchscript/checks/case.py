@@ -15,10 +15,14 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
+from pytest_torchscript.backends.neuron_base import NeuronBackendBase
+from pytest_torchscript.backends.neuron_plan import RUN
 from pytest_torchscript.backends.torchscript import TorchScriptArtifact, TorchScriptBackend
+from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, Judge, Trial
 from pytest_torchscript.checks.sizes import choose_anchor
+from pytest_torchscript.compare.three_way import SAMPLES
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.inputs.caches import pack_for
 from pytest_torchscript.inputs.draw import is_mask
@@ -70,8 +74,15 @@ class Case:
 
     @cached_property
     def judge(self) -> Judge:
-        """Compares with eager."""
-        return Judge(self.eager, rtol=self.settings.rtol, atol=self.settings.atol, shapes_only=self.meta)
+        """Compares with eager; a Neuron device by what bf16 explains."""
+        tolerance: dict[str, Any] = {"rtol": self.settings.rtol, "atol": self.settings.atol}
+        if isinstance(self.backend, NeuronBackendBase) and self.backend.plan.action == RUN:
+            return DeviceJudge(self.eager, **tolerance, ordinary=self.ordinary)
+        return Judge(self.eager, **tolerance, shapes_only=self.meta)
+
+    def ordinary(self) -> Iterator[Mapping[str, torch.Tensor]]:
+        """Yield the ten fresh inputs at the anchor that a device is asked with."""
+        return (self.make(self.sizes, seed=self.settings.seed + 1 + index) for index in range(SAMPLES))
 
     @property
     def meta(self) -> bool:

@@ -17,12 +17,16 @@ from pytest_torchscript.settings import Settings
 
 #: Ask for other sizes than the compiled ones, or change the graph.
 _MOVING = ("axis", "joint", "anchors")
-#: Mean something where values are coarse; all other checks compare by a float32 tolerance.
-_COARSE = ("trace", "determinism", "sensitivity", "tied_weights")
+#: Would compile once more for each variant, or ask for another form of the artifact.
+_OF_THE_TRACE = {
+    "save_load": "test_neuron saves it, loads it and asks it again",
+    "freeze": "a compiled artifact is frozen already",
+    "hidden_states": "another compilation; check it with torchscript",
+    "attentions": "another compilation; check it with torchscript",
+    "speed": "eager on the CPU is no measure for a device",
+}
 #: Need no run of the artifact.
 _UNRUN = ("trace", "determinism", "sensitivity")
-#: Carried out by the plan itself.
-_OWN = ("neuron", "generation")
 
 
 def backend_options(name: str, settings: Settings) -> dict[str, Any]:
@@ -56,8 +60,8 @@ def device_obstacle(case: Case, check: str, axis: str | None = None) -> Finding 
         return _skipped(case, f"an artifact of {backend.name} has fixed shapes; check the axes with torchscript", axis)
     if action == COMPILE and check not in _UNRUN:
         return _skipped(case, backend.plan.reason, axis)
-    if action == RUN and check not in (*_COARSE, *_OWN):
-        return _skipped(case, "judged by test_neuron: the device computes in bf16, this check in float32", axis)
+    if action == RUN and check in _OF_THE_TRACE:
+        return _skipped(case, _OF_THE_TRACE[check], axis)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -43,6 +43,8 @@ class Judge:
     shapes_only: bool = False
     _precise: Any = None
     undecided: int = 0
+    #: What to do about a wrong answer, where that is not for the check to say.
+    hint: ClassVar[str] = ""
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_log import ON_DEVICE
 from pytest_torchscript.backends.neuron_options import LADDERS
 from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
+from pytest_torchscript.checks.basic import lines_of
 from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.coarse import Coarse
 from pytest_torchscript.checks.device import missing, neuron_backend
+from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import run_artifact
+from pytest_torchscript.checks.judge import Tensors, run_artifact
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.three_way import (
     FAILS,
@@ -116,14 +118,34 @@ def _emulated(case: Case, artifact: Artifact) -> Finding:
 
 def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
     try:
-        coarse = Coarse(case.eager)
-        found = compare_three_way([_sample(case, artifact, coarse, index) for index in range(SAMPLES)])
+        if case.settings.rtol is not None:
+            return _by_tolerance(case, backend, artifact)
+        return _three_way(case, backend, artifact)
     except Exception as error:
         evidence = [*getattr(error, "evidence", ()), f"device: {artifact.details.get('device', '')}"]
         message = error.message if isinstance(error, Error) else first_line(error)
         hint = getattr(error, "hint", "") or "run this test alone: a runtime that died costs its own test"
         return Finding.failed(f"{backend.name}: {message}", evidence, hint, device=dict(artifact.details))
-    numbers = {"three_way": _numbers(found), "coarse": coarse.how}
+
+
+def _by_tolerance(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+    """Compare by the user's own rtol and atol, which replace the rule."""
+    said = f"rtol={case.settings.rtol:g} atol={case.settings.atol:g} as given"
+    for inputs in case.ordinary():
+        output = _answer(case, artifact, inputs)
+        trial = case.judge.compare(output, case.eager(inputs), inputs)
+        if trial.fails:
+            hint = "leave both out to have the device judged by what bf16 explains"
+            headline = f"{backend.name}: the device does not answer as eager within {said}"
+            return Finding.failed(headline, lines_of(trial), hint, device=dict(artifact.details))
+    headline = f"on {artifact.details['device']}: {SAMPLES} inputs within {said}; {_compiled(artifact)}"
+    return _with_warnings(artifact, headline, tolerance=said)
+
+
+def _three_way(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+    judge = case.judge if isinstance(case.judge, DeviceJudge) else DeviceJudge(case.eager)
+    found = compare_three_way([_sample(case, artifact, judge, inputs) for inputs in case.ordinary()])
+    numbers = {"three_way": _numbers(found), "coarse": judge.coarse.how}
     if found.verdict == FAILS:
         return _mismatch(backend, artifact, found, numbers)
     worst = found.worst
@@ -133,7 +155,7 @@ def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Fi
             f"marginal: {worst.path} is at the edge of what bf16 explains ({worst.reason})",
             device={**artifact.details, **numbers},
         )
-    lost = _lost_by_saving(case, backend, artifact, coarse)
+    lost = _lost_by_saving(case, backend, artifact, judge)
     if lost:
         hint = "load it with the library and compiler of the versions in the report"
         details = {**artifact.details, **numbers}
@@ -151,7 +173,7 @@ def _summary(leaf: LeafNumbers) -> str:
     )
 
 
-def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, coarse: Coarse) -> str:
+def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, judge: DeviceJudge) -> str:
     """Return what is wrong with the artifact once saved and loaded; empty where it is as good as before.
 
     Not bit for bit: torch fuses an artifact's CPU part once it is warm, and bf16 makes much of a last bit.
@@ -163,17 +185,20 @@ def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, 
             path = Path(folder) / "artifact.pt"
             artifact.save(path)
             loaded = backend.load(path, case.request(case.inputs))
-            found = compare_three_way([_sample(case, loaded, coarse, index) for index in range(_RELOADED)])
+            samples = [_sample(case, loaded, judge, inputs) for inputs in islice(case.ordinary(), _RELOADED)]
+            found = compare_three_way(samples)
     except Exception as error:
         return f"it does not survive saving and loading: {first_line(error)}"
     return "saved and loaded it answers otherwise" if found.verdict == FAILS else ""
 
 
-def _sample(case: Case, artifact: Artifact, coarse: Coarse, index: int) -> Sample:
-    inputs = case.make(case.sizes, seed=case.settings.seed + 1 + index)
+def _sample(case: Case, artifact: Artifact, judge: DeviceJudge, inputs: Tensors) -> Sample:
     reference = case.eager(inputs)
-    device = run_artifact(artifact, [inputs[name] for name in case.eager.names], seed=case.settings.seed)
-    return Sample(reference, coarse(inputs, reference), device)
+    return Sample(reference, judge.coarse(inputs, reference), _answer(case, artifact, inputs))
+
+
+def _answer(case: Case, artifact: Artifact, inputs: Tensors) -> Any:
+    return run_artifact(artifact, [inputs[name] for name in case.eager.names], seed=case.settings.seed)
 
 
 def _numbers(found: ThreeWay) -> dict[str, Any]:

@@ -91,21 +91,24 @@ def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
 
 
 def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int], trial: Trial) -> Finding:
-    masked = any(is_mask(spec) for spec in buckets.case.spec.values())
     verdict = DIVERGES if trial.status == DIFFERS else FIXED
     verb = "does not give" if trial.status == DIFFERS else "raises instead of giving"
     counterexample: dict[str, Any] = {**sizes, "padded_to": dict(target)}
-    hint = (
-        "the model does not honour its mask everywhere"
-        if masked
-        else "no input tells the model which positions are real"
-    )
+    eager_too = _eager_padded(buckets, sizes, target)
     return Finding.failed(
         f"padding: {format_sizes(sizes)} padded to {format_sizes(target)} {verb} eager's answer at the real positions",
-        [*lines_of(trial), *_eager_padded(buckets, sizes, target)],
-        f"{hint}; add a mask, or feed inputs of the traced size only",
+        [*lines_of(trial), *eager_too],
+        _hint(buckets.case, eager_too=bool(eager_too)),
         padding=PaddingResult(verdict, counterexample),
     )
+
+
+def _hint(case: Case, *, eager_too: bool) -> str:
+    if not eager_too:
+        return case.judge.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
+    if any(is_mask(spec) for spec in case.spec.values()):
+        return "the model does not honour its mask everywhere; add a mask, or feed inputs of the traced size only"
+    return "no input tells the model which positions are real; add a mask, or feed inputs of the traced size only"
 
 
 def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int]) -> list[str]:

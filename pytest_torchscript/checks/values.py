@@ -9,6 +9,7 @@ from itertools import combinations
 from pytest_torchscript.checks.basic import lines_of
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.causes import cause_lines, explain_values
+from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, DIFFERS, REFUSED, UNDECIDABLE, Tensors, Trial
 from pytest_torchscript.compare.compare import margin
@@ -52,8 +53,8 @@ def check_values(case: Case) -> Finding:
 
 def _other_entries(case: Case) -> Iterator[tuple[Case, str]]:
     """Yield the case fed otherwise, each for a trace of its own: without each optional input, without all of them, and
-    by embeddings in place of ids. Nothing of a file made elsewhere."""
-    if case.settings.artifact is not None:
+    by embeddings in place of ids. Nothing of a file made elsewhere, nor where each would be a compilation of minutes."""
+    if case.settings.artifact is not None or isinstance(case.judge, DeviceJudge):
         return
     optional = [name for name in case.spec.optional if len(case.spec) > 1]
     left_out: list[tuple[str, ...]] = list(combinations(optional, 1))
@@ -99,7 +100,7 @@ def _values_failure(case: Case, name: str, inputs: Tensors, trial: Trial) -> Fin
     return Finding.failed(
         f"values: traced {verb} for other values at the same sizes: {name}",
         [*lines_of(trial), *(cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"])],
-        "a branch on values was frozen: use torch.where, or masks, instead of Python's if",
+        case.judge.hint or "a branch on values was frozen: use torch.where, or masks, instead of Python's if",
         values=ValuesResult(verdict, {"values": name, **case.sizes}, causes),
     )
 

@@ -47,7 +47,9 @@ def test_own_tests_with_a_worker_too_many(run_apart: Run, two_cores: pytest.Pyte
 
 
 def test_other_tests_are_not_refused(run_apart: Run, two_cores: pytest.Pytester) -> None:
-    two_cores.makepyfile(test_own="import pytest\n\n@pytest.mark.parametrize('n', range(6))\ndef test_it(n):\n    pass\n")
+    two_cores.makepyfile(
+        test_own="import pytest\n\n@pytest.mark.parametrize('n', range(6))\ndef test_it(n):\n    pass\n"
+    )
     run_apart("-n", "3").assert_outcomes(passed=6)
 
 
@@ -71,9 +73,7 @@ def test_suites_take_a_core_each(
     assert {line.split('"cores": "')[1][0] for line in record.read_text().splitlines()} == {"0", "1"}
 
 
-def test_what_the_user_set_is_kept(
-    run_apart: Run, two_cores: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_user_set_is_kept(run_apart: Run, two_cores: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURON_RT_VISIBLE_CORES", "0-1")
     run_apart("-n", "2").assert_outcomes(passed=6)
     assert set((two_cores.path / "cores.txt").read_text().split()) == {"gw0=0-1", "gw1=0-1"}

@@ -105,6 +105,16 @@ def test_part_on_the_cpu_warns(neuron_machine, behaviour):
     assert finding.device["placement"] == "partly on CPU"
 
 
+def test_tolerance_of_the_user_replaces_the_rule(neuron_machine, name):
+    neuron_machine(FOLDERS[name])
+    loose = check_neuron(case_of(name, rtol=0.0, atol=0.1))
+    assert loose.outcome == "passed"
+    assert "10 inputs within rtol=0 atol=0.1 as given" in loose.headline
+    strict = check_neuron(case_of(name, rtol=0.0, atol=1e-7))
+    assert strict.outcome == "failed"
+    assert "within rtol=0 atol=1e-07 as given" in strict.headline
+
+
 def test_time_out_is_named(neuron_machine):
     neuron_machine("inf1", behaviour="timeout")
     finding = check_neuron(case_of("neuron", neuron_options={"timeout": "30"}))
@@ -159,7 +169,10 @@ def test_runtime_that_dies_in_python_is_named(neuron_machine, name, monkeypatch)
 def test_other_checks_say_why_they_mean_nothing(neuron_machine, name):
     neuron_machine(FOLDERS[name])
     assert device_obstacle(case_of(name, "auto"), "trace") is None
-    assert "bf16" in device_obstacle(case_of(name, "auto"), "outputs").headline
+    for check in ("outputs", "values", "padding"):
+        assert device_obstacle(case_of(name, "auto"), check) is None
+    for check in ("save_load", "freeze", "hidden_states", "attentions"):
+        assert device_obstacle(case_of(name, "auto"), check).outcome == "skipped"
     assert "nothing was run" in device_obstacle(case_of(name, "compile"), "outputs").headline
     assert device_obstacle(case_of(name, "emulate"), "outputs") is None
     for mode in ("auto", "compile", "emulate"):

@@ -1,0 +1,102 @@
+"""Checks that compare values, on a device: judged by what bf16 explains."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript.checks.device import neuron_backend
+from pytest_torchscript.checks.device_judge import DeviceJudge
+from pytest_torchscript.checks.plan import plan_case
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import TensorSpec
+
+INPUTS = {
+    "ids": TensorSpec("batch", "time", dtype=torch.int64, low=0, high=50),
+    "attention_mask": TensorSpec("batch", "time", dtype=torch.int64, low=0, high=2),
+}
+
+
+class Masked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(50, 32)
+        self.query = nn.Linear(32, 32)
+        self.head = nn.Linear(32, 8)
+
+    def forward(self, ids, attention_mask):
+        hidden = self.embedding(ids)
+        scores = self.query(hidden) @ hidden.transpose(1, 2) / 6
+        scores = scores.masked_fill(attention_mask[:, None, :] == 0, -10000.0)
+        return self.head(torch.tanh(scores.softmax(-1) @ hidden))
+
+
+@pytest.fixture(params=["neuron", "neuronx"])
+def case(request, neuron_machine):
+    neuron_machine({"neuron": "inf1", "neuronx": "inf2"}[request.param])
+    torch.manual_seed(0)
+    chosen = Settings(neuron="require", backends=(request.param,))
+    made = plan_case(Masked().eval(), chosen, inputs=INPUTS).load(request.param)
+    made.backend = neuron_backend(chosen)
+    return made
+
+
+class Changed:
+    """An artifact whose inputs or answer something does to."""
+
+    def __init__(self, artifact, inputs=lambda ids, mask: (ids, mask), output=lambda leaf: leaf) -> None:
+        self.artifact, self.inputs, self.output = artifact, inputs, output
+        self.details = artifact.details
+
+    def __call__(self, *tensors):
+        return tuple(self.output(leaf) for leaf in self.artifact(*self.inputs(*tensors)))
+
+
+def run(case, check):
+    return case.run(check).exports[0].checks[0]
+
+
+@pytest.mark.parametrize("check", ["outputs", "values", "padding", "neuron"])
+def test_a_healthy_device_passes(case, check):
+    assert isinstance(case.judge, DeviceJudge)
+    assert run(case, check).outcome == "passed", run(case, check).message
+
+
+def test_a_shifted_answer_fails(case):
+    vars(case)["_export"] = Changed(case.artifact, output=lambda leaf: leaf + 0.3)
+    for check in ("outputs", "values", "padding", "neuron"):
+        found = run(case, check)
+        assert found.outcome == "failed", check
+        assert "0.3" in found.message
+    assert "more than bf16 explains" in run(case, "outputs").message
+
+
+def test_a_device_that_ignores_the_mask_fails_where_masks_are_asked(case):
+    vars(case)["_export"] = Changed(case.artifact, inputs=lambda ids, mask: (ids, torch.ones_like(mask)))
+    assert run(case, "padding").outcome == "failed"
+    assert run(case, "values").outcome == "failed"
+
+
+def test_what_bf16_cannot_follow_is_undecidable(case):
+    def refuse(inputs, reference):
+        raise ValueError("bf16 gives NaN where float32 is finite")
+
+    vars(case.judge)["coarse"] = refuse
+    found = run(case, "outputs")
+    assert found.outcome == "skipped"
+    assert "bf16 on the CPU cannot follow float32 here: " in found.message
+
+
+def test_tolerance_of_the_user_counts(case):
+    case.judge.rtol, case.judge.atol = 0.0, 1e-7
+    assert run(case, "outputs").outcome == "failed"
+    case.trials.clear()
+    case.judge.rtol, case.judge.atol = 0.0, 0.2
+    assert run(case, "outputs").outcome == "passed"
+
+
+def test_the_copy_in_bf16_is_freed(case):
+    assert run(case, "outputs").outcome == "passed"
+    case.judge.free()
+    assert "coarse" not in vars(case.judge)
