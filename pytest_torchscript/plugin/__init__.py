@@ -178,6 +178,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> Any:
+    """Keep a test that passed on an emulated device from looking like one that passed."""
+    if getattr(report, "emulated", False) and report.passed and report.when == "call":
+        return "emulated", "e", ("EMULATED", {"yellow": True})
+    return None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each model on one worker."""

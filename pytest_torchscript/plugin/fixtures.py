@@ -92,7 +92,11 @@ def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]
 def torchscript_neuron(request: pytest.FixtureRequest, _torchscript_case: OwnCase) -> Any:
     """The model compiled for a Neuron device; the test is skipped, with the reason, where there is none."""
     from pytest_torchscript.plugin.called import called_export
-    from pytest_torchscript.plugin.neuron import require_device
+    from pytest_torchscript.plugin.neuron import compiles_only, require_device
 
-    backend = require_device(request.config)
-    return _torchscript_case.part(called_export, backend=backend)
+    backend = require_device(_torchscript_case.item)
+    export = _torchscript_case.part(called_export, backend=backend)
+    compiled_only = compiles_only(request.config)
+    if compiled_only:
+        pytest.skip(compiled_only)
+    return export

@@ -12,6 +12,7 @@ from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.cases import Cases, Subject, quiet
 from pytest_torchscript.plugin.keys import CURRENT_ITEM, MODEL_FIXTURE, PAYLOAD, run_of
 from pytest_torchscript.plugin.markers import changed, declaration_of, settings_changes
+from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.subjects import NO_MODEL, item_value
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
 from pytest_torchscript.settings import Settings
@@ -49,6 +50,7 @@ class TorchScript:
         count = len(payload["pieces"])
         result.model = f"{item.nodeid} ({count + 1})" if count else item.nodeid
         payload["pieces"].append(to_plain(result))
+        note_emulation(item, result)
         if result.failures:
             raise TorchScriptFailure(failure_text(item.nodeid, result.failures, len(result.checks)))
         return result

@@ -32,6 +32,8 @@ CORES: pytest.StashKey[str] = pytest.StashKey()
 #: What the report of this item carries to the controller.
 PAYLOAD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 CASE_KEY: pytest.StashKey[CaseKey] = pytest.StashKey()
+#: That this test ran on an emulated device, in words.
+EMULATION: pytest.StashKey[str] = pytest.StashKey()
 
 
 def run_of(config: pytest.Config) -> Run:

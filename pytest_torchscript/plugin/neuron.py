@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.keys import CORES, run_of
+from pytest_torchscript.plugin.keys import CORES, EMULATION, run_of
 
 if TYPE_CHECKING:
     from pytest_torchscript.backends.neuron_plan import Plan
+    from pytest_torchscript.results import ModelResult
 
 MARKER = "neuron"
+FIXTURE = "torchscript_neuron"
 BACKENDS = ("neuron", "neuronx")
 
 
@@ -31,19 +33,48 @@ def plan_of(config: pytest.Config) -> tuple[str, Plan]:
     return status.backend, neuron_plan(settings.neuron, status)
 
 
-def require_device(config: pytest.Config) -> str:
-    """Return the backend to use; skip or fail the running test where nothing can be run."""
-    from pytest_torchscript.backends.neuron_plan import EMULATE, FAIL, RUN
+def require_device(item: pytest.Item) -> str:
+    """Return the backend a test of the user's may use; skip or fail the test where nothing can be run.
 
-    backend, plan = plan_of(config)
+    In the mode `compile` only a test that has something to compile goes on, up to its fixture.
+    """
+    from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
+
+    backend, plan = plan_of(item.config)
     if plan.action == FAIL:
         pytest.fail(plan.message, pytrace=False)
-    if plan.action not in (RUN, EMULATE):
-        pytest.skip(plan.reason)
-    refusal = core_refusal(config) if plan.action == RUN else ""
+    if plan.action == SKIP:
+        pytest.skip(plan.message)
+    if plan.action == COMPILE and FIXTURE not in getattr(item, "fixturenames", ()):
+        pytest.skip("not run: it needs a device, and --torchscript-neuron compile only compiles")
+    refusal = core_refusal(item.config) if plan.action == RUN else ""
     if refusal:
         pytest.fail(refusal, pytrace=False)
+    if plan.action == EMULATE:
+        mark_emulated(item, EMULATED)
     return backend
+
+
+def note_emulation(item: pytest.Item, found: ModelResult) -> None:
+    """Remember that what a test found was found on an emulated device."""
+    for export in found.exports:
+        if export.device is not None and export.device.get("emulated"):
+            mark_emulated(item, export.device["note"])
+
+
+def mark_emulated(item: pytest.Item, note: str) -> None:
+    """Have a test's reports say that it ran on an emulated device, JUnit's among them."""
+    if EMULATION not in item.stash:
+        item.user_properties.append(("torchscript_neuron", "emulated"))
+    item.stash[EMULATION] = note
+
+
+def compiles_only(config: pytest.Config) -> str:
+    """Return what is said of a test that was compiled and is not to be run; empty where it may run."""
+    from pytest_torchscript.backends.neuron_plan import COMPILE
+
+    backend, plan = plan_of(config)
+    return f"{backend}: {plan.reason}" if plan.action == COMPILE else ""
 
 
 def mode_text(config: pytest.Config) -> str:

@@ -14,7 +14,7 @@ import pytest
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
-from pytest_torchscript.plugin.keys import CONFTEST, PAYLOAD, PREFIX, run_of
+from pytest_torchscript.plugin.keys import CONFTEST, EMULATION, PAYLOAD, PREFIX, run_of
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from pytest_torchscript.plugin.options import Run
 
+#: How pytest counts tests that passed on an emulated device: never among those that passed.
+EMULATED_CATEGORY = "emulated"
 #: Packages whose versions a report and the header name, where they are installed.
 PACKAGES = ("torch", "transformers", "hypothesis")
 _NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
@@ -51,8 +53,17 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         path, line, _ = item.reportinfo()  # where the user would look, not a line of ours
         where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
         report.longrepr = (*where, report.longrepr[2])
+    if EMULATION in item.stash:
+        told(item, report)
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
+
+
+def told(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Have a report say that its test ran on an emulated device."""
+    report.emulated = True  # type: ignore[attr-defined]
+    if report.when == "call":
+        report.sections.append((neuron.MARKER, item.stash[EMULATION]))
 
 
 def record(config: pytest.Config, reports: Iterable[pytest.TestReport]) -> Recorder:
@@ -130,11 +141,14 @@ class Recorder:
 
     def summarise(self, terminal: Any) -> None:
         """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
-        if not (self.report.models or self.problems or self.written):
+        emulated = terminal.stats.get(EMULATED_CATEGORY, ())
+        if not (self.report.models or self.problems or self.written or emulated):
             return
         from pytest_torchscript.report.text import summary_lines
 
         terminal.section(PREFIX)
+        if emulated:
+            terminal.line(f"neuron: {len(emulated)} tests {neuron.plan_of(self.config)[1].reason}", yellow=True)
         for line in summary_lines(self.report):
             terminal.line(line)
         for path in self.written:
@@ -197,9 +211,12 @@ def own_piece(report: pytest.TestReport, payload: Mapping[str, Any]) -> ModelRes
     """Return the record of a user's own test that used the pieces and not ``check``: how it ended."""
     outcome, message = outcome_of(report)
     name = report.nodeid.rpartition("::")[2]
+    device = payload.get("device")
+    if device and device["note"] not in message:
+        message = f"{device['note']}\n{message}".rstrip()
     check = CheckResult(name[5:] if name.startswith("test_") else name, outcome, report.duration, message)
     model = from_plain(ModelResult, payload["about"]) if "about" in payload else ModelResult(report.nodeid)
-    model.exports = [ExportResult(payload.get("backend", "torchscript"), checks=[check])]
+    model.exports = [ExportResult(payload.get("backend", "torchscript"), checks=[check], device=device)]
     return model
 
 
@@ -222,10 +239,10 @@ def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def header(config: pytest.Config) -> str | None:
     """Return the line of the header: what is checked, with which versions. None where the run does not use the plugin."""
     run = run_of(config)
-    names = list(run.suites)
-    if not names and override.find(config) is None:
+    names = list(run.suites) or ([CONFTEST] if override.find(config) is not None else [])
+    mode = neuron.mode_text(config)
+    if not names and not mode:
         return None
     versions = ", ".join(f"{package} {version}" for package, version in _versions(PACKAGES))
-    line = f"{PREFIX}: {', '.join(names) or CONFTEST} | {versions}"
-    mode = neuron.mode_text(config)
-    return f"{line} | neuron: {mode}" if mode else line
+    parts = [", ".join(names), versions, f"neuron: {mode}" if mode else ""]
+    return f"{PREFIX}: " + " | ".join(part for part in parts if part)

@@ -74,15 +74,20 @@ class OwnCase:
     def part(self, choose: Callable[[Case], Any], *, backend: str | None = None) -> Any:
         """Return a part of the case; what goes wrong ends the test with the message alone."""
         config = self.item.config
-        backend = backend or self.wanted.backend_for(config)
         payload = self.item.stash.setdefault(PAYLOAD, {"model": self.item.nodeid, "pieces": []})
-        payload["backend"] = backend
+        if backend is not None:  # a device is what the test is about, whatever else it asks for
+            payload["backend"] = backend
+        on_device, backend = backend is not None, backend or self.wanted.backend_for(config)
+        payload.setdefault("backend", backend)
         try:
             subject = own_subject(self.item, self.wanted)
             case = cases_of(config).case(subject, backend)
             payload["about"] = about(self.item.nodeid, case)
             with quiet():
-                return choose(case)
+                chosen = choose(case)
+            if on_device:
+                payload["device"] = dict(case.artifact.details)
+            return chosen
         except Error as error:
             message = str(error)
         except Exception as error:  # torch's own, of a model that cannot be exported

@@ -41,4 +41,4 @@ def prepare(item: pytest.Item) -> None:
     if malformed:
         pytest.fail(malformed, pytrace=False)
     if item.get_closest_marker(MARKER):
-        require_device(item.config)
+        require_device(item)

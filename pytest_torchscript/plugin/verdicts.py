@@ -10,6 +10,7 @@ import pytest
 from pytest_torchscript.errors import Error
 from pytest_torchscript.plugin.cases import Cases, Subject, quiet, told
 from pytest_torchscript.plugin.keys import PAYLOAD, PREFIX, run_of
+from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class SuiteCase:
             pieces = [case.run(check, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
+            note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
         self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check) if axis is None else pieces[0])]
         conclude(run_of(self.item.config).known, pieces)

@@ -13,6 +13,7 @@ from pytest_torchscript.report.wording import (
     finding_text,
     model_text,
     outcome_text,
+    outcome_word,
     place_text,
     position,
     range_text,
@@ -25,7 +26,6 @@ from pytest_torchscript.results import (
     SCHEMA_VERSION,
     AxisResult,
     Cause,
-    CheckResult,
     ExportResult,
     ModelResult,
     RunReport,
@@ -72,7 +72,7 @@ def _overview(models: list[ModelResult]) -> Iterator[str]:
     for number, model in enumerate(models):
         verdicts = [f"{escape(axis.axis)} {_verdict(axis.verdict)}" for export in model.exports for axis in export.axes]
         link = f'<a href="#model-{number}">{escape(model.model)}</a>'
-        rows.append([link, escape(model_text(model)), escape(outcome_text(model.checks)), ", ".join(verdicts)])
+        rows.append([link, escape(model_text(model)), escape(outcome_text(model.exports)), ", ".join(verdicts)])
     yield from _table(["model", "", "checks", "axes"], rows)
 
 
@@ -86,7 +86,7 @@ def _model(number: int, model: ModelResult) -> Iterator[str]:
 
 def _export(export: ExportResult) -> Iterator[str]:
     anchors = "; ".join(sizes_text(anchor) for anchor in export.anchors if anchor)
-    yield f"<h3>{escape(export.backend)}: {escape(outcome_text(export.checks))}</h3>"
+    yield f"<h3>{escape(export.backend)}: {escape(outcome_text([export]))}</h3>"
     if anchors:
         yield f"<p>traced at <code>{escape(anchors)}</code></p>"
     if export.device:
@@ -94,7 +94,7 @@ def _export(export: ExportResult) -> Iterator[str]:
     yield from _axes(export)
     yield from _other_findings(export)
     yield from _signature(export)
-    yield from _checks(export.checks)
+    yield from _checks(export)
 
 
 def _axes(export: ExportResult) -> Iterator[str]:
@@ -145,11 +145,11 @@ def _signature(export: ExportResult) -> Iterator[str]:
         yield "</details>"
 
 
-def _checks(checks: list[CheckResult]) -> Iterator[str]:
+def _checks(export: ExportResult) -> Iterator[str]:
     rows = []
-    for check in checks:
+    for check in export.checks:
         message = f"<pre>{escape(check.message)}</pre>" if check.message else ""
-        rows.append([escape(check.name), _verdict(check.outcome), seconds_text(check.seconds), message])
+        rows.append([escape(check.name), _verdict(outcome_word(export, check)), seconds_text(check.seconds), message])
     if rows:
         yield from _table(["check", "outcome", "time", ""], rows)
 

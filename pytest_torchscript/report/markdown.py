@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_torchscript.report.wording import (
+    EMULATED,
     axis_detail,
     cause_text,
     cost_text,
@@ -16,6 +17,7 @@ from pytest_torchscript.report.wording import (
     message_line,
     model_text,
     outcome_text,
+    outcome_word,
     range_text,
     sizes_text,
     tried_text,
@@ -49,14 +51,20 @@ def to_markdown(report: RunReport) -> bytes:
 
 
 def _lines(report: RunReport) -> Iterator[str]:
-    failed = sum(bool(model.failures) for model in report.models)
-    total = len(report.models)
-    verdict = f"{failed} of {total} failed" if failed else ("all passed" if total else "no model was checked")
-    yield f"# TorchScript: {verdict}"
+    yield f"# TorchScript: {_verdict(report.models)}"
     yield ""
     yield literal(environment_text(report.environment))
     for model in report.models:
         yield from _model(model)
+
+
+def _verdict(models: list[ModelResult]) -> str:
+    failed = sum(bool(model.failures) for model in models)
+    if failed:
+        return f"{failed} of {len(models)} failed"
+    if any(map(_emulated, models)):
+        return "nothing failed, in part emulated"
+    return "all passed" if models else "no model was checked"
 
 
 def _model(model: ModelResult) -> Iterator[str]:
@@ -74,13 +82,17 @@ def _model(model: ModelResult) -> Iterator[str]:
 def _sign(model: ModelResult) -> str:
     if model.failures:
         return "❌"
-    return "✅" if model.passed else "⚪"
+    return "✅" if model.passed and not _emulated(model) else "⚪"
+
+
+def _emulated(model: ModelResult) -> bool:
+    return any(outcome_word(export, check) == EMULATED for export in model.exports for check in export.checks)
 
 
 def _export(export: ExportResult) -> Iterator[str]:
     anchor = f", traced at {code(sizes_text(export.anchors[0]))}" if export.anchors and export.anchors[0] else ""
     yield ""
-    yield f"**{literal(export.backend)}**: {outcome_text(export.checks)}{anchor}"
+    yield f"**{literal(export.backend)}**: {outcome_text([export])}{anchor}"
     if export.device:
         yield ""
         yield literal(device_text(export.device))
@@ -89,10 +101,11 @@ def _export(export: ExportResult) -> Iterator[str]:
     for check in export.checks:
         if check.outcome in (FAILED, ERROR):
             yield from _message(check)
-    yield from _rest([check for check in export.checks if check.outcome not in (FAILED, ERROR)])
+    yield from _rest(export)
 
 
-def _rest(checks: list[CheckResult]) -> Iterator[str]:
+def _rest(export: ExportResult) -> Iterator[str]:
+    checks = [check for check in export.checks if check.outcome not in (FAILED, ERROR)]
     if not checks:
         return
     yield ""
@@ -100,7 +113,7 @@ def _rest(checks: list[CheckResult]) -> Iterator[str]:
     yield ""
     for check in checks:
         said = message_line(check)
-        yield f"- {code(check.name)} {check.outcome}" + (f": {literal(said)}" if said else "")
+        yield f"- {code(check.name)} {outcome_word(export, check)}" + (f": {literal(said)}" if said else "")
     yield ""
     yield "</details>"
 

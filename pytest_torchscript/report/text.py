@@ -47,7 +47,7 @@ def _indented(text: str, depth: int = 1) -> Iterator[str]:
 
 def _export_lines(export: ExportResult) -> Iterator[str]:
     traced = f", traced at {sizes_text(export.anchors[0])}" if export.anchors and export.anchors[0] else ""
-    yield f"{_INDENT}{export.backend}: {outcome_text(export.checks)}{traced}"
+    yield f"{_INDENT}{export.backend}: {outcome_text([export])}{traced}"
     if export.device:
         yield from _indented(device_text(export.device), 2)
     yield from _axis_lines(export)

@@ -20,13 +20,16 @@ from pytest_torchscript.results import (
     BucketCost,
     Cause,
     CheckResult,
+    ExportResult,
     ModelResult,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-OUTCOMES = (FAILED, ERROR, PASSED, SKIPPED)
+#: How a check is shown that passed on an emulated device: never as one that passed.
+EMULATED = "emulated"
+OUTCOMES = (FAILED, ERROR, PASSED, EMULATED, SKIPPED)
 BAD = (FIXED, DIVERGES)
 
 
@@ -111,9 +114,16 @@ def seconds_text(seconds: float) -> str:
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def outcome_text(checks: Iterable[CheckResult]) -> str:
+def outcome_word(export: ExportResult, check: CheckResult) -> str:
+    """Return how a check ended. Beside another backend the check `neuron` alone ran on the device that `export` tells of."""
+    device = export.device or {}
+    on_device = check.name == "neuron" or device.get("backend") == export.backend
+    return EMULATED if check.outcome == PASSED and on_device and device.get("emulated") else check.outcome
+
+
+def outcome_text(exports: Iterable[ExportResult]) -> str:
     """Return the outcomes counted, the bad ones first: ``1 failed, 12 passed, 2 skipped``."""
-    counts = Counter(check.outcome for check in checks)
+    counts = Counter(outcome_word(export, check) for export in exports for check in export.checks)
     words = [_counted(counts[outcome], outcome) for outcome in OUTCOMES if counts[outcome]]
     return ", ".join(words) or "nothing checked"
 
