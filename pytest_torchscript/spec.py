@@ -284,5 +284,6 @@ def unknown_axis(name: str, known: Mapping[str, Any]) -> OptionError:
 
 
 def narrowed(axis: Axis, override: Axis) -> Axis:
-    """Return what an option made of an axis; the size the model is known to accept is kept."""
-    return replace(override, typical=axis.typical)
+    """Return what an option made of an axis; the size the model is known to accept is kept, and the step of buckets."""
+    steps = override.sizes and all(size % axis.multiple_of == 0 for size in override.sizes)
+    return replace(override, typical=axis.typical, multiple_of=axis.multiple_of if steps else override.multiple_of)

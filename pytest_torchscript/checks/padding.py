@@ -46,7 +46,7 @@ def check_padding(case: Case) -> Finding:
     buckets = Buckets(case, bucket_targets(case), axes, signature_of(case, moving=axes))
     tried: list[dict[str, int]] = []
     for target in buckets.targets:
-        for sizes in _shorter(axes, target):
+        for sizes in _shorter({name: case.spec.axes[name].multiple_of for name in axes}, target):
             trial = _trial(case, buckets, sizes)
             if trial.status in (DIFFERS, RAISES):
                 return _failure(buckets, sizes, target, trial)
@@ -59,14 +59,14 @@ def check_padding(case: Case) -> Finding:
     return Finding.passed("\n    ".join(lines), padding=PaddingResult(DYNAMIC, None, costs))
 
 
-def _shorter(axes: tuple[str, ...], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield sizes below a bucket: each axis alone at one less and at half, then all at half."""
+def _shorter(steps: Mapping[str, int], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes below a bucket: each axis alone at one step less and at half, then all at half."""
     half = dict(target)
-    for name in axes:
-        sizes = sorted({max(1, target[name] // 2), max(1, target[name] - 1)} - {target[name]}, reverse=True)
+    for name, step in steps.items():
+        less, half[name] = (max(step, size // step * step) for size in (target[name] - 1, target[name] // 2))
+        sizes = sorted({less, half[name]} - {target[name]}, reverse=True)
         yield from ({**target, name: size} for size in sizes)
-        half[name] = max(1, target[name] // 2)
-    if len(axes) > 1 and half != dict(target):
+    if len(steps) > 1 and half != dict(target):
         yield half
 
 

@@ -8,14 +8,17 @@ from typing import Union
 import torch
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.draw import is_float
+from pytest_torchscript.inputs.draw import MASK, PIXEL_MASK, dtype_of, is_float
 from pytest_torchscript.inputs.propose import Accepts, find_axes
 from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec
 
 Declared = Mapping[str, Union[TensorSpec, torch.Tensor]]
 
 #: Inputs whose name says what they hold: the role is filled in where the declaration gives none.
-_ROLES = {"input_ids": "ids", "decoder_input_ids": "ids", "attention_mask": "mask", "decoder_attention_mask": "mask"}
+_IDS = ("input_ids", "decoder_input_ids")
+#: Masks by the names that mean 1 = real and 0 = padded. A `padding_mask` means the opposite as often as not.
+_MASKS = ("attention_mask", "decoder_attention_mask", "encoder_attention_mask", "input_mask", "mask")
+_PIXEL_MASKS = ("pixel_mask", "pixel_attention_mask", "mask")
 
 
 def declare_inputs(inputs: Declared) -> InputSpec:
@@ -39,9 +42,22 @@ def _with_role(name: str, spec: TensorSpec | torch.Tensor) -> TensorSpec:
             f"input {name!r}: an example tensor of shape {tuple(spec.shape)} does not tell which of its dims may move",
             hint=f"declare it: {{{name!r}: {describe_tensor(spec_of(name, spec))}}}, naming the dims that move",
         )
-    if not isinstance(spec, TensorSpec) or spec.role or spec.fill is not None or is_float(spec):
+    if not isinstance(spec, TensorSpec) or spec.role or spec.fill is not None:
         return spec  # a wrong type is refused by InputSpec, which names the input
-    return spec.updated(role=_ROLES.get(name, ""))
+    role = role_of(name, spec)
+    # A mask without a dtype is made in integers; one declared without it has been declared in float32.
+    return spec.updated(role=role, dtype=dtype_of(spec)) if role else spec
+
+
+def role_of(name: str, spec: TensorSpec) -> str:
+    """Return what an input holds, by its name, its dims and the range of its values; empty where they do not tell."""
+    if name in _IDS:
+        return "" if is_float(spec) else "ids"
+    binary = dtype_of(spec) == torch.bool or (spec.low or 0, spec.high or 1) in ((0, 1), (0, 2))
+    pictures = len(spec.dims) > 2 and isinstance(spec.dims[-2], (str, Axis)) and spec.dims[-2] != spec.dims[-1]
+    if name in _PIXEL_MASKS and pictures:
+        return PIXEL_MASK if binary else ""
+    return MASK if name in (*_MASKS, *_PIXEL_MASKS) and binary and len(spec.dims) > 1 else ""
 
 
 def spec_of(name: str, example: torch.Tensor, dims: Sequence[Dim] | None = None) -> TensorSpec:
@@ -52,7 +68,8 @@ def spec_of(name: str, example: torch.Tensor, dims: Sequence[Dim] | None = None)
     low, high = example.min().item(), example.max().item()
     if not example.dtype.is_floating_point:
         least, past = min(0, int(low)), max(int(high) + 1, 2)
-        return TensorSpec(*shape, dtype=example.dtype, role=_ROLES.get(name, ""), low=least, high=past)
+        found = TensorSpec(*shape, dtype=example.dtype, low=least, high=past)
+        return found.updated(role=role_of(name, found))
     dtype = None if example.dtype == torch.float32 else example.dtype
     if 0 <= low < high:
         return TensorSpec(*shape, dtype=dtype, low=low, high=high)

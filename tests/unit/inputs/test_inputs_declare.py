@@ -39,6 +39,25 @@ def test_masks_and_ids_named_as_usual_get_their_role():
     assert [tensor.role for tensor in spec.values()] == ["ids", "mask", ""]
 
 
+@pytest.mark.parametrize(
+    ("name", "spec", "role", "dtype"),
+    [
+        ("mask", TensorSpec("batch", "time", dtype=torch.bool), "mask", torch.bool),
+        ("attention_mask", TensorSpec("batch", "time", low=0, high=1), "mask", torch.float32),
+        ("attention_mask", TensorSpec("batch", "time", dtype=torch.int64, low=0, high=5), "", torch.int64),
+        ("mask", TensorSpec("time", dtype=torch.int64, low=0, high=2), "", torch.int64),
+        ("pixel_mask", TensorSpec("batch", "height", "width", dtype=torch.int64), "pixel_mask", torch.int64),
+        ("mask", TensorSpec("batch", "height", "width", dtype=torch.bool), "pixel_mask", torch.bool),
+        ("pixel_attention_mask", TensorSpec("batch", "patches", dtype=torch.int32), "mask", torch.int32),
+        ("padding_mask", TensorSpec("batch", "time", dtype=torch.bool), "", torch.bool),
+        ("input_ids", TensorSpec("batch", "time"), "", None),
+    ],
+)
+def test_what_a_name_and_a_range_tell(name, spec, role, dtype):
+    found = declare_inputs({name: spec})[name]
+    assert (found.role, found.dtype) == (role, dtype)
+
+
 @pytest.mark.parametrize("wrong", [None, {}, [1]])
 def test_what_is_no_mapping_is_refused(wrong):
     with pytest.raises(InputError, match="expected a mapping of names to TensorSpecs"):
