@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, BucketCost, PaddingResult
+from pytest_torchscript.spec import Axis
 
 
 def paddable_axes(case: Case) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def check_padding(case: Case) -> Finding:
     buckets = Buckets(case, bucket_targets(case), axes, signature_of(case, moving=axes))
     tried: list[dict[str, int]] = []
     for target in buckets.targets:
-        for sizes in _shorter({name: case.spec.axes[name].multiple_of for name in axes}, target):
+        for sizes in _shorter([case.spec.axes[name] for name in axes], target):
             trial = _trial(case, buckets, sizes)
             if trial.status in (DIFFERS, RAISES):
                 return _failure(buckets, sizes, target, trial)
@@ -59,14 +60,18 @@ def check_padding(case: Case) -> Finding:
     return Finding.passed("\n    ".join(lines), padding=PaddingResult(DYNAMIC, None, costs))
 
 
-def _shorter(steps: Mapping[str, int], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield sizes below a bucket: each axis alone at one step less and at half, then all at half."""
+def _shorter(axes: Sequence[Axis], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes that go into a bucket: each axis alone at one step less and at half, then all at half.
+
+    What the next smaller bucket holds goes there, so that half is at least one step above it.
+    """
     half = dict(target)
-    for name, step in steps.items():
-        less, half[name] = (max(step, size // step * step) for size in (target[name] - 1, target[name] // 2))
-        sizes = sorted({less, half[name]} - {target[name]}, reverse=True)
-        yield from ({**target, name: size} for size in sizes)
-    if len(steps) > 1 and half != dict(target):
+    for axis in axes:
+        size, step = target[axis.name], axis.multiple_of
+        smallest = max((other for other in axis.sizes if other < size), default=0) + step
+        less, half[axis.name] = (max(smallest, other // step * step) for other in (size - 1, size // 2))
+        yield from ({**target, axis.name: other} for other in sorted({less, half[axis.name]} - {size}, reverse=True))
+    if len(axes) > 1 and half != dict(target):
         yield half
 
 
