@@ -106,9 +106,9 @@ def undeclared(reading: Reading, name: str, why: str) -> InputError:
     return InputError(
         f"{reading.model_class.__name__}: cannot infer the input {name!r}: {why}",
         evidence=(f"forward({shown})",),
-        hint=f'declare it with its own dims, as in inputs = {{"{name}": TensorSpec("batch", "sequence", 16)}}: return (model, inputs) '
-        "from a factory, write @pytest.mark.torchscript(inputs=inputs), or return an InputSpec from the hook "
-        "pytest_torchscript_inputs",
+        hint=f'declare it with its own dims, as in inputs = {{"{name}": TensorSpec("batch", "sequence", 16)}}: '
+        "return (model, inputs) from a factory, write @pytest.mark.torchscript(inputs=inputs), or return an InputSpec "
+        "from the hook pytest_torchscript_inputs",
     )
 
 

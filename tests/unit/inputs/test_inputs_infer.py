@@ -328,7 +328,8 @@ def test_an_input_that_cannot_be_guessed_is_named_with_a_way_to_declare_it():
     message, signature, hint = str(caught.value).splitlines()
     assert message == "ToyGauge: cannot infer the input 'readings': no rule makes it"
     assert signature == "    forward(readings, input_ids=None, attention_mask=None)"
-    assert hint.startswith('    hint: declare it with its own dims, as in inputs = {"readings": TensorSpec("batch", "sequence", 16)}')
+    assert hint.startswith("    hint: declare it with its own dims, as in inputs = {")
+    assert '{"readings": TensorSpec("batch", "sequence", 16)}' in hint
     assert all(way in hint for way in ("factory", "@pytest.mark.torchscript(inputs", "pytest_torchscript_inputs"))
 
 
