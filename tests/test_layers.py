@@ -9,6 +9,7 @@ A rule that nothing reads leaks, so this reads it; and it is seen to fail on pla
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ PACKAGE = "pytest_torchscript"
 #: Those that are installed: beside the tests only in a checkout.
 SOURCES = Path(pytest_torchscript.__file__).parent
 
-LEAVES = {"errors", "spec", "settings", "results", "outputs"}
+LEAVES = {"errors", "spec", "settings", "results", "outputs", "stack"}
 ENGINES = {"models", "inputs", "tracing", "backends", "compare"}
 #: What each ring may import, beside itself.
 ALLOWED = {
@@ -298,3 +299,11 @@ def test_what_is_allowed_is_let_through(tmp_path: Path) -> None:
         "report/a.py": "from pytest_torchscript.errors import Error",
     }
     assert problems(plant(tmp_path, files)) == []
+
+
+def test_versions_are_asked_for_in_one_place() -> None:
+    asks = re.compile(r"version_info|__version__\.(?:split|partition)|parse_version|packaging\.version")
+    found = {
+        path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if asks.search(path.read_text("utf-8"))
+    }
+    assert found == {"stack.py", "report/known.py"}  # the latter to import tomllib, in the form that mypy reads

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_torchscript.stack import installed_version, numbers_of
+
 REAL, PLACEHOLDER, ABSENT, NATIVE = "real", "placeholder", "absent", "native"
 
 INDEX = "https://pip.repos.neuron.amazonaws.com"
@@ -60,7 +62,7 @@ def find_compiler(backend: str, env: Mapping[str, str]) -> Package:
 
 def _find(name: str, module: str) -> Package:
     source = _source_of(module)
-    version = _version_near(name, source) if source else _installed_version(name)
+    version = _version_near(name, source) if source else installed_version(name)
     if _PLACEHOLDER_TEXT in _text(source) or version in _PLACEHOLDER_VERSIONS:
         return Package(name, PLACEHOLDER, version)
     if source is None and not version:
@@ -83,15 +85,8 @@ def _version_near(name: str, source: Path) -> str:
     near = list(importlib.metadata.distributions(name=name, path=[site]))
     if near:
         return str(near[0].version)
-    elsewhere = _installed_version(name)
+    elsewhere = installed_version(name)
     return "" if elsewhere in _PLACEHOLDER_VERSIONS else elsewhere
-
-
-def _installed_version(name: str) -> str:
-    try:
-        return str(importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _written_version(source: Path | None) -> str:
@@ -112,21 +107,11 @@ def _text(path: Path | None) -> str:
         return ""
 
 
-def numbers_of(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: ``1.13.1.2.11`` gives (1, 13, 1, 2, 11), ``2.13.0+cpu`` (2, 13, 0)."""
-    leading = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in leading.group().split(".")) if leading else ()
-
-
-def torch_version() -> str:
-    """Return the installed torch's version from its metadata."""
-    return _installed_version("torch")
-
-
 def torch_mismatch(package: Package) -> str:
     """Return a warning where torch is not the one the package was built for: its first three numbers name it."""
-    wanted, present = numbers_of(package.version)[:3], numbers_of(torch_version())[:3]
-    if package.kind != REAL or len(wanted) < 3 or not present or wanted == present:
+    present = installed_version("torch")
+    wanted = numbers_of(package.version)[:3]
+    if package.kind != REAL or len(wanted) < 3 or not present or wanted == numbers_of(present)[:3]:
         return ""
     name = ".".join(map(str, wanted))
-    return f"{package} was built for torch {name}, installed is torch {torch_version()}: pip install torch=={name}"
+    return f"{package} was built for torch {name}, installed is torch {present}: pip install torch=={name}"

@@ -15,9 +15,10 @@ from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.detect import native_problem
 from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_log import ON_DEVICE, Placement
-from pytest_torchscript.backends.neuron_packages import NATIVE_FROM, numbers_of
+from pytest_torchscript.backends.neuron_packages import NATIVE_FROM
 from pytest_torchscript.backends.torchscript import quiet
 from pytest_torchscript.errors import BackendError
+from pytest_torchscript.stack import numbers_of
 
 #: Read when the library is imported; without it a machine with no device cannot say what to compile for.
 TARGET_VARIABLE = "NEURON_PLATFORM_TARGET_OVERRIDE"

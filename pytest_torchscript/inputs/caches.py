@@ -14,6 +14,7 @@ import torch
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
+from pytest_torchscript.stack import knows_cache_objects_alone
 
 CACHE = "past_key_values"
 PREFIX = f"{CACHE}."
@@ -117,10 +118,8 @@ def _by_layer(flat: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]
 
 
 def _takes_tuples(model_class: type | None) -> bool:
-    """Whether a model of a release before 5 still takes tuples of tensors."""
-    import transformers
-
-    if int(transformers.__version__.partition(".")[0]) >= 5:
+    """Whether a model still takes tuples of tensors."""
+    if knows_cache_objects_alone():
         return False
     return not getattr(model_class, "_supports_cache_class", model_class is None)
 

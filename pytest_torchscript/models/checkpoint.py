@@ -18,6 +18,7 @@ from torch import nn
 from pytest_torchscript.errors import ModelError, closest, first_line
 from pytest_torchscript.models.construct import require_buildable
 from pytest_torchscript.models.surroundings import quiet, seeded
+from pytest_torchscript.stack import dtype_keyword
 
 CONFIG = "config.json"
 #: Files of weights as transformers looks for them, the safe ones first.
@@ -156,22 +157,16 @@ def load_pretrained(model_class: type[Any], directory: str, config: Any, **kwarg
     path = require_weights(directory)
     plan = require_buildable(model_class, config)
     _refuse_unsafe(path)
+    dtype = {dtype_keyword(): torch.float32}
     try:
         with quiet(), seeded(0), torch.no_grad():
             loaded = model_class.from_pretrained(
-                directory, config=config, output_loading_info=True, local_files_only=True, **_dtype_keyword(), **kwargs
+                directory, config=config, output_loading_info=True, local_files_only=True, **dtype, **kwargs
             )
     except Exception as error:  # each format has its own exception for a broken file
         raise _load_error(path, error, plan) from None
     module, info = loaded
     return module, _judge(module, info, path)
-
-
-def _dtype_keyword() -> dict[str, Any]:
-    import transformers
-
-    major, minor = (int(part) for part in transformers.__version__.split(".")[:2])
-    return {"dtype" if (major, minor) >= (4, 56) else "torch_dtype": torch.float32}
 
 
 def _refuse_unsafe(path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
+from pytest_torchscript.stack import lines_may_be_off
 from pytest_torchscript.tracing.branches import nodes_around
 from pytest_torchscript.tracing.frames import Frame, Stack, is_tracer, live_stack, model_stack, parse_range
 from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
@@ -163,7 +164,7 @@ def _line_at(code: CodeType, offset: int) -> int:
 @lru_cache(maxsize=1)
 def lines_are_off() -> bool:
     """Whether torch's tracer names earlier lines than the right ones: found out by tracing a function of two lines."""
-    if sys.version_info[:2] != (3, 10):
+    if not lines_may_be_off():
         return False
 
     def probe(x: torch.Tensor) -> torch.Tensor:

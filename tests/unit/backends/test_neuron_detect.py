@@ -96,12 +96,12 @@ def test_compiler_on_path_counts(neuron_machine, tmp_path, monkeypatch):
 
 def test_other_torch_is_a_warning(neuron_machine, monkeypatch):
     neuron_machine("inf1")
-    monkeypatch.setattr(neuron_packages, "torch_version", lambda: "2.13.0+cpu")
+    monkeypatch.setattr(neuron_packages, "installed_version", lambda name: "2.13.0+cpu")
     status = find_neuron()
     assert len(status.warnings) == 1
     assert "built for torch 1.13.1, installed is torch 2.13.0+cpu" in status.warnings[0]
     assert neuron_plan("auto", status).action == "run"
-    monkeypatch.setattr(neuron_packages, "torch_version", lambda: "1.13.1+cpu")
+    monkeypatch.setattr(neuron_packages, "installed_version", lambda name: "1.13.1+cpu")
     assert find_neuron().warnings == ()
 
 

@@ -1,0 +1,39 @@
+"""What differs between the stacks that are supported: the one place that asks for versions (docs/stacks.md).
+
+A leaf that imports none of what it asks about. Where a feature can be looked for by name, it is, where it is used.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import sys
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version: ``1.13.1.2.11`` gives (1, 13, 1, 2, 11), ``2.13.0+cpu`` (2, 13, 0)."""
+    leading = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in leading.group().split(".")) if leading else ()
+
+
+def installed_version(package: str) -> str:
+    """Return the version of a distribution from its metadata; empty where it is not installed."""
+    try:
+        return str(importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def dtype_keyword() -> str:
+    """Return how transformers' ``from_pretrained`` names the dtype: renamed in 4.56, the old name warns since."""
+    return "dtype" if numbers_of(installed_version("transformers")) >= (4, 56) else "torch_dtype"
+
+
+def knows_cache_objects_alone() -> bool:
+    """Whether every model takes its cache as an object: transformers 5 dropped tuples of tensors."""
+    return numbers_of(installed_version("transformers")) >= (5,)
+
+
+def lines_may_be_off() -> bool:
+    """Whether torch may take an instruction's index for an offset in bytes: torch 1.13 does, on Python 3.10 alone."""
+    return sys.version_info[:2] == (3, 10)
