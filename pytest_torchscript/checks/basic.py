@@ -166,9 +166,10 @@ def check_joint(case: Case) -> Finding:
 def _first_joint_failure(case: Case, axes: Mapping[str, Axis]) -> tuple[dict[str, int] | None, int]:
     """Return the first joint sizes that fail, and how many eager took before."""
     limit = max(2 * max(volume({**case.sizes, name: axis.last}) for name, axis in axes.items()), CHEAP_VOLUME)
-    corner = {name: axis.first for name, axis in axes.items()}
+    smallest = {name: axis.first for name, axis in axes.items()}
+    largest = {name: axis.last for name, axis in axes.items()}
     tried = 0
-    for sizes in [corner, *draw_sizes(axes, examples_wanted(case.settings), case.settings.seed)]:
+    for sizes in [smallest, largest, *draw_sizes(axes, examples_wanted(case.settings) - 1, case.settings.seed)]:
         joint = within(limit, {**case.sizes, **sizes}, axes)
         trial = case.try_sizes(joint)
         if trial.fails:

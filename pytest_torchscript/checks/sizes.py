@@ -139,15 +139,18 @@ def volume(sizes: Mapping[str, int]) -> int:
 
 
 def within(limit: int, sizes: Mapping[str, int], axes: Mapping[str, Axis]) -> dict[str, int]:
-    """Return joint sizes with the largest ones halved until their product is at most `limit`: all ends at once are dear."""
+    """Return joint sizes whose product is at most `limit`, the largest halved as often as needed: all ends at once are dear.
+
+    The last cut is as small as it may be: what only shows at a large product shows just below the limit.
+    """
     cut = dict(sizes)
     while volume(cut) > limit:
         wide = [name for name, axis in axes.items() if cut[name] > axis.first and not axis.sizes]
         if not wide:
             break
         name = max(wide, key=lambda name: cut[name])
-        step = axes[name].multiple_of
-        cut[name] = max(axes[name].first, cut[name] // 2 // step * step)
+        step, fitting = axes[name].multiple_of, limit * cut[name] // volume(cut)
+        cut[name] = max(axes[name].first, max(cut[name] // 2, fitting) // step * step)
     return cut
 
 
