@@ -32,16 +32,16 @@ STACKS = {
 #: The lower bounds in pyproject.toml, together.
 LOWEST = (
     "torch==1.13.1",
-    "transformers==4.30.0",
+    "transformers==4.46.1",
     "numpy<2",
     "setuptools<81",
     "pytest==8.4.0",
-    "hypothesis==6.100.0",
+    "hypothesis==6.116.0",
     "pytest-xdist==3.5.0",
     "tomli==2.0.0",
 )
 #: The current stack, where pytest, hypothesis and xdist alone are as old as we claim.
-OLDEST_TOOLS = (*STACKS["3.11"], "pytest==8.4.0", "hypothesis==6.100.0", "pytest-xdist==3.5.0")
+OLDEST_TOOLS = (*STACKS["3.11"], "pytest==8.4.0", "hypothesis==6.116.0", "pytest-xdist==3.5.0")
 #: Two workers, one thread each: the suite's models are too small to gain from more.
 PARALLEL = ("-n", "2")
 THREADS = {"OMP_NUM_THREADS": "1"}

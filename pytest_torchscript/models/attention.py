@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -63,21 +64,25 @@ def with_implementation(config: Any, implementation: str) -> Any:
 
 
 def share_tensors(module: nn.Module, source: nn.Module) -> bool:
-    """Put the parameters of `source`, and copies of its buffers, in place of a module's own; False where one is left."""
-    parameters = dict(source.named_parameters(remove_duplicate=False))
-    buffers = dict(source.named_buffers(remove_duplicate=False))
-    for prefix, child in module.named_modules():
-        for name in list(child._parameters):
-            found = parameters.get(f"{prefix}.{name}" if prefix else name)
-            if child._parameters[name] is not None and found is None:
-                return False
-            child._parameters[name] = found
-        for name in list(child._buffers):
-            buffer = buffers.get(f"{prefix}.{name}" if prefix else name)
-            if child._buffers[name] is not None and buffer is None:
-                return False
-            child._buffers[name] = buffer.clone() if buffer is not None else None
+    """Put the parameters of `source`, and copies of its buffers, in place of a module's own; False where one is missing.
+
+    By modules, because torch 1.13 cannot list a tensor under all of its names.
+    """
+    sources = dict(source.named_modules(remove_duplicate=False))
+    pairs = [(child, sources.get(prefix, nn.Module())) for prefix, child in module.named_modules()]
+    if not all(
+        _holds(twin._parameters, child._parameters) and _holds(twin._buffers, child._buffers) for child, twin in pairs
+    ):
+        return False
+    for child, twin in pairs:
+        child._parameters.update({name: twin._parameters.get(name) for name in child._parameters})
+        copies = {name: twin._buffers.get(name) for name in child._buffers}
+        child._buffers.update({name: None if buffer is None else buffer.clone() for name, buffer in copies.items()})
     return True
+
+
+def _holds(tensors: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(tensor is None or tensors.get(name) is not None for name, tensor in wanted.items())
 
 
 def _implementation(module: nn.Module) -> str | None:

@@ -254,13 +254,21 @@ def _total_heads(config: Any) -> int:
 
 
 def _divisor(heads: int, config: Any, scales: _Scales) -> int:
-    width = scales.width(_main_width(config)) or heads
+    width, turned = scales.width(_main_width(config)) or heads, _turned(config)
     fits = [
         count
         for count in range(1, HEADS + 1)
-        if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0
+        if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0 == int(width // count * turned) % 2
     ]
     return max(fits, default=1) if heads > HEADS else heads
+
+
+def _turned(config: Any) -> float:
+    """Return the share of a head that rotary positions turn, in pairs."""
+    inside = getattr(config, "rope_parameters", None)
+    shares = [getattr(config, "rotary_pct", None), getattr(config, "partial_rotary_factor", None)]
+    shares.append(inside.get("partial_rotary_factor") if isinstance(inside, dict) else None)
+    return next((float(share) for share in shares if isinstance(share, (int, float))), 1.0)
 
 
 def _head_dim(value: int, config: Any, scales: _Scales) -> int:
