@@ -136,6 +136,11 @@ class Case:
         except Exception as error:
             return error
 
+    @property
+    def was_traced(self) -> bool:
+        """Whether an export at the main anchor was made, or tried: not before a check asked for it."""
+        return bool({"_export", "anchor_trace"} & set(vars(self)))
+
     def export_at(self, sizes: Sizes) -> Artifact:
         """Export at other sizes."""
         return self.artifact if dict(sizes) == self.sizes else self.backend.export(self.request(self.make(sizes)))

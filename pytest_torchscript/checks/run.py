@@ -142,7 +142,7 @@ def _piece(case: Case, name: str, finding: Finding, seconds: float) -> ModelResu
     export = ExportResult(case.backend.name, signature=finding.signature or Signature())
     export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(case, name, finding)))
     export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
-    export.anchors = [dict(case.sizes)] if "sizes" in vars(case) else []
+    export.anchors = [dict(case.sizes)] if case.was_traced else []
     export.anchor_findings = list(finding.anchor_findings)
     export.values = finding.values or export.values
     export.padding = finding.padding or export.padding
