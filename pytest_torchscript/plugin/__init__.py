@@ -25,6 +25,7 @@ from pytest_torchscript.plugin.fixtures import (
 from pytest_torchscript.plugin.keys import (
     CASES,
     CURRENT_ITEM,
+    EMULATED,
     OWN_FIXTURE,
     PAYLOAD,
     PREFIX,
@@ -180,8 +181,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -> Any:
     """Keep a test that passed on an emulated device from looking like one that passed."""
-    if getattr(report, "emulated", False) and report.passed and report.when == "call":
-        return "emulated", "e", ("EMULATED", {"yellow": True})
+    if getattr(report, "torchscript_emulated", False) and report.passed and report.when == "call":
+        return EMULATED, "e", (EMULATED.upper(), {"yellow": True})
     return None
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PREFIX = "torchscript"
 #: Stands in an id in place of a reference where the model comes from an overridden fixture.
 CONFTEST = "conftest"
+#: How pytest counts tests that passed on an emulated device: never among those that passed.
+EMULATED = "emulated"
 #: The fixture that a repository may override.
 MODEL_FIXTURE = "torchscript_model"
 #: The fixtures that every test of the suite, and every user's own test with a model, is parametrised by.

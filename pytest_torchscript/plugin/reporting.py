@@ -14,7 +14,7 @@ import pytest
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
-from pytest_torchscript.plugin.keys import CONFTEST, EMULATION, PAYLOAD, PREFIX, run_of
+from pytest_torchscript.plugin.keys import CONFTEST, EMULATED, EMULATION, PAYLOAD, PREFIX, run_of
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from pytest_torchscript.plugin.options import Run
 
-#: How pytest counts tests that passed on an emulated device: never among those that passed.
-EMULATED_CATEGORY = "emulated"
 #: Packages whose versions a report and the header name, where they are installed.
 PACKAGES = ("torch", "transformers", "hypothesis")
 _NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
@@ -54,14 +52,14 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
         report.longrepr = (*where, report.longrepr[2])
     if EMULATION in item.stash:
-        told(item, report)
+        call_emulated(item, report)
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
 
 
-def told(item: pytest.Item, report: pytest.TestReport) -> None:
+def call_emulated(item: pytest.Item, report: pytest.TestReport) -> None:
     """Have a report say that its test ran on an emulated device."""
-    report.emulated = True  # type: ignore[attr-defined]
+    report.torchscript_emulated = True  # type: ignore[attr-defined]
     if report.when == "call":
         report.sections.append((neuron.MARKER, item.stash[EMULATION]))
 
@@ -141,7 +139,7 @@ class Recorder:
 
     def summarise(self, terminal: Any) -> None:
         """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
-        emulated = terminal.stats.get(EMULATED_CATEGORY, ())
+        emulated = terminal.stats.get(EMULATED, ())
         if not (self.report.models or self.problems or self.written or emulated):
             return
         from pytest_torchscript.report.text import summary_lines
