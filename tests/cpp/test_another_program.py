@@ -24,7 +24,7 @@ STANDARD = "-std=c++20" if hasattr(torch, "accelerator") else "-std=c++17"
 
 pytestmark = [
     pytest.mark.skipif(COMPILER is None, reason="no C++ compiler found: install g++ or set CXX"),
-    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),  # the test itself scripts a holder
+    pytest.mark.filterwarnings("ignore:.*torch.jit"),  # the test itself scripts a holder
     pytest.mark.skipif(sys.platform == "win32", reason="the flags below are those of g++ and clang"),
 ]
 
