@@ -57,44 +57,53 @@ class Buckets:
             self._artifacts[index] = self.case.export_at(target)
         return self._artifacts[index]
 
-    def __call__(
-        self, inputs: Mapping[str, torch.Tensor], sizes: Sizes, *, shapes: Sequence[Sequence[int]] | None = None
-    ) -> list[torch.Tensor]:
-        """Pad, run and crop: the tensors of the answer at the real positions.
-
-        ``shapes`` are those of the unpadded answer; without them a dim is cropped where it has the axis's own size.
-        """
+    def run(self, inputs: Mapping[str, torch.Tensor], sizes: Sizes) -> Any:
+        """Pad inputs to the smallest bucket that holds them, and return the padded answer."""
         target = self.choose(sizes)
         padded = pad_inputs(self.case.spec, inputs, sizes, target, side=self.side)
-        output = self.artifact(target)(*(padded[name].clone() for name in self.case.spec))
-        return self.crop(output, sizes, target, shapes=shapes)
+        return self.artifact(target)(*(padded[name].clone() for name in self.case.spec))
 
     def crop(
-        self, output: Any, sizes: Sizes, target: Sizes, *, shapes: Sequence[Sequence[int]] | None = None
-    ) -> list[torch.Tensor]:
-        """Cut every output dim that moves with a padded axis back to what it is without padding."""
+        self, output: Any, sizes: Sizes, shapes: Sequence[Sequence[int]], *, gap: bool = False
+    ) -> list[torch.Tensor | None]:
+        """Cut every output dim that moves with a padded axis back to what it is in an unpadded answer of these shapes.
+
+        Positions that do not move may stand behind those that do: with ``gap`` the padding before them is cut out.
+        None for a tensor whose positions are mixed, as those of a picture's rows laid end to end.
+        """
         leaves = [leaf for _, leaf in tensor_leaves(output)]
         named = list(self.signature.outputs.values())
         if len(leaves) != len(named):
-            return leaves
-        wanted = shapes or [self._shape(leaf, dims, sizes, target) for leaf, dims in zip(leaves, named)]
-        return [self._cropped(*parts) for parts in zip(leaves, named, wanted)]
+            return list(leaves)
+        target = self.choose(sizes)
+        return [self._cropped(*parts, target, gap) for parts in zip(leaves, named, shapes)]
 
-    def _shape(self, leaf: torch.Tensor, dims: list[str | int], sizes: Sizes, target: Sizes) -> list[int]:
-        return [
-            sizes[str(dim)] if str(dim) in self.padded and size == target[str(dim)] else size
-            for dim, size in zip(dims, leaf.shape)
-        ]
-
-    def _cropped(self, leaf: torch.Tensor, dims: list[str | int], shape: Sequence[int]) -> torch.Tensor:
+    def _cropped(
+        self, leaf: torch.Tensor, dims: list[str | int], shape: Sequence[int], target: Sizes, gap: bool
+    ) -> torch.Tensor | None:
         if len(shape) != leaf.dim():
             return leaf
         for index, (dim, size) in enumerate(zip(dims, shape)):
-            moves = any(name in self.padded for name in str(dim).split(" + "))
-            if moves and leaf.shape[index] > size:
-                left = self.side == "left" and dim != "batch"
-                leaf = leaf.narrow(index, leaf.shape[index] - size if left else 0, size)
+            length, names = leaf.shape[index], str(dim).split(" + ")
+            padded = [name for name in names if name in self.padded]
+            if not padded or length <= size:
+                continue
+            if len(names) > 1 and length != sum(target[name] for name in names):
+                return None
+            left = self.side == "left" and dim != "batch"
+            leaf = leaf.index_select(index, _kept(length, size, target[padded[0]] if gap else length, left=left))
         return leaf
+
+
+def _kept(length: int, wanted: int, moving: int, *, left: bool) -> torch.Tensor:
+    """Return the positions to keep of a padded dim: all but the padding, which ends (or begins, if left) its moving part.
+
+    ``moving`` is the length of that part, at the start of the dim (or its end); all of it where nothing else is there.
+    """
+    cut = length - wanted
+    positions = torch.arange(length)
+    start = length - moving if left else max(moving - cut, 0)
+    return torch.cat([positions[:start], positions[start + cut :]])
 
 
 def bucket_targets(case: Case) -> list[dict[str, int]]:

@@ -12,7 +12,7 @@ from pytest_torchscript.checks.basic import lines_of
 from pytest_torchscript.checks.buckets import Buckets, bucket_targets
 from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, Trial, artifact_error
+from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, REFUSED, Trial, artifact_error
 from pytest_torchscript.checks.signature import signature_of
 from pytest_torchscript.checks.sizes import format_sizes, volume
 from pytest_torchscript.inputs.draw import is_mask
@@ -46,6 +46,7 @@ def check_padding(case: Case) -> Finding:
         return Finding.skipped("it draws random numbers: padded and unpadded calls draw different ones")
     buckets = Buckets(case, bucket_targets(case), axes, signature_of(case, moving=axes))
     tried: list[dict[str, int]] = []
+    refusal = "eager takes no shorter input"
     for target in buckets.targets:
         for sizes in _shorter([case.spec.axes[name] for name in axes], target):
             trial = _trial(case, buckets, sizes)
@@ -53,11 +54,15 @@ def check_padding(case: Case) -> Finding:
                 return _failure(buckets, sizes, target, trial)
             if trial.status == AGREES:
                 tried.append(sizes)
+            refusal = trial.error or refusal
     if not tried:
-        return Finding.skipped("eager takes no shorter input")
+        return Finding.skipped(refusal)
+    padded = [name for name in axes if any(sizes[name] < buckets.choose(sizes)[name] for sizes in tried)]
+    lines = [f"{len(tried)} shorter inputs, padded along {', '.join(padded)}"]
+    untold = [name for name in axes if name not in padded]
+    lines += [f"not along {', '.join(untold)}: {refusal}"] if untold else []
     costs = [_cost(case, sizes, buckets.choose(sizes)) for sizes in _one_per_bucket(buckets, tried)]
-    lines = [f"{len(tried)} shorter inputs, padded along {', '.join(axes)}", *map(_said, costs)]
-    return Finding.passed("\n    ".join(lines), padding=PaddingResult(DYNAMIC, None, costs))
+    return Finding.passed("\n    ".join([*lines, *map(_said, costs)]), padding=PaddingResult(DYNAMIC, None, costs))
 
 
 def _shorter(axes: Sequence[Axis], target: Mapping[str, int]) -> Iterator[dict[str, int]]:
@@ -86,13 +91,28 @@ def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
     try:
         expected = case.eager(inputs)
     except Exception as error:
-        return Trial("refused", str(error))
+        return Trial(REFUSED, str(error))
     try:
         with torch.no_grad():
-            actual = buckets(inputs, sizes, shapes=[leaf.shape for _, leaf in tensor_leaves(expected)])
+            output = buckets.run(inputs, sizes)
     except Exception as error:
         return Trial(RAISES, artifact_error(error))
-    return case.judge.compare(actual, expected, inputs, closeness="optimised")
+    return _compared(buckets, output, expected, inputs, sizes)
+
+
+def _compared(
+    buckets: Buckets, output: Any, expected: Any, inputs: Mapping[str, torch.Tensor], sizes: Mapping[str, int]
+) -> Trial:
+    """Compare a padded answer at its real positions. Where positions that do not move stand, the better reading tells."""
+    wanted = [leaf for _, leaf in tensor_leaves(expected)]
+    trials = []
+    for gap in (False, True):
+        cropped = buckets.crop(output, sizes, [leaf.shape for leaf in wanted], gap=gap)
+        if all(leaf is None for leaf in cropped):
+            return Trial(REFUSED, "no output tells which of its positions are real")
+        actual = [other if leaf is None else leaf for leaf, other in zip(cropped, wanted)]
+        trials.append(buckets.case.judge.compare(actual, expected, inputs, closeness="optimised"))
+    return next((trial for trial in trials if not trial.fails), trials[0])
 
 
 def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int], trial: Trial) -> Finding:
@@ -121,14 +141,10 @@ def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[st
     case = buckets.case
     inputs = _real(case, sizes)
     expected = case.eager(inputs)
-    shapes = [leaf.shape for _, leaf in tensor_leaves(expected)]
     padded = case.eager(pad_inputs(case.spec, inputs, sizes, target, side=buckets.side))
-    trial = case.judge.compare(
-        buckets.crop(padded, sizes, target, shapes=shapes), expected, inputs, closeness="optimised"
-    )
-    return (
-        ["eager itself, fed the padded input, differs as well: the model does it, not the trace"] if trial.fails else []
-    )
+    if not _compared(buckets, padded, expected, inputs, sizes).fails:
+        return []
+    return ["eager itself, fed the padded input, differs as well: the model does it, not the trace"]
 
 
 def _one_per_bucket(buckets: Buckets, tried: list[dict[str, int]]) -> list[dict[str, int]]:

@@ -1,4 +1,4 @@
-"""Pictures padded to a bucket under a pixel mask, by its name alone: a model that honours it, and one that does not."""
+"""Padding: pictures under a pixel mask, positions that do not move, and positions that nobody can tell."""
 
 from __future__ import annotations
 
@@ -63,3 +63,55 @@ def test_a_model_that_ignores_it(axes):
     assert "eager itself, fed the padded input, differs as well" in found.message
     sizes = export.padding.counterexample
     assert sizes["height"] % STEP == 0
+
+
+class Prefixed(nn.Module):
+    """Text and two learned positions that never move, before the text or behind it."""
+
+    def __init__(self, *, behind: bool) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(50, 16)
+        self.learned = nn.Parameter(torch.randn(2, 16))
+        self.behind = behind
+
+    def forward(self, input_ids, attention_mask):
+        learned = self.learned.expand(input_ids.shape[0], -1, -1)
+        parts = [self.embedding(input_ids), learned] if self.behind else [learned, self.embedding(input_ids)]
+        ones = torch.ones_like(learned[..., 0])
+        masks = [attention_mask.float(), ones] if self.behind else [ones, attention_mask.float()]
+        hidden, mask = torch.cat(parts, 1), torch.cat(masks, 1)
+        scores = (hidden @ hidden.transpose(1, 2) / 4).masked_fill(mask[:, None] == 0, -1e4)
+        return torch.tanh(scores.softmax(-1) @ hidden)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_positions_that_do_not_move_may_stand_before_or_behind(behind):
+    torch.manual_seed(0)
+    inputs = {
+        "input_ids": TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=50),
+        "attention_mask": TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=2),
+    }
+    found = check(Prefixed(behind=behind).eval(), inputs=inputs, checks=("padding",)).checks[0]
+    assert found.outcome == "passed", found.message
+
+
+class Grid(Patches):
+    """Keeps every patch: their rows laid end to end do not tell which are real."""
+
+    def forward(self, pixel_values, pixel_mask):
+        pooled = super().forward(pixel_values, pixel_mask)
+        return (
+            (pooled, self.patches(pixel_values).flatten(2).transpose(1, 2))
+            if self.honours_mask
+            else self.patches(pixel_values).flatten(2).transpose(1, 2)
+        )
+
+
+def test_mixed_positions_are_not_compared():
+    torch.manual_seed(0)
+    _, found = padding_of(Grid(honours_mask=True), {})
+    assert found.outcome == "passed", found.message
+    torch.manual_seed(0)
+    _, found = padding_of(Grid(honours_mask=False), {})
+    assert "padded along batch\n" in found.message
+    assert "not along height, width: no output tells which of its positions are real" in found.message
