@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import Suspicion, cause_lines, explain_axis, suspect_axis
+from pytest_torchscript.checks.causes import Suspicion, advice, explain_axis, place_lines, suspect_axis
 from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
@@ -189,6 +189,6 @@ def _failure_text(
     evidence = describe(trial.comparison) if trial.comparison else [trial.error]
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
-    evidence += cause_lines(result.causes) or ["line not known: the graphs of both sizes are equal and nothing warned"]
-    hint = f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and pad"
-    return headline, evidence, hint
+    evidence += place_lines(case, result.causes)
+    usual = f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and pad"
+    return headline, evidence, advice(case, result.causes, usual)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import cause_lines, causes_at, explain_values
+from pytest_torchscript.checks.causes import advice, cause_lines, causes_at, explain_values, place_lines
 from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
@@ -114,8 +114,10 @@ def check_outputs(case: Case) -> Finding:
             causes = explain_values(case, inputs)
             return Finding.failed(
                 f"outputs differ at the anchor itself, {format_sizes(case.sizes)}, call {call + 1} of 3",
-                [*lines_of(trial), *cause_lines(causes)],
-                case.judge.hint or "the trace kept a value of its example, or eager and traced take different branches",
+                [*lines_of(trial), *place_lines(case, causes)],
+                advice(
+                    case, causes, "the trace kept a value of its example, or eager and traced take different branches"
+                ),
             )
         if trial.status == UNDECIDABLE:
             return undecidable(trial)

@@ -137,6 +137,11 @@ class Case:
             return error
 
     @property
+    def of_another_model(self) -> bool:
+        """Whether a file made elsewhere is wrong at the anchor already: then no line of this model is to blame for it."""
+        return self.settings.artifact is not None and self.try_sizes(self.sizes).fails
+
+    @property
     def was_traced(self) -> bool:
         """Whether an export at the main anchor was made, or tried: not before a check asked for it."""
         return bool({"_export", "anchor_trace"} & set(vars(self)))

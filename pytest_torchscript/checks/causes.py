@@ -53,7 +53,7 @@ def explain_axis(
         causes_at(case, axis, alone)
         or list(suspicion.causes)
         or causes_at(case, axis, counterexample)
-        or note_causes(case.anchor_trace.warnings, sizes=tuple(counterexample.values()))
+        or warned(case, sizes=tuple(counterexample.values()))
     )
     line = error_cause(raised, case.anchor_trace) if raised is not None else None
     known = {(cause.file, cause.line) for cause in causes}
@@ -65,8 +65,27 @@ def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause
     try:
         other = case.trace(inputs)
     except Exception:
-        return note_causes(case.anchor_trace.warnings)
-    return value_branches(case.anchor_trace, case.control_trace, other) or note_causes(case.anchor_trace.warnings)
+        return warned(case)
+    return value_branches(case.anchor_trace, case.control_trace, other) or warned(case)
+
+
+def warned(case: Case, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
+    """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""
+    return [] if case.of_another_model else note_causes(case.anchor_trace.warnings, sizes=sizes)
+
+
+def place_lines(case: Case, causes: Sequence[Cause]) -> list[str]:
+    """Lay causes out as evidence lines, or say that there are none."""
+    if not causes and case.of_another_model:
+        return ["wrong at the anchor already, and no line of this model explains it"]
+    return cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"]
+
+
+def advice(case: Case, causes: Sequence[Cause], usual: str) -> str:
+    """Return the hint of a failure: the usual one, unless the artifact itself is in question."""
+    if not causes and case.of_another_model:
+        return "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
+    return case.judge.hint or usual
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

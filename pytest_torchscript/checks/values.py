@@ -8,7 +8,7 @@ from itertools import combinations
 
 from pytest_torchscript.checks.basic import lines_of
 from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import cause_lines, explain_values
+from pytest_torchscript.checks.causes import advice, explain_values, place_lines
 from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.judge import AGREES, DIFFERS, REFUSED, UNDECIDABLE, Tensors, Trial
@@ -99,8 +99,8 @@ def _values_failure(case: Case, name: str, inputs: Tensors, trial: Trial) -> Fin
     verb = "answers differently" if trial.status == DIFFERS else "raises"
     return Finding.failed(
         f"values: traced {verb} for other values at the same sizes: {name}",
-        [*lines_of(trial), *(cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"])],
-        case.judge.hint or "a branch on values was frozen: use torch.where, or masks, instead of Python's if",
+        [*lines_of(trial), *place_lines(case, causes)],
+        advice(case, causes, "a branch on values was frozen: use torch.where, or masks, instead of Python's if"),
         values=ValuesResult(verdict, {"values": name, **case.sizes}, causes),
     )
 

@@ -1,0 +1,162 @@
+"""A TorchScript file made elsewhere, checked in place of a trace of ours: ``--torchscript-artifact``."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript import TensorSpec, check
+from pytest_torchscript.backends import artifact_file
+from pytest_torchscript.results import CheckResult, ModelResult
+
+INPUTS = {
+    "signal": TensorSpec("batch", "time", 6),
+    "mask": TensorSpec("batch", "time", dtype=torch.int64, low=0, high=2),
+}
+
+
+class Encoder(nn.Module):
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, signal, mask):
+        hidden = torch.tanh(self.linear(signal)) * mask.unsqueeze(-1)
+        return hidden, hidden.sum(1)
+
+
+class Frozen(Encoder):
+    def forward(self, signal, mask):
+        hidden, _ = super().forward(signal, mask)
+        return hidden, hidden.sum(1) / float(signal.shape[1])
+
+
+class Swapped(nn.Module):
+    """Takes the inputs in another order, under the same names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Encoder()
+
+    def forward(self, mask, signal):
+        return self.inner(signal, mask)
+
+
+class Renamed(nn.Module):
+    """Takes them under other names."""
+
+    def __init__(self, *, extra: bool = False) -> None:
+        super().__init__()
+        self.inner = Encoder()
+        if extra:
+            self.forward = self.with_another
+
+    def forward(self, x, m):
+        return self.inner(x, m)
+
+    def with_another(self, x, m, other):
+        return self.inner(x, m)[0] + other
+
+
+def saved(path: Path, module: nn.Module, *, swap: bool = False, more: tuple[torch.Tensor, ...] = ()) -> str:
+    """Trace and save a module as a user does."""
+    example = (torch.randn(1, 14, 6), torch.ones(1, 14, dtype=torch.int64))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, (*(example[::-1] if swap else example), *more), check_trace=False)
+        torch.jit.save(traced, str(path))
+    return str(path)
+
+
+def run(model: nn.Module, path: str, **settings) -> ModelResult:
+    return check(model.eval(), inputs=INPUTS, artifact=path, **settings)
+
+
+def of(result: ModelResult, name: str) -> CheckResult:
+    return next(found for found in result.checks if found.name == name)
+
+
+def test_the_file_of_this_model_passes(tmp_path):
+    result = run(Encoder(), saved(tmp_path / "traced.pt", Encoder().eval()))
+    assert result.passed, result.failures
+    assert result.axis("time").verdict == "dynamic"
+    assert any("checked is the file" in note and "(Encoder)" in note for note in result.notes)
+    assert "made elsewhere" in of(result, "anchors").message
+
+
+def test_the_file_of_other_weights_fails_and_blames_no_line(tmp_path):
+    result = run(Encoder(), saved(tmp_path / "traced.pt", Encoder(seed=1).eval()))
+    for name in ("outputs", "axis[time]", "values"):
+        found = of(result, name)
+        assert found.outcome == "failed"
+        assert "wrong at the anchor already, and no line of this model explains it" in found.message
+        assert "is the file made of this model, with these weights?" in found.message
+    assert result.axis("time").causes == []
+
+
+def test_what_the_file_froze_is_named_in_the_model(tmp_path):
+    result = run(Frozen(), saved(tmp_path / "traced.pt", Frozen().eval()), anchor={"time": 14})
+    axis = result.axis("time")
+    assert axis.verdict == "diverges"
+    assert "float(signal.shape[1])" in axis.causes[0].source
+
+
+@pytest.mark.parametrize("module", [Swapped(), Renamed()], ids=["by name", "by place"])
+def test_inputs_are_matched(tmp_path, module):
+    path = saved(tmp_path / "traced.pt", module.eval(), swap=isinstance(module, Swapped))
+    result = run(Encoder(), path, checks=("outputs", "axis"))
+    assert result.passed, result.failures
+
+
+def test_inputs_that_cannot_be_matched(tmp_path):
+    path = saved(tmp_path / "traced.pt", Renamed(extra=True).eval(), more=(torch.zeros(1),))
+    found = of(run(Encoder(), path), "trace")
+    assert found.outcome == "failed"
+    assert "it takes x, m, other; the model's inputs are signal, mask" in found.message
+    assert "hint: declare the inputs in the file's order" in found.message
+
+
+def test_training_mode_is_named(tmp_path):
+    result = run(Encoder(), saved(tmp_path / "traced.pt", Encoder().train()), checks=("trace",))
+    assert any("was traced in training mode" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "checkpoint"])
+def test_what_is_no_torchscript_is_refused_in_one_line(tmp_path, kind):
+    path = tmp_path / "traced.pt"
+    whole = Path(saved(path, Encoder().eval())).read_bytes()
+    if kind == "checkpoint":
+        torch.save(Encoder().state_dict(), path)
+    else:
+        path.write_bytes(whole[: len(whole) // 2] if kind == "truncated" else b"hello")
+    result = run(Encoder(), str(path))
+    found = of(result, "trace")
+    assert found.outcome == "failed"
+    assert f"artifact {path}: torch.jit.load refuses it: " in found.message.splitlines()[0]
+    assert "hint: give a complete file saved with torch.jit.save" in found.message
+    assert [item.name for item in result.failures] == ["trace"]
+
+
+def test_a_file_that_kills_its_reader_costs_one_test(tmp_path, monkeypatch):
+    path = saved(tmp_path / "traced.pt", Encoder().eval())
+    monkeypatch.setattr(artifact_file, "_LOOK", "import os; os._exit(7)")
+    result = run(Encoder(), path)
+    assert [item.name for item in result.failures] == ["trace"]
+    assert "the process died with code 7" in of(result, "trace").message
+
+
+def test_inputs_that_are_no_tensors(tmp_path):
+    class Listed(nn.Module):
+        def forward(self, signals):
+            return signals[0]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(Listed(), ([torch.zeros(2)],)), str(tmp_path / "traced.pt"))
+    found = of(run(Encoder(), str(tmp_path / "traced.pt")), "trace")
+    assert "not tensors alone" in found.message
