@@ -15,6 +15,7 @@ Behaviours, by the environment variable NEURON_STANDIN (several, with commas):
     abort        the process dies when the artifact runs
 """
 
+import atexit
 import copy
 import json
 import os
@@ -61,9 +62,8 @@ VARIABLES = ("NEURON_STANDIN_DEVICE", "NEURON_STANDIN_RECORD", "NEURON_STANDIN")
 
 def make_operators():
     """Define the operators once a process: an in-process inner pytest run drops this module, torch stays."""
-    kept = getattr(torch.library, "neuron_standin_operators", None)
-    if kept is not None:
-        return kept
+    if hasattr(torch.library, "neuron_standin_operators"):
+        return
     library = torch.library.Library("neuron", "DEF")
     library.define("runtime_ready(Tensor x) -> bool")
     library.define("enter_v1(Tensor x) -> Tensor")
@@ -72,10 +72,10 @@ def make_operators():
     library.impl("enter_v1", enter, "CPU")
     library.impl("forward_v2_0", leave, "CPU")
     torch.library.neuron_standin_operators = library
-    return library
+    atexit.register(vars(torch.library).pop, "neuron_standin_operators")  # torch 1.13 complains of one left at the end
 
 
-LIBRARY = make_operators()
+make_operators()
 
 
 def guarded(x: torch.Tensor, shape: list[int], first: int) -> torch.Tensor:
