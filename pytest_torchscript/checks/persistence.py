@@ -145,12 +145,13 @@ def check_tied_weights(case: Case) -> Finding:
     if module is None:
         return Finding.skipped(f"{case.backend.name} artifacts hold no named weights")
     lines, notes = [], []
-    held = dict(module.named_parameters())
+    held = module.state_dict()  # named_parameters() would list a shared tensor once
     for names in groups:
         kept = [name for name in names if f"model.{name}" in held]
         copies = {held[f"model.{name}"].data_ptr() for name in kept}
+        tensors = "one tensor" if len(copies) == 1 else f"{len(copies)} tensors, untied"
         said = (
-            f"tied in eager: {' and '.join(names)}; the artifact holds {len(kept)} of them in {len(copies)} tensor(s)"
+            f"tied in eager: {' and '.join(names)}; the artifact holds {len(kept)} of {len(names)} names in {tensors}"
         )
         if not kept:
             return Finding.failed(said, ["no name of the group is left"], "trace the model with its head")
