@@ -31,15 +31,20 @@ class Coarse:
     def __call__(self, inputs: Mapping[str, torch.Tensor], reference: Any) -> tuple[torch.Tensor, ...]:
         """Return the coarse answer as a flat tuple, in the dtypes of float32's answer."""
         if self._module is None:
-            self._module = self._eager.in_float64().to(COARSE)
+            copy = self._eager.in_float64()
+            self._module = rounded(copy.float()) if self.how == ROUNDED else copy.to(COARSE)
         try:
             answer = self._run(self._module, {name: _coarse(tensor) for name, tensor in inputs.items()}, reference)
         except Exception:
             if self.how == ROUNDED:
                 raise
-            self.how, self._module = ROUNDED, rounded(self._eager.in_float64().float())
+            self.how, self._module = ROUNDED, None
             return self(inputs, reference)
         return answer
+
+    def free(self) -> None:
+        """Drop the copy; it is made again, in the same arithmetic, where another answer is wanted."""
+        self._module = None
 
     def _run(self, module: Positional, inputs: Mapping[str, torch.Tensor], reference: Any) -> tuple[torch.Tensor, ...]:
         if self.how == ROUNDED:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +142,8 @@ def _by_tolerance(case: Case, backend: NeuronBackendBase, artifact: Artifact) ->
 
 
 def _three_way(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
-    judge = case.judge if isinstance(case.judge, DeviceJudge) else DeviceJudge(case.eager)
-    found = compare_three_way([_sample(case, artifact, judge, inputs) for inputs in case.ordinary()])
+    judge = case.judge if isinstance(case.judge, DeviceJudge) else DeviceJudge(case.eager, ordinary=case.ordinary)
+    found = compare_three_way([_sample(case, artifact, *answers) for answers in judge.answers])
     numbers = {"three_way": _numbers(found), "coarse": judge.coarse.how}
     if found.verdict == FAILS:
         return _mismatch(backend, artifact, found, numbers)
@@ -185,16 +184,14 @@ def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, 
             path = Path(folder) / "artifact.pt"
             artifact.save(path)
             loaded = backend.load(path, case.request(case.inputs))
-            samples = [_sample(case, loaded, judge, inputs) for inputs in islice(case.ordinary(), _RELOADED)]
-            found = compare_three_way(samples)
+            found = compare_three_way([_sample(case, loaded, *answers) for answers in judge.answers[:_RELOADED]])
     except Exception as error:
         return f"it does not survive saving and loading: {first_line(error)}"
     return "saved and loaded it answers otherwise" if found.verdict == FAILS else ""
 
 
-def _sample(case: Case, artifact: Artifact, judge: DeviceJudge, inputs: Tensors) -> Sample:
-    reference = case.eager(inputs)
-    return Sample(reference, judge.coarse(inputs, reference), _answer(case, artifact, inputs))
+def _sample(case: Case, artifact: Artifact, inputs: Tensors, reference: Any, coarse: Any) -> Sample:
+    return Sample(reference, coarse, _answer(case, artifact, inputs))
 
 
 def _answer(case: Case, artifact: Artifact, inputs: Tensors) -> Any:

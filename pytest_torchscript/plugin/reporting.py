@@ -146,7 +146,8 @@ class Recorder:
 
         terminal.section(PREFIX)
         if emulated:
-            terminal.line(f"neuron: {len(emulated)} tests {neuron.plan_of(self.config)[1].reason}", yellow=True)
+            tests = "1 test" if len(emulated) == 1 else f"{len(emulated)} tests"
+            terminal.line(f"neuron: {tests} {neuron.plan_of(self.config)[1].reason}", yellow=True)
         for line in summary_lines(self.report):
             terminal.line(line)
         for path in self.written:

@@ -97,7 +97,8 @@ def cause_text(cause: Cause) -> str:
 def finding_text(finding: AnchorFinding) -> str:
     """Return what a trace at another anchor would have got wrong, in one line."""
     without = f" without {', '.join(finding.without)}" if finding.without else ""
-    return f"traced at {sizes_text(finding.anchor)}{without}, {finding.axis!r} would be {finding.verdict}"
+    becomes = "diverge" if finding.verdict == DIVERGES else f"be {finding.verdict}"
+    return f"traced at {sizes_text(finding.anchor)}{without}, {finding.axis!r} would {becomes}"
 
 
 def cost_text(cost: BucketCost) -> str:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_torchscript.checks.coarse import Coarse
 from pytest_torchscript.checks.device import neuron_backend
 from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.plan import plan_case
@@ -78,11 +79,11 @@ def test_a_device_that_ignores_the_mask_fails_where_masks_are_asked(case):
     assert run(case, "values").outcome == "failed"
 
 
-def test_what_bf16_cannot_follow_is_undecidable(case):
-    def refuse(inputs, reference):
+def test_what_bf16_cannot_follow_is_undecidable(case, monkeypatch):
+    def refuse(coarse, inputs, reference):
         raise ValueError("bf16 gives NaN where float32 is finite")
 
-    vars(case.judge)["coarse"] = refuse
+    monkeypatch.setattr(Coarse, "__call__", refuse)
     found = run(case, "outputs")
     assert found.outcome == "skipped"
     assert "bf16 on the CPU cannot follow float32 here: " in found.message
@@ -99,4 +100,24 @@ def test_tolerance_of_the_user_counts(case):
 def test_the_copy_in_bf16_is_freed(case):
     assert run(case, "outputs").outcome == "passed"
     case.judge.free()
-    assert "coarse" not in vars(case.judge)
+    assert case.judge.coarse._module is None
+
+
+def test_what_was_computed_and_how_outlives_the_copy(neuron_machine):
+    class NoBf16(Masked):
+        def forward(self, ids, attention_mask):
+            if self.head.weight.dtype is torch.bfloat16:
+                raise RuntimeError("not implemented for 'BFloat16'")
+            return super().forward(ids, attention_mask)
+
+    neuron_machine("inf1")
+    chosen = Settings(neuron="require", backends=("neuron",))
+    case = plan_case(NoBf16().eval(), chosen, inputs=INPUTS).load("neuron")
+    case.backend = neuron_backend(chosen)
+    assert run(case, "outputs").outcome == "passed"
+    answers = case.judge.answers
+    case.judge.free()
+    found = case.run("neuron").exports[0]
+    assert found.checks[0].outcome == "passed"
+    assert "rounded to bf16" in found.device["coarse"]
+    assert case.judge.answers is answers
