@@ -11,8 +11,8 @@ from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.sizes import neighbour
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
-from pytest_torchscript.tracing.hints import size_hints
-from pytest_torchscript.tracing.notes import error_cause, note_causes
+from pytest_torchscript.tracing.size_hints import size_hints
+from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def explain_values(case: Case, inputs: Mapping[str, torch.Tensor]) -> list[Cause
 
 def warned(case: Case, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
     """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""
-    return [] if case.of_another_model else note_causes(case.anchor_trace.warnings, sizes=sizes)
+    return [] if case.of_another_model else warning_causes(case.anchor_trace.warnings, sizes=sizes)
 
 
 def place_lines(case: Case, causes: Sequence[Cause]) -> list[str]:

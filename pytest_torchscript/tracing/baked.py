@@ -7,7 +7,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_torchscript.tracing.dataflow import statement_names
 from pytest_torchscript.tracing.differences import (
     CHOICE,
     OUTPUTS,
@@ -20,10 +19,12 @@ from pytest_torchscript.tracing.differences import (
     int_or_none,
     show,
 )
+from pytest_torchscript.tracing.forks import NEUTRAL, Group, find_source, group_by_reason
 from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
 from pytest_torchscript.tracing.graph import Recording, read_graph
-from pytest_torchscript.tracing.replay import ChangedRead, changed_reads, lines_are_off, repair_lines, replay
-from pytest_torchscript.tracing.structure import NEUTRAL, Group, find_source, group_by_reason
+from pytest_torchscript.tracing.misread import lines_are_off, repair_lines
+from pytest_torchscript.tracing.source_code import statement_names
+from pytest_torchscript.tracing.watch import ChangedRead, changed_reads, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,9 +71,9 @@ def find_baked(
     found = [difference for difference in found if difference.key not in noise]
     if not found:
         return []
-    changed = changed_reads(replay(left), replay(moved))
+    changed = changed_reads(watch(left), watch(moved))
     findings = [*_constants(found, sizes, changed), *_structures(found, (first, second), sizes, changed)]
-    return _rank(findings, {(note.file, note.line) for note in (*left.warnings, *moved.warnings)})
+    return _rank(findings, {(warning.file, warning.line) for warning in (*left.warnings, *moved.warnings)})
 
 
 def value_branches(left: Trace, control: Trace, other: Trace) -> list[Cause]:
@@ -88,7 +89,7 @@ def _recording(trace: Trace) -> Recording:
 
 def _repaired(trace: Trace, like: Trace) -> Recording:
     if "repaired" not in trace.derived:
-        trace.derived["repaired"] = repair_lines(read_graph(trace.module), replay(like))
+        trace.derived["repaired"] = repair_lines(read_graph(trace.module), watch(like).calls)
     return trace.derived["repaired"]  # type: ignore[no-any-return]
 
 

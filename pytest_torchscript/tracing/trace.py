@@ -23,7 +23,7 @@ _TracerWarning: Any = torch.jit.TracerWarning  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
-class TracerNote:
+class WarnedLine:
     """A TracerWarning: the line of the model's code it is about, and its text. ``line`` 0: not known."""
 
     file: str
@@ -38,7 +38,7 @@ class Trace:
     ``derived`` holds what was worked out from it, once."""
 
     module: Any
-    warnings: tuple[TracerNote, ...] = ()
+    warnings: tuple[WarnedLine, ...] = ()
     origin: nn.Module | None = field(default=None, repr=False, compare=False)
     example: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
     derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -50,9 +50,9 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     A copy of the module is traced that shares its parameters: what the forward pass keeps on the module (a cache, a
     counter) starts afresh in every trace and never reaches the module given. What torch raises comes through unchanged.
     """
-    with quiet_tracer() as notes:
+    with quiet_tracer() as warned:
         traced = run_tracer(isolated(module), example)
-    return Trace(traced, tuple(notes), module, example)
+    return Trace(traced, tuple(warned), module, example)
 
 
 def run_tracer(module: Any, example: tuple[torch.Tensor, ...]) -> Any:
@@ -62,31 +62,31 @@ def run_tracer(module: Any, example: tuple[torch.Tensor, ...]) -> Any:
 
 
 @contextmanager
-def quiet_tracer() -> Iterator[list[TracerNote]]:
+def quiet_tracer() -> Iterator[list[WarnedLine]]:
     """Collect TracerWarnings instead of showing them. Other warnings go nowhere: torch's own notice that TorchScript is
     deprecated, what arises only because sizes are tensors under the tracer, and what the eager run says itself."""
-    notes: list[TracerNote] = []
+    warned: list[WarnedLine] = []
     show = warnings.showwarning
 
     def record(message: Any, category: type[Warning], *_rest: Any, **_named: Any) -> None:
         if issubclass(category, _TracerWarning):
-            note = _note(str(message))
-            if note not in notes:
-                notes.append(note)
+            line = _warned_line(str(message))
+            if line not in warned:
+                warned.append(line)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=_TracerWarning)
         warnings.showwarning = record
         try:
-            yield notes
+            yield warned
         finally:
             warnings.showwarning = show
 
 
-def _note(text: str) -> TracerNote:
+def _warned_line(text: str) -> WarnedLine:
     stack = model_stack(live_stack(sys._getframe(2)))
-    return TracerNote(stack[0].file, stack[0].line, text, stack[0].function) if stack else TracerNote("", 0, text)
+    return WarnedLine(stack[0].file, stack[0].line, text, stack[0].function) if stack else WarnedLine("", 0, text)
 
 
 def isolated(module: nn.Module) -> nn.Module:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_torchscript.tracing.branches import asked, nodes_around, syntax_tree
-from pytest_torchscript.tracing.dataflow import assigned_values, names_in, origins
 from pytest_torchscript.tracing.frames import Frame
+from pytest_torchscript.tracing.source_code import asked, assigned_values, names_in, nodes_around, origins, syntax_tree
 
 if TYPE_CHECKING:
     from pytest_torchscript.results import Cause
-    from pytest_torchscript.tracing.trace import TracerNote
+    from pytest_torchscript.tracing.trace import WarnedLine
 
 #: No axis is longer than this, and a line that holds such a number means something else by it.
 LARGEST = 1 << 20
@@ -32,14 +31,14 @@ _DIMENSIONS = frozenset(
 )
 
 
-def size_hints(causes: Iterable[Cause], notes: Iterable[TracerNote]) -> tuple[int, ...]:
-    """Return the integers written on the lines of causes and tracer notes with their two neighbours, ascending:
+def size_hints(causes: Iterable[Cause], warned: Iterable[WarnedLine]) -> tuple[int, ...]:
+    """Return the integers written on the lines of causes and tracer warnings with their two neighbours, ascending:
     ``if n == 37`` gives 36, 37, 38.
 
     A name counts as the integer that the function, or, for a name in capitals, its class or file, gives it.
     """
     frames = [Frame(cause.file, cause.line, cause.function) for cause in causes]
-    frames += [Frame(note.file, note.line, note.function) for note in notes]
+    frames += [Frame(warning.file, warning.line, warning.function) for warning in warned]
     found = {number for frame in set(frames) if frame.line for number in _numbers_at(frame)}
     near = {size for number in found for size in (number - 1, number, number + 1)}
     return tuple(sorted(size for size in near if 1 <= size <= LARGEST))

@@ -1,4 +1,4 @@
-"""A trace made again under watch shows what Python read, and the right lines where torch's are off."""
+"""A trace made again under watch shows what Python read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.tracing.graph import read_graph
-from pytest_torchscript.tracing.replay import changed_reads, lines_are_off, repair_lines, replay
 from pytest_torchscript.tracing.trace import Trace, trace_module
+from pytest_torchscript.tracing.watch import changed_reads, watch
 
 
 class Reads(nn.Module):
@@ -29,17 +28,17 @@ def trace(time: int) -> Trace:
 
 
 def test_changed_reads_are_named_with_their_values() -> None:
-    changed = changed_reads(replay(trace(3)), replay(trace(6)))
+    changed = changed_reads(watch(trace(3)), watch(trace(6)))
     found = {(read.name, read.old, read.new) for read in changed}
     assert found == {("__index__", 3, 6), ("stride", 12, 24), ("__bool__", False, True)}
     first = Reads.forward.__code__.co_firstlineno
     assert [read.stack[0].line - first for read in changed] == [2, 5, 6]
 
 
-def test_a_replay_is_made_once_and_only_of_what_is_known() -> None:
+def test_a_watch_is_made_once_and_only_of_what_is_known() -> None:
     made = trace(3)
-    assert replay(made) is replay(made)
-    assert replay(Trace(made.module)).reads == []
+    assert watch(made) is watch(made)
+    assert watch(Trace(made.module)).reads == []
 
 
 class Shy(nn.Module):
@@ -51,14 +50,4 @@ class Shy(nn.Module):
 
 @pytest.mark.skipif(not hasattr(torch.overrides, "_get_current_function_mode_stack"), reason="torch before 2.0")
 def test_a_model_that_does_not_bear_the_watch_shows_nothing() -> None:
-    assert replay(trace_module(Shy(), (torch.ones(1),))).reads == []
-
-
-def test_lines_are_right_after_repair() -> None:
-    made = trace(3)
-    recording = read_graph(made.module)
-    if lines_are_off():
-        recording = repair_lines(recording, replay(made))
-    lines = {operation.kind: operation.stack[0].line for operation in reversed(recording.operations)}
-    first = Reads.forward.__code__.co_firstlineno
-    assert (lines["aten::sum"] - first, lines["aten::view"] - first, lines["aten::mul"] - first) == (1, 4, 5)
+    assert watch(trace_module(Shy(), (torch.ones(1),))).reads == []

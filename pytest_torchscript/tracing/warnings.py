@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.tracing.baked import MOST_CAUSES
 from pytest_torchscript.tracing.frames import Frame, make_cause, model_stack, parse_range
-from pytest_torchscript.tracing.hints import size_hints
-from pytest_torchscript.tracing.replay import lines_are_off, replay, true_stack
+from pytest_torchscript.tracing.misread import lines_are_off, true_stack
+from pytest_torchscript.tracing.size_hints import size_hints
+from pytest_torchscript.tracing.watch import watch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from pytest_torchscript.results import Cause
-    from pytest_torchscript.tracing.trace import Trace, TracerNote
+    from pytest_torchscript.tracing.trace import Trace, WarnedLine
 
 #: What a TracerWarning begins with, most telling first, and what it means.
 _MEANINGS = (
@@ -27,25 +28,27 @@ _MEANINGS = (
 )
 
 
-def note_causes(notes: Iterable[TracerNote], *, sizes: Collection[int] = ()) -> list[Cause]:
+def warning_causes(warned: Iterable[WarnedLine], *, sizes: Collection[int] = ()) -> list[Cause]:
     """Return the lines the tracer warned of as likely causes of a divergence that a run has shown, most likely first:
     lines that compare with a number close to one of `sizes` (the smallest that fail), then branches, then numbers."""
     found: dict[tuple[str, int], Cause] = {}
-    for note in sorted(notes, key=lambda note: (not note.line, _rank(note, sizes))):
-        stack = (Frame(note.file, note.line, note.function),) if note.line else ()
-        found.setdefault((note.file, note.line), make_cause(stack, _meaning(note)))
+    for warning in sorted(warned, key=lambda warning: (not warning.line, _rank(warning, sizes))):
+        stack = (Frame(warning.file, warning.line, warning.function),) if warning.line else ()
+        found.setdefault((warning.file, warning.line), make_cause(stack, _meaning(warning)))
     known = [cause for cause in found.values() if cause.line]
     return (known or list(found.values()))[:MOST_CAUSES]
 
 
-def _rank(note: TracerNote, sizes: Collection[int]) -> tuple[bool, int]:
-    near = bool(sizes) and not set(sizes).isdisjoint(size_hints((), (note,)))
-    place = next((n for n, (start, _) in enumerate(_MEANINGS) if note.text.startswith(start)), len(_MEANINGS))
+def _rank(warning: WarnedLine, sizes: Collection[int]) -> tuple[bool, int]:
+    near = bool(sizes) and not set(sizes).isdisjoint(size_hints((), (warning,)))
+    place = next((n for n, (start, _) in enumerate(_MEANINGS) if warning.text.startswith(start)), len(_MEANINGS))
     return not near, place
 
 
-def _meaning(note: TracerNote) -> str:
-    meaning = next((meaning for start, meaning in _MEANINGS if note.text.startswith(start)), "the tracer warned here")
+def _meaning(warning: WarnedLine) -> str:
+    meaning = next(
+        (meaning for start, meaning in _MEANINGS if warning.text.startswith(start)), "the tracer warned here"
+    )
     return f"{meaning} (TracerWarning)"
 
 
@@ -54,7 +57,7 @@ def error_cause(error: BaseException, trace: Trace | None = None) -> Cause | Non
     where the error names none. `trace` helps where torch records lines that are off (1.13 on Python 3.10)."""
     stack = model_stack(parse_range(str(error)))
     if stack and lines_are_off():
-        stack = true_stack(stack, replay(trace)) if trace is not None else ()
+        stack = true_stack(stack, watch(trace).calls) if trace is not None else ()
     return make_cause(stack, f"fails here: {_failure(error)}") if stack else None
 
 

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_torchscript.tracing.branches import branches_around, decision_line, is_settled, loops_around
-from pytest_torchscript.tracing.dataflow import assigned_names, origins, parameters
 from pytest_torchscript.tracing.frames import Frame
+from pytest_torchscript.tracing.source_code import (
+    assigned_names,
+    branches_around,
+    decision_line,
+    is_settled,
+    loops_around,
+    origins,
+    parameters,
+)
 
 SOURCE = textwrap.dedent(
     """\

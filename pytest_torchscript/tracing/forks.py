@@ -7,17 +7,27 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_torchscript.tracing.branches import branches_around, decision_line, header_lines, is_settled, loops_around
-from pytest_torchscript.tracing.dataflow import asked_names, assigned_names, origins, parameters, statement_names
 from pytest_torchscript.tracing.differences import show
 from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Operation, Recording, results_in
+from pytest_torchscript.tracing.source_code import (
+    asked_names,
+    assigned_names,
+    branches_around,
+    decision_line,
+    header_lines,
+    is_settled,
+    loops_around,
+    origins,
+    parameters,
+    statement_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_torchscript.tracing.differences import Difference
-    from pytest_torchscript.tracing.replay import ChangedRead
+    from pytest_torchscript.tracing.watch import ChangedRead
 
 #: Operations that answer as their input does; a trace with one more of them is no other model.
 NEUTRAL = frozenset(

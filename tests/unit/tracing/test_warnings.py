@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.tracing.notes import error_cause, note_causes
-from pytest_torchscript.tracing.trace import TracerNote, trace_module
+from pytest_torchscript.tracing.trace import WarnedLine, trace_module
+from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 
 BOOLEAN = "Converting a tensor to a Python boolean might cause the trace to be incorrect. We can't record …"
 INTEGER = "Converting a tensor to a Python integer might cause the trace to be incorrect."
@@ -24,8 +24,8 @@ def file(tmp_path: Path) -> str:
 
 
 def test_branches_come_before_numbers_before_constants(file: str) -> None:
-    notes = [TracerNote(file, 4, CONSTANT), TracerNote(file, 1, INTEGER), TracerNote(file, 3, BOOLEAN)]
-    causes = note_causes([*notes, *notes, TracerNote("", 0, BOOLEAN), TracerNote(file, 2, "Something new.")])
+    notes = [WarnedLine(file, 4, CONSTANT), WarnedLine(file, 1, INTEGER), WarnedLine(file, 3, BOOLEAN)]
+    causes = warning_causes([*notes, *notes, WarnedLine("", 0, BOOLEAN), WarnedLine(file, 2, "Something new.")])
     assert [cause.line for cause in causes] == [3, 1, 4, 2]
     assert causes[0].source == "if n == 37: pass"
     assert causes[0].evidence == "a tensor's truth value was asked here and frozen (TracerWarning)"
@@ -33,15 +33,15 @@ def test_branches_come_before_numbers_before_constants(file: str) -> None:
 
 
 def test_a_warning_of_compiled_code_has_no_line(file: str) -> None:
-    (cause,) = note_causes([TracerNote("", 0, BOOLEAN), TracerNote("", 0, INTEGER)])
+    (cause,) = warning_causes([WarnedLine("", 0, BOOLEAN), WarnedLine("", 0, INTEGER)])
     assert str(cause).startswith("line not known: a tensor's truth value was asked")
-    assert [cause.line for cause in note_causes([TracerNote("", 0, BOOLEAN), TracerNote(file, 1, INTEGER)])] == [1]
+    assert [cause.line for cause in warning_causes([WarnedLine("", 0, BOOLEAN), WarnedLine(file, 1, INTEGER)])] == [1]
 
 
 def test_a_line_about_the_failing_size_comes_first(file: str) -> None:
-    notes = [TracerNote(file, 2, BOOLEAN), TracerNote(file, 3, BOOLEAN)]
-    assert note_causes(notes, sizes=[38])[0].line == 3
-    assert note_causes(notes)[0].line == 2
+    notes = [WarnedLine(file, 2, BOOLEAN), WarnedLine(file, 3, BOOLEAN)]
+    assert warning_causes(notes, sizes=[38])[0].line == 3
+    assert warning_causes(notes)[0].line == 2
 
 
 class Views(nn.Module):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.hints import size_hints
-from pytest_torchscript.tracing.trace import TracerNote
+from pytest_torchscript.tracing.size_hints import size_hints
+from pytest_torchscript.tracing.trace import WarnedLine
 
 SOURCE = textwrap.dedent(
     """
@@ -67,12 +67,12 @@ def file(tmp_path: Path) -> Path:
 )
 def test_numbers_on_a_line(file: Path, mark: str, hints: tuple[int, ...]) -> None:
     line = next(n for n, text in enumerate(SOURCE.splitlines(), 1) if text.endswith(f"# {mark}"))
-    assert size_hints([], [TracerNote(str(file), line, "a tensor was read")]) == hints
+    assert size_hints([], [WarnedLine(str(file), line, "a tensor was read")]) == hints
     assert size_hints([Cause(str(file), line, "forward", "", "")], []) == hints
 
 
 def test_lines_without_source_have_no_numbers(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("if n == 37\n", encoding="utf-8")
-    notes = [TracerNote("", 0, ""), TracerNote("/nowhere/x.py", 3, ""), TracerNote(str(broken), 1, "")]
+    notes = [WarnedLine("", 0, ""), WarnedLine("/nowhere/x.py", 3, ""), WarnedLine(str(broken), 1, "")]
     assert size_hints([Cause("<string>", 0, "f", "", "")], notes) == ()

@@ -1,0 +1,132 @@
+"""Make a trace once more under watch, to learn what Python read from tensors on the way and on which line.
+
+Only done for traces that differ. A torch function mode sees every call, also those that leave no node and no warning
+(``range(x.shape[0])``, ``x.stride()``). It may steer torch's own modules off their fast path, which is why the graphs
+that are compared come from traces made without it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
+from pytest_torchscript.tracing.misread import Call, call_at, lines_are_off
+from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+
+class Read(NamedTuple):
+    """Python took a number out of a tensor: how, where (innermost frame of the model's code first), which."""
+
+    name: str
+    stack: Stack
+    value: Any
+
+
+@dataclass
+class Seen:
+    """What a trace under watch showed, in order."""
+
+    reads: list[Read] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+
+class ChangedRead(NamedTuple):
+    """A read at one place that gave another value in the other trace."""
+
+    name: str
+    stack: Stack
+    old: Any
+    new: Any
+
+
+def watch(trace: Trace) -> Seen:
+    """Trace again, once, what `trace` was made of; empty where that is not known or fails this time."""
+    if "seen" not in trace.derived:
+        trace.derived["seen"] = seen = Seen()
+        if trace.origin is not None:
+            # A model may not bear the watch: what was seen until then still counts.
+            with suppress(Exception), quiet_tracer(), _Watch(seen):
+                run_tracer(isolated(trace.origin), trace.example)
+    return trace.derived["seen"]  # type: ignore[no-any-return]
+
+
+class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
+    def __init__(self, seen: Seen) -> None:
+        super().__init__()
+        self.seen = seen
+        self.parsed: tuple[int, int, int] = (0, 0, 0)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        value = _plain(result)
+        caller = _caller(sys._getframe(1))
+        self.forget_parsing(caller, value)
+        if value is not None:
+            self.seen.reads.append(Read(_name(func), model_stack(live_stack(caller)), value))
+        if lines_are_off():
+            self.seen.calls.append(call_at(_name(func), caller))
+        return result
+
+    def forget_parsing(self, caller: FrameType, value: Any) -> None:
+        """Drop the reads that torch 1.13 makes to parse the arguments of the call that follows: ``x.view(n, 4)`` asks n
+        for its index, and yet records where it came from. They come from the same instruction as the call."""
+        frame, instruction, reads = self.parsed
+        here = (id(caller), caller.f_lasti)
+        if (frame, instruction) != here:
+            self.parsed = (*here, len(self.seen.reads))
+        elif value is None and all(read.name == "__index__" for read in self.seen.reads[reads:]):
+            del self.seen.reads[reads:]
+
+
+def _caller(frame: FrameType) -> FrameType:
+    """Return the frame that called a torch function: torch 1.13 puts one of its own between."""
+    while frame.f_code.co_filename == torch.overrides.__file__ and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def _name(func: Any) -> str:
+    name = getattr(func, "__name__", "")
+    return str(getattr(func.__self__, "__name__", name)) if name == "__get__" else str(name)
+
+
+def _plain(result: Any) -> Any:
+    """Return what a result tells Python, in a form that compares; None where it is a tensor, which tells nothing."""
+    if isinstance(result, (bool, int, float, complex)):
+        return result
+    if isinstance(result, torch.Tensor):
+        # Under the tracer a length is a tensor, and is turned into a number right after: len() itself is the read.
+        return None
+    if isinstance(result, (list, tuple)):
+        plain = all(isinstance(item, (bool, int, float)) for item in result)
+        return tuple(result) if plain else (len(result),)
+    if hasattr(result, "tobytes") and hasattr(result, "shape"):
+        return tuple(result.shape), hash(result.tobytes())
+    return None
+
+
+def changed_reads(left: Seen, right: Seen) -> list[ChangedRead]:
+    """Return the reads that gave another value, in order of execution."""
+    others: dict[tuple[str, Stack], list[Any]] = defaultdict(list)
+    for read in right.reads:
+        others[read.name, read.stack].append(read.value)
+    values = {place: iter(found) for place, found in others.items()}
+    changed: dict[tuple[str, Stack], ChangedRead] = {}
+    for name, stack, old in left.reads:
+        new = next(values.get((name, stack), iter(())), None)
+        if new is not None and new != old and not (new != new and old != old):
+            changed.setdefault((name, stack), ChangedRead(name, stack, old, new))
+    return list(changed.values())
