@@ -1,6 +1,6 @@
 """The rings of the package, read from its sources: who may import whom, and what may be loaded when.
 
-    leaves <- models inputs tracing backends compare <- checks <- suite, plugin
+    leaves <- common <- models inputs tracing backends compare <- lab <- checks <- suite, plugin
     leaves <- report <- plugin
 
 A rule that nothing reads leaks, so this reads it; and it is seen to fail on planted violations.
@@ -30,11 +30,13 @@ ENGINES = {"models", "inputs", "tracing", "backends", "compare"}
 #: What each ring may import, beside itself.
 ALLOWED = {
     **dict.fromkeys(LEAVES, LEAVES),
-    **dict.fromkeys(ENGINES, LEAVES),
-    "checks": LEAVES | ENGINES,
+    "common": LEAVES,
+    **dict.fromkeys(ENGINES, LEAVES | {"common"}),
+    "lab": LEAVES | ENGINES | {"common"},
+    "checks": LEAVES | ENGINES | {"common", "lab"},
     "report": LEAVES,
     "suite": LEAVES | ENGINES | {"checks", "plugin"},
-    "plugin": LEAVES | ENGINES | {"checks", "report", "suite"},
+    "plugin": LEAVES | ENGINES | {"common", "lab", "checks", "report", "suite"},
     "": LEAVES | ENGINES | {"checks"},  # the package itself: public names, on first use
 }
 HEAVY = {"torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"}
@@ -182,7 +184,7 @@ def impatient(imports: list[Import]) -> list[str]:
         f"{found}: import it in the function that needs it"
         for found in imports
         if found.when == NOW
-        and ring(found.module) in ENGINES | {"checks"}
+        and ring(found.module) in ENGINES | {"common", "lab", "checks"}
         and found.target.split(".")[0] in ("transformers", "hypothesis")
         and not (found.module in EAGER_HYPOTHESIS and found.target.startswith("hypothesis"))
     ]
@@ -232,6 +234,10 @@ PLANTED = {
     "an upward import in a function": (
         {"inputs/a.py": "def f():\n    from pytest_torchscript.checks import case"},
         "inputs.a:2 imports pytest_torchscript.checks: inputs may not import checks",
+    ),
+    "the lab importing a check": (
+        {"lab/a.py": "def f():\n    from pytest_torchscript.checks.finding import Finding"},
+        "lab may not import checks",
     ),
     "an upward import for types only": (
         {"inputs/a.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..checks import case"},

@@ -6,7 +6,9 @@ import importlib
 from typing import Any
 
 from pytest_torchscript.backends.base import Backend
+from pytest_torchscript.backends.detect import NEURON_BACKENDS
 from pytest_torchscript.errors import BackendError, closest
+from pytest_torchscript.settings import Settings
 
 _HOMES = {
     "torchscript": "pytest_torchscript.backends.torchscript:TorchScriptBackend",
@@ -26,3 +28,10 @@ def backend_for(name: str, **options: Any) -> Backend:
     home, _, attribute = _HOMES[name].partition(":")
     backend: Backend = getattr(importlib.import_module(home), attribute)(**options)
     return backend
+
+
+def backend_options(name: str, settings: Settings) -> dict[str, Any]:
+    """Return the keywords of `backend_for` that settings hold for a backend."""
+    if name not in NEURON_BACKENDS:
+        return {}
+    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}

@@ -14,10 +14,11 @@ from pytest_torchscript.backends.base import Artifact, Availability, ExportReque
 
 
 class TorchScriptArtifact:
-    """A ScriptModule, as traced or as loaded."""
+    """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager."""
 
-    def __init__(self, module: torch.jit.ScriptModule) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False) -> None:
         self.module = module
+        self.trace = module if traced else None
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -50,7 +51,7 @@ class TorchScriptBackend:
         example = tuple(tensor.clone() for tensor in request.example)
         with quiet(), torch.no_grad():
             module = torch.jit.trace(request.module, example, check_trace=False, strict=False)
-        return TorchScriptArtifact(module)
+        return TorchScriptArtifact(module, traced=True)
 
     def load(self, path: Path, request: ExportRequest) -> Artifact:
         """Load with torch.jit.load onto the CPU."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.plan import CasePlan, check_names, plan_case
 from pytest_torchscript.checks.run import CHECKS, ON_REQUEST, check, make_settings, run_all, run_check
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.plan import CasePlan, check_names, plan_case
 
 __all__ = [
     "CHECKS",
     "ON_REQUEST",
-    "Case",
     "CasePlan",
+    "Lab",
     "check",
     "check_names",
     "make_settings",

@@ -1,26 +1,27 @@
-"""Which other anchors would have made a worse trace: the ones people really use. Never fails by itself."""
+"""The check `anchors`: which other anchors would have made a worse trace: the ones people really use. Never fails by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import cause_lines, causes_at
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import DIFFERS
-from pytest_torchscript.checks.sizes import choose_anchor, format_sizes, neighbour
 from pytest_torchscript.inputs.draw import is_mask
+from pytest_torchscript.lab.anchors import choose_anchor
+from pytest_torchscript.lab.evidence import cause_lines
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import format_sizes, neighbour
+from pytest_torchscript.lab.trial import DIFFERS
 from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
 
 Anchor = tuple[dict[str, int], tuple[str, ...]]
 
 
-def check_anchors(case: Case) -> Finding:
+def check_anchors(lab: Lab) -> Finding:
     """Trace at size 1, batch 1, without masks, at the model's own size and at awkward sizes; try each at the main anchor."""
     findings: list[AnchorFinding] = []
     tried = 0
-    for sizes, without in other_anchors(case):
-        found = _findings_at(case, sizes, without)
+    for sizes, without in other_anchors(lab):
+        found = _findings_at(lab, sizes, without)
         if found is None:
             continue
         tried += 1
@@ -36,23 +37,23 @@ def check_anchors(case: Case) -> Finding:
     return Finding.passed("\n    ".join(lines), anchor_findings=findings)
 
 
-def other_anchors(case: Case) -> Iterator[Anchor]:
+def other_anchors(lab: Lab) -> Iterator[Anchor]:
     """Yield sizes and the inputs left out, less the main anchor itself."""
-    main = case.sizes
+    main = lab.sizes
     seen: list[Anchor] = [(dict(main), ())]
-    for anchor in _people_use(case):
+    for anchor in _people_use(lab):
         if anchor not in seen:
             seen.append(anchor)
             yield anchor
 
 
-def _people_use(case: Case) -> Iterator[Anchor]:
-    main, axes = case.sizes, case.spec.moving
-    masks = tuple(name for name in case.spec.optional if is_mask(case.spec[name]))
+def _people_use(lab: Lab) -> Iterator[Anchor]:
+    main, axes = lab.sizes, lab.spec.moving
+    masks = tuple(name for name in lab.spec.optional if is_mask(lab.spec[name]))
     for name, axis in axes.items():
         yield {**main, name: axis.first}, ()
     batch_one = {**main, "batch": axes["batch"].first} if "batch" in axes else dict(main)
-    if masks and len(masks) < len(case.spec):
+    if masks and len(masks) < len(lab.spec):
         yield batch_one, masks
         yield from (({**main, name: axis.first}, masks) for name, axis in axes.items() if name != "batch")
     typical = {
@@ -62,52 +63,52 @@ def _people_use(case: Case) -> Iterator[Anchor]:
         yield {**main, **typical}, ()
     elif len(axes) > 1:
         yield {name: axes[name].first if name in axes else size for name, size in main.items()}, ()
-    awkward = _awkward(case)
+    awkward = _awkward(lab)
     if awkward is not None:
         yield awkward, ()
 
 
-def _awkward(case: Case) -> dict[str, int] | None:
+def _awkward(lab: Lab) -> dict[str, int] | None:
     """Return prime sizes where the main anchor was given by the user or is the model's own."""
-    if not case.settings.anchor:
+    if not lab.settings.anchor:
         return None
     try:
-        return choose_anchor(case.spec, case.refusal, avoid=case.numbers)
+        return choose_anchor(lab.spec, lab.subject.refusal, avoid=lab.subject.numbers)
     except Exception:
         return None
 
 
-def _findings_at(case: Case, sizes: dict[str, int], without: tuple[str, ...]) -> list[AnchorFinding] | None:
+def _findings_at(lab: Lab, sizes: dict[str, int], without: tuple[str, ...]) -> list[AnchorFinding] | None:
     """Return what a trace at this anchor gets wrong; None where eager or the tracer does not take it."""
-    other = case.variant(without=without)
-    other.__dict__["sizes"] = {name: size for name, size in sizes.items() if name in other.spec.axes}
-    if other.refusal(other.sizes):
+    left = lab.spec.without(*without)
+    other = lab.variant(spec=left, anchor={name: size for name, size in sizes.items() if name in left.axes})
+    if other.subject.refusal(other.sizes):
         return None
     try:
-        other.artifact  # noqa: B018 - exporting is the question
+        other.export.artifact  # noqa: B018 - exporting is the question
     except Exception:
         return None
     return [
         _finding(other, targets, without)
-        for targets in _targets(case, other)
-        if other.try_sizes(targets).fails and _main_is_right(case, other.sizes) and _main_is_right(case, targets)
+        for targets in _targets(lab, other)
+        if other.bench.at(targets).fails and _main_is_right(lab, other.sizes) and _main_is_right(lab, targets)
     ]
 
 
-def _main_is_right(case: Case, sizes: Mapping[str, int]) -> bool:
+def _main_is_right(lab: Lab, sizes: Mapping[str, int]) -> bool:
     """Whether the main artifact does better there: what it gets wrong itself is told by the test of the axis."""
-    return not case.try_sizes(sizes).fails
+    return not lab.bench.at(sizes).fails
 
 
-def _targets(case: Case, other: Case) -> Iterator[Mapping[str, int]]:
+def _targets(lab: Lab, other: Lab) -> Iterator[Mapping[str, int]]:
     """Yield this anchor with one axis at a time moved to the main anchor's size, or past it where it stands there."""
     for name, axis in other.spec.moving.items():
-        size = case.sizes[name] if case.sizes[name] != other.sizes[name] else neighbour(axis, case.sizes[name])
+        size = lab.sizes[name] if lab.sizes[name] != other.sizes[name] else neighbour(axis, lab.sizes[name])
         if size != other.sizes[name]:
             yield {**other.sizes, name: size}
 
 
-def _finding(other: Case, targets: Mapping[str, int], without: tuple[str, ...]) -> AnchorFinding:
+def _finding(other: Lab, targets: Mapping[str, int], without: tuple[str, ...]) -> AnchorFinding:
     axis = next(name for name, size in targets.items() if size != other.sizes[name])
-    verdict = DIVERGES if other.try_sizes(targets).status == DIFFERS else FIXED
-    return AnchorFinding(dict(other.sizes), list(without), axis, verdict, causes_at(other, axis, targets))
+    verdict = DIVERGES if other.bench.at(targets).status == DIFFERS else FIXED
+    return AnchorFinding(dict(other.sizes), list(without), axis, verdict, other.evidence.causes_at(axis, targets))

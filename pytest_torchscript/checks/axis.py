@@ -1,4 +1,4 @@
-"""Does the artifact move along an axis as eager does? Explore, shrink, name the cause, give the verdict."""
+"""The check `axis`: does the artifact move along an axis as eager does? Explore, shrink, name the cause, give the verdict."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.causes import Suspicion, advice, explain_axis, place_lines, suspect_axis
-from pytest_torchscript.checks.draw import draw_sizes, examples_wanted
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
-from pytest_torchscript.checks.sizes import format_sizes, sizes_worth_trying, smallest_failing, volume
 from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
+from pytest_torchscript.lab.evidence import Suspicion
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import format_sizes, sizes_worth_trying, smallest_failing, volume
+from pytest_torchscript.lab.trial import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, STATIC, AxisResult
 from pytest_torchscript.spec import Axis
 
@@ -36,21 +36,21 @@ class Exploration:
         return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
 
 
-def check_axis(case: Case, name: str) -> Finding:
+def check_axis(lab: Lab, name: str) -> Finding:
     """Try an axis at its ends, around every suspicious number, and at drawn sizes; others stay at the anchor."""
-    axis = case.spec.axes[name]
+    axis = lab.spec.axes[name]
     if axis.sizes:
         return _declared(axis)
-    suspicion = suspect_axis(case, name)
-    found = explore(case, axis, suspicion)
+    suspicion = lab.evidence.suspect_axis(name)
+    found = explore(lab, axis, suspicion)
     result = AxisResult(name, axis.min, axis.max, tried=found.accepted)
-    if case.meta and not found.sizes(DIFFERS, RAISES):
+    if lab.subject.meta and not found.sizes(DIFFERS, RAISES):
         result.causes, result.reason = list(suspicion.causes), "without weights only shapes can be compared"
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
     if found.sizes(DIFFERS, RAISES):
-        return _failure(case, axis, found, suspicion, result)
-    if found.sizes(AGREES) in ([], [case.sizes[name]]):
-        return _immovable(case, found, result)
+        return _failure(lab, axis, found, suspicion, result)
+    if found.sizes(AGREES) in ([], [lab.sizes[name]]):
+        return _immovable(lab, found, result)
     if found.sizes(UNDECIDABLE) and len(found.sizes(UNDECIDABLE)) >= len(found.sizes(AGREES)):
         result.reason = f"undecidable at {name}={found.sizes(UNDECIDABLE)}: eager's own rounding noise hides any answer"
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
@@ -64,56 +64,56 @@ def _declared(axis: Axis) -> Finding:
     return Finding.passed(reason, axis=AxisResult(axis.name, axis.min, axis.max, reason=reason))
 
 
-def explore(case: Case, axis: Axis, suspicion: Suspicion) -> Exploration:
+def explore(lab: Lab, axis: Axis, suspicion: Suspicion) -> Exploration:
     """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
 
     An artifact that raises is not the last word: `diverges` wins over `fixed`, so the search for a wrong answer goes on
     over the listed sizes, but hypothesis draws no more.
     """
-    found = Exploration({case.sizes[axis.name]: case.try_sizes(case.sizes)})
-    numbers = [number for number in case.windows if axis.allows(number)]
-    for size in sizes_worth_trying(axis, case.sizes[axis.name], hints=suspicion.hints, numbers=numbers):
-        if _try(case, axis, found, size).status == DIFFERS:
+    found = Exploration({lab.sizes[axis.name]: lab.bench.at(lab.sizes)})
+    numbers = [number for number in lab.subject.windows if axis.allows(number)]
+    for size in sizes_worth_trying(axis, lab.sizes[axis.name], hints=suspicion.hints, numbers=numbers):
+        if _try(lab, axis, found, size).status == DIFFERS:
             return found
-    for size in _edges(case, axis, found):
-        if _try(case, axis, found, size).status == DIFFERS:
+    for size in _edges(lab, axis, found):
+        if _try(lab, axis, found, size).status == DIFFERS:
             return found
     if not found.sizes(RAISES, DIFFERS):
-        for sizes in draw_sizes({axis.name: _learned(axis, found)}, examples_wanted(case.settings), case.settings.seed):
-            if _try(case, axis, found, sizes[axis.name]).fails:
+        for sizes in draw_sizes({axis.name: _learned(axis, found)}, examples_wanted(lab.settings), lab.settings.seed):
+            if _try(lab, axis, found, sizes[axis.name]).fails:
                 break
     return found
 
 
-def _try(case: Case, axis: Axis, found: Exploration, size: int) -> Trial:
+def _try(lab: Lab, axis: Axis, found: Exploration, size: int) -> Trial:
     if size not in found.trials:
-        found.trials[size] = case.try_sizes(_affordable(case, axis, size))
+        found.trials[size] = lab.bench.at(_affordable(lab, axis, size))
     return found.trials[size]
 
 
-def _affordable(case: Case, axis: Axis, size: int) -> dict[str, int]:
+def _affordable(lab: Lab, axis: Axis, size: int) -> dict[str, int]:
     """Return the sizes to run: others at the anchor, but one row instead of a batch where that is dear.
 
     Only where the artifact is right about one row: else a failure could be the batch's.
     """
-    sizes = {**case.sizes, axis.name: size}
-    batch = case.spec.moving.get("batch")
+    sizes = {**lab.sizes, axis.name: size}
+    batch = lab.spec.moving.get("batch")
     if axis.name == "batch" or batch is None or volume(sizes) <= DEAR_VOLUME:
         return sizes
-    one_row = case.try_sizes({**case.sizes, "batch": batch.first})
+    one_row = lab.bench.at({**lab.sizes, "batch": batch.first})
     return {**sizes, "batch": batch.first} if one_row.status == AGREES else sizes
 
 
-def _edges(case: Case, axis: Axis, found: Exploration) -> Iterator[int]:
+def _edges(lab: Lab, axis: Axis, found: Exploration) -> Iterator[int]:
     """Yield the largest size eager takes where it refused the end of the range: found by bisection, a refusal is cheap."""
     accepted, refused = found.accepted, found.sizes(REFUSED)
     above = [size for size in refused if accepted and size > accepted[-1]]
-    if not above or accepted == [case.sizes[axis.name]]:
+    if not above or accepted == [lab.sizes[axis.name]]:
         return
     low, high = accepted[-1], above[0]
     while high - low > axis.multiple_of:
         middle = (low + high) // 2 // axis.multiple_of * axis.multiple_of
-        if case.refusal(_affordable(case, axis, middle)):
+        if lab.subject.refusal(_affordable(lab, axis, middle)):
             high = middle
         else:
             low = middle
@@ -129,7 +129,7 @@ def _learned(axis: Axis, found: Exploration) -> Axis:
     )
 
 
-def _immovable(case: Case, found: Exploration, result: AxisResult) -> Finding:
+def _immovable(lab: Lab, found: Exploration, result: AxisResult) -> Finding:
     """Say `static` where eager itself takes that size only; `untested` where nothing else could be tried."""
     refused = found.sizes(REFUSED)
     if not refused:
@@ -137,7 +137,7 @@ def _immovable(case: Case, found: Exploration, result: AxisResult) -> Finding:
         return Finding.skipped(f"axis {result.axis!r} is untested: {result.reason}", axis=result)
     result.verdict = STATIC
     said = found.trials[refused[0]].error
-    only = case.sizes[result.axis]
+    only = lab.sizes[result.axis]
     return Finding.passed(f"eager takes {result.axis}={only} only; at {refused[0]} it says: {said}", axis=result)
 
 
@@ -153,24 +153,24 @@ def _domain(axis: Axis, found: Exploration, suspicion: Suspicion) -> str:
     return "\n".join(lines)
 
 
-def _failure(case: Case, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
+def _failure(lab: Lab, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
     status = DIFFERS if found.sizes(DIFFERS) else RAISES
-    start = _affordable(case, axis, found.sizes(status)[0])
-    limit, kind = max(volume(start), volume(case.sizes)), _kind(case.try_sizes(start))
+    start = _affordable(lab, axis, found.sizes(status)[0])
+    limit, kind = max(volume(start), volume(lab.sizes)), _kind(lab.bench.at(start))
 
     def fails(sizes: Mapping[str, int]) -> bool:
         # At the anchor's own size of this axis a failure would be another axis's.
-        moved = sizes[axis.name] != case.sizes[axis.name] and volume(sizes) <= limit
-        trial = case.try_sizes(sizes) if moved else None
+        moved = sizes[axis.name] != lab.sizes[axis.name] and volume(sizes) <= limit
+        trial = lab.bench.at(sizes) if moved else None
         return trial is not None and trial.status == status and _kind(trial) == kind
 
-    smallest = smallest_failing(start, fails, case.spec.moving)
-    trial = case.try_sizes(smallest)
+    smallest = smallest_failing(start, fails, lab.spec.moving)
+    trial = lab.bench.at(smallest)
     result.verdict = DIVERGES if status == DIFFERS else FIXED
     result.counterexample, result.error = dict(smallest), trial.error or None
     result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None
-    result.causes = explain_axis(case, axis.name, smallest, suspicion, trial.raised)
-    return Finding.failed(*_failure_text(case, axis, found, result, trial), axis=result)
+    result.causes = lab.evidence.explain_axis(axis.name, smallest, suspicion, trial.raised)
+    return Finding.failed(*_failure_text(lab, axis, found, result, trial), axis=result)
 
 
 def _kind(trial: Trial) -> str:
@@ -179,16 +179,16 @@ def _kind(trial: Trial) -> str:
 
 
 def _failure_text(
-    case: Case, axis: Axis, found: Exploration, result: AxisResult, trial: Trial
+    lab: Lab, axis: Axis, found: Exploration, result: AxisResult, trial: Trial
 ) -> tuple[str, list[str], str]:
     smallest = result.counterexample or {}
-    anchor = f"{axis.name}={case.sizes[axis.name]}"
+    anchor = f"{axis.name}={lab.sizes[axis.name]}"
     wrong = "diverges" if result.verdict == DIVERGES else "is fixed"
     verb = "wrong" if result.verdict == DIVERGES else "raises"
     headline = f"axis {axis.name!r} {wrong}: traced at {anchor}, {verb} at {format_sizes(smallest)}"
     evidence = describe(trial.comparison) if trial.comparison else [trial.error]
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
-    evidence += place_lines(case, result.causes)
+    evidence += lab.evidence.places(result.causes)
     usual = f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and pad"
-    return headline, evidence, advice(case, result.causes, usual)
+    return headline, evidence, lab.evidence.advice(result.causes, usual)

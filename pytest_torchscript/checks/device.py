@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
 from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
-from pytest_torchscript.backends.registry import backend_for
-from pytest_torchscript.checks.case import Case
+from pytest_torchscript.backends.registry import backend_for, backend_options
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.results import AxisResult
 from pytest_torchscript.settings import Settings
 
@@ -29,13 +28,6 @@ _OF_THE_TRACE = {
 _UNRUN = ("trace", "determinism", "sensitivity")
 
 
-def backend_options(name: str, settings: Settings) -> dict[str, Any]:
-    """Return the keywords of `backend_for` that settings hold for a backend."""
-    if name not in NEURON_BACKENDS:
-        return {}
-    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}
-
-
 def neuron_backend(settings: Settings) -> NeuronBackendBase:
     """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
     named = [name for name in settings.backends if name in NEURON_BACKENDS]
@@ -46,29 +38,29 @@ def neuron_backend(settings: Settings) -> NeuronBackendBase:
     return backend
 
 
-def device_obstacle(case: Case, check: str, axis: str | None = None) -> Finding | None:
+def device_obstacle(lab: Lab, check: str, axis: str | None = None) -> Finding | None:
     """Return why a check cannot say anything on a Neuron backend here; None where it can, and for other backends."""
-    backend = case.backend
+    backend = lab.backend
     if not isinstance(backend, NeuronBackendBase) or check == "neuron":
         return None
     action = backend.plan.action
     if action == SKIP:
-        return _skipped(case, backend.plan.message, axis)
+        return _skipped(lab, backend.plan.message, axis)
     if action == FAIL:
-        return missing(backend) if check == "trace" else _skipped(case, "no device, see test_trace", axis)
+        return missing(backend) if check == "trace" else _skipped(lab, "no device, see test_trace", axis)
     if check in _MOVING:
-        return _skipped(case, f"an artifact of {backend.name} has fixed shapes; check the axes with torchscript", axis)
+        return _skipped(lab, f"an artifact of {backend.name} has fixed shapes; check the axes with torchscript", axis)
     if action == COMPILE and check not in _UNRUN:
-        return _skipped(case, backend.plan.reason, axis)
+        return _skipped(lab, backend.plan.reason, axis)
     if action == RUN and check in _OF_THE_TRACE:
-        return _skipped(case, _OF_THE_TRACE[check], axis)
+        return _skipped(lab, _OF_THE_TRACE[check], axis)
     return None
 
 
-def _skipped(case: Case, reason: str, axis: str | None) -> Finding:
-    if axis is None or axis not in case.spec.axes:
+def _skipped(lab: Lab, reason: str, axis: str | None) -> Finding:
+    if axis is None or axis not in lab.spec.axes:
         return Finding.skipped(reason)
-    known = case.spec.axes[axis]
+    known = lab.spec.axes[axis]
     return Finding.skipped(reason, axis=AxisResult(axis, known.min, known.max, reason=reason.splitlines()[0]))
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.judge import artifact_error, run_artifact
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.trial import artifact_error, run_artifact
 from pytest_torchscript.outputs import tensor_leaves
 
 AXIS = "batch"
@@ -47,14 +47,14 @@ def row_counts(compiled: int) -> tuple[int, ...]:
     return tuple(sorted({1, compiled, compiled + 1, 2 * compiled}))
 
 
-def batched_alone(case: Case, artifact: Artifact, *, share: float) -> RowFault | None:
+def batched_alone(lab: Lab, artifact: Artifact, *, share: float) -> RowFault | None:
     """Compare every row of every count with the same row given alone; return the first fault."""
-    if AXIS not in case.spec.axes:
+    if AXIS not in lab.spec.axes:
         return None
-    for rows in row_counts(case.sizes[AXIS]):
-        inputs = case.make({**case.sizes, AXIS: rows}, seed=case.settings.seed + rows)
+    for rows in row_counts(lab.sizes[AXIS]):
+        inputs = lab.subject.draw({**lab.sizes, AXIS: rows}, rows)
         try:
-            fault = _compare_rows(case, artifact, inputs, rows, share)
+            fault = _compare_rows(lab, artifact, inputs, rows, share)
         except Exception as error:
             return RowFault(rows, error=artifact_error(error))
         if fault is not None:
@@ -63,11 +63,11 @@ def batched_alone(case: Case, artifact: Artifact, *, share: float) -> RowFault |
 
 
 def _compare_rows(
-    case: Case, artifact: Artifact, inputs: Mapping[str, torch.Tensor], rows: int, share: float
+    lab: Lab, artifact: Artifact, inputs: Mapping[str, torch.Tensor], rows: int, share: float
 ) -> RowFault | None:
-    together = tensor_leaves(_run(case, artifact, inputs))
+    together = tensor_leaves(_run(lab, artifact, inputs))
     for row in range(rows):
-        alone = tensor_leaves(_run(case, artifact, _row_of(case, inputs, row)))
+        alone = tensor_leaves(_run(lab, artifact, _row_of(lab, inputs, row)))
         for (path, batch), (_, single) in zip(together, alone):
             if batch.dim() and batch.shape[0] == rows and single.dim() and single.shape[0] == 1:
                 fault = apart(batch[row], single[0], share)
@@ -92,14 +92,14 @@ def apart(together: torch.Tensor, alone: torch.Tensor, share: float) -> tuple[fl
     return None if difference <= allowed else (difference, allowed)
 
 
-def _row_of(case: Case, inputs: Mapping[str, torch.Tensor], row: int) -> dict[str, torch.Tensor]:
+def _row_of(lab: Lab, inputs: Mapping[str, torch.Tensor], row: int) -> dict[str, torch.Tensor]:
     """Return the inputs of one row; an input without a batch dim stays."""
     chosen = dict(inputs)
-    for name, spec in case.spec.items():
+    for name, spec in lab.spec.items():
         for index in spec.dims_of(AXIS):
             chosen[name] = chosen[name].narrow(index, row, 1)
     return chosen
 
 
-def _run(case: Case, artifact: Artifact, inputs: Mapping[str, torch.Tensor]) -> Any:
-    return run_artifact(artifact, [inputs[name] for name in case.eager.names], seed=case.settings.seed)
+def _run(lab: Lab, artifact: Artifact, inputs: Mapping[str, torch.Tensor]) -> Any:
+    return run_artifact(artifact, [inputs[name] for name in lab.subject.eager.names], seed=lab.settings.seed)

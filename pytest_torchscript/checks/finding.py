@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_torchscript.lab.trial import Trial
 from pytest_torchscript.results import (
     FAILED,
     PASSED,
@@ -44,6 +45,11 @@ class Finding:
     def skipped(cls, reason: str, **parts: Any) -> Finding:
         """Return a skip with its reason."""
         return cls(SKIPPED, reason, **parts)
+
+    @classmethod
+    def undecidable(cls, trial: Trial) -> Finding:
+        """Return the skip of a comparison where eager's own rounding noise would let any answer pass."""
+        return cls.skipped("undecidable: " + "; ".join(trial.lines))
 
     @classmethod
     def failed(cls, headline: str, evidence: Sequence[str], hint: str, **parts: Any) -> Finding:

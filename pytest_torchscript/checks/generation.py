@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.padded_generation import Lengths, PaddedGenerator
 from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.padded_generation import Lengths, PaddedGenerator
 
 EQUAL, TIE, DIFFERENT = "equal", "tie", "different"
 TASKS = ("seq2seq-lm", "seq2seq-lm-with-past", "causal-lm", "causal-lm-with-past")
@@ -197,13 +197,13 @@ class _Score:
         return sum(chosen) / math.pow(length, 1.0 if penalty is None else float(penalty))
 
 
-def check_generation(case: Case) -> Finding:
+def check_generation(lab: Lab) -> Finding:
     """Carry the comparison out for a model that generates text; skipped for every other."""
-    model = case.loaded.module
-    if case.loaded.blueprint.task not in TASKS or not hasattr(model, "generate"):
-        return Finding.skipped("the model does not generate text (task " + case.loaded.blueprint.task + ")")
+    model = lab.subject.loaded.module
+    if lab.subject.loaded.blueprint.task not in TASKS or not hasattr(model, "generate"):
+        return Finding.skipped("the model does not generate text (task " + lab.subject.loaded.blueprint.task + ")")
     try:
-        found = compare_generation(model, case.backend, seed=case.settings.seed, tie=_tie(case.backend))
+        found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=_tie(lab.backend))
     except Exception as error:
         evidence = list(error.evidence) if isinstance(error, Error) else []
         hint = error.hint if isinstance(error, Error) else "run test_trace first"

@@ -15,13 +15,9 @@ from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_log import ON_DEVICE
 from pytest_torchscript.backends.neuron_options import LADDERS
 from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
-from pytest_torchscript.checks.basic import lines_of
-from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.device import missing, neuron_backend
-from pytest_torchscript.checks.device_judge import DeviceJudge
 from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import Tensors, run_artifact
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.three_way import (
     FAILS,
@@ -33,38 +29,44 @@ from pytest_torchscript.compare.three_way import (
     compare_three_way,
 )
 from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.subject import FRESH
+from pytest_torchscript.lab.three_way_judge import DeviceJudge
+from pytest_torchscript.lab.trial import Tensors, run_artifact
 from pytest_torchscript.results import PASSED
 
 #: Inputs that a loaded artifact is asked with again.
 _RELOADED = 3
 
 
-def check_neuron(case: Case) -> Finding:
+def check_neuron(lab: Lab) -> Finding:
     """Compile, look where the graph went, and compare three ways over ten inputs. The plan may say to do less."""
-    backend = case.backend if isinstance(case.backend, NeuronBackendBase) else neuron_backend(case.settings)
+    backend = lab.backend if isinstance(lab.backend, NeuronBackendBase) else neuron_backend(lab.settings)
     if backend.plan.action == SKIP:
         return Finding.skipped(backend.plan.message)
     if backend.plan.action == FAIL:
         return missing(backend)
     try:
-        artifact = case.artifact if backend is case.backend else backend.export(case.request(case.inputs))
+        artifact = (
+            lab.export.artifact if backend is lab.backend else backend.export(lab.export.request(lab.subject.inputs))
+        )
     except Exception as error:
         return _not_exported(backend, error)
     if backend.plan.action == COMPILE:
         return _with_warnings(artifact, f"{_compiled(artifact)}; {backend.plan.reason}")
-    finding = _emulated(case, artifact) if backend.plan.action == EMULATE else _on_device(case, backend, artifact)
+    finding = _emulated(lab, artifact) if backend.plan.action == EMULATE else _on_device(lab, backend, artifact)
     if finding.outcome != PASSED or not backend.options.dynamic_batch:
         return finding
-    return _with_rows(case, backend, artifact, finding)
+    return _with_rows(lab, backend, artifact, finding)
 
 
-def _with_rows(case: Case, backend: NeuronBackendBase, artifact: Artifact, finding: Finding) -> Finding:
+def _with_rows(lab: Lab, backend: NeuronBackendBase, artifact: Artifact, finding: Finding) -> Finding:
     """Add the question of dynamic batching to an artifact that answered right."""
-    fault = batched_alone(case, artifact, share=ROW_BF16 if backend.plan.action == RUN else ROW_FLOAT32)
+    fault = batched_alone(lab, artifact, share=ROW_BF16 if backend.plan.action == RUN else ROW_FLOAT32)
     if fault is not None:
         hint = "compile without dynamic_batch and pad the batch, or look for an operator on the CPU that keeps the size"
         return Finding.failed(f"{backend.name}: {fault}", [_compiled(artifact)], hint, device=finding.device)
-    counts = ", ".join(map(str, row_counts(case.sizes.get("batch", 1))))
+    counts = ", ".join(map(str, row_counts(lab.sizes.get("batch", 1))))
     headline = f"{finding.headline}\n    dynamic batching: {counts} rows answer as each row alone"
     return replace(finding, headline=headline)
 
@@ -99,9 +101,9 @@ def _with_warnings(artifact: Artifact, headline: str, **numbers: Any) -> Finding
     return Finding.passed("\n    ".join([headline, *warnings]), device=details, notes=notes)
 
 
-def _emulated(case: Case, artifact: Artifact) -> Finding:
+def _emulated(lab: Lab, artifact: Artifact) -> Finding:
     details = dict(artifact.details)
-    trial = case.judge.trial(artifact, case.make(case.sizes, seed=case.settings.seed + 1))
+    trial = lab.bench.judge.trial(artifact, lab.subject.draw(lab.sizes, FRESH))
     if trial.fails:
         evidence = describe(trial.comparison) if trial.comparison is not None else [trial.error]
         return Finding.failed(
@@ -115,11 +117,11 @@ def _emulated(case: Case, artifact: Artifact) -> Finding:
     return Finding.passed(details["note"], device=details, notes=[f"{details['backend']}: {details['note']}"])
 
 
-def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+def _on_device(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
     try:
-        if case.settings.rtol is not None:
-            return _by_tolerance(case, backend, artifact)
-        return _three_way(case, backend, artifact)
+        if lab.settings.rtol is not None:
+            return _by_tolerance(lab, backend, artifact)
+        return _three_way(lab, backend, artifact)
     except Exception as error:
         evidence = [*getattr(error, "evidence", ()), f"device: {artifact.details.get('device', '')}"]
         message = error.message if isinstance(error, Error) else first_line(error)
@@ -127,23 +129,27 @@ def _on_device(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Fi
         return Finding.failed(f"{backend.name}: {message}", evidence, hint, device=dict(artifact.details))
 
 
-def _by_tolerance(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+def _by_tolerance(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
     """Compare by the user's own rtol and atol, which replace the rule."""
-    said = f"rtol={case.settings.rtol:g} atol={case.settings.atol:g} as given"
-    for inputs in case.ordinary():
-        output = _answer(case, artifact, inputs)
-        trial = case.judge.compare(output, case.eager(inputs), inputs)
+    said = f"rtol={lab.settings.rtol:g} atol={lab.settings.atol:g} as given"
+    for inputs in lab.bench.ordinary():
+        output = _answer(lab, artifact, inputs)
+        trial = lab.bench.judge.compare(output, lab.subject.eager(inputs), inputs)
         if trial.fails:
             hint = "leave both out to have the device judged by what bf16 explains"
             headline = f"{backend.name}: the device does not answer as eager within {said}"
-            return Finding.failed(headline, lines_of(trial), hint, device=dict(artifact.details))
+            return Finding.failed(headline, trial.lines, hint, device=dict(artifact.details))
     headline = f"on {artifact.details['device']}: {SAMPLES} inputs within {said}; {_compiled(artifact)}"
     return _with_warnings(artifact, headline, tolerance=said)
 
 
-def _three_way(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
-    judge = case.judge if isinstance(case.judge, DeviceJudge) else DeviceJudge(case.eager, ordinary=case.ordinary)
-    found = compare_three_way([_sample(case, artifact, *answers) for answers in judge.answers])
+def _three_way(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+    judge = (
+        lab.bench.judge
+        if isinstance(lab.bench.judge, DeviceJudge)
+        else DeviceJudge(lab.subject.eager, ordinary=lab.bench.ordinary)
+    )
+    found = compare_three_way([_sample(lab, artifact, *answers) for answers in judge.answers])
     numbers = {"three_way": _numbers(found), "coarse": judge.coarse.how}
     if found.verdict == FAILS:
         return _mismatch(backend, artifact, found, numbers)
@@ -154,7 +160,7 @@ def _three_way(case: Case, backend: NeuronBackendBase, artifact: Artifact) -> Fi
             f"marginal: {worst.path} is at the edge of what bf16 explains ({worst.reason})",
             device={**artifact.details, **numbers},
         )
-    lost = _lost_by_saving(case, backend, artifact, judge)
+    lost = _lost_by_saving(lab, backend, artifact, judge)
     if lost:
         hint = "load it with the library and compiler of the versions in the report"
         details = {**artifact.details, **numbers}
@@ -172,7 +178,7 @@ def _summary(leaf: LeafNumbers) -> str:
     )
 
 
-def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, judge: DeviceJudge) -> str:
+def _lost_by_saving(lab: Lab, backend: NeuronBackendBase, artifact: Artifact, judge: DeviceJudge) -> str:
     """Return what is wrong with the artifact once saved and loaded; empty where it is as good as before.
 
     Not bit for bit: torch fuses an artifact's CPU part once it is warm, and bf16 makes much of a last bit.
@@ -183,19 +189,19 @@ def _lost_by_saving(case: Case, backend: NeuronBackendBase, artifact: Artifact, 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "artifact.pt"
             artifact.save(path)
-            loaded = backend.load(path, case.request(case.inputs))
-            found = compare_three_way([_sample(case, loaded, *answers) for answers in judge.answers[:_RELOADED]])
+            loaded = backend.load(path, lab.export.request(lab.subject.inputs))
+            found = compare_three_way([_sample(lab, loaded, *answers) for answers in judge.answers[:_RELOADED]])
     except Exception as error:
         return f"it does not survive saving and loading: {first_line(error)}"
     return "saved and loaded it answers otherwise" if found.verdict == FAILS else ""
 
 
-def _sample(case: Case, artifact: Artifact, inputs: Tensors, reference: Any, coarse: Any) -> Sample:
-    return Sample(reference, coarse, _answer(case, artifact, inputs))
+def _sample(lab: Lab, artifact: Artifact, inputs: Tensors, reference: Any, coarse: Any) -> Sample:
+    return Sample(reference, coarse, _answer(lab, artifact, inputs))
 
 
-def _answer(case: Case, artifact: Artifact, inputs: Tensors) -> Any:
-    return run_artifact(artifact, [inputs[name] for name in case.eager.names], seed=case.settings.seed)
+def _answer(lab: Lab, artifact: Artifact, inputs: Tensors) -> Any:
+    return run_artifact(artifact, [inputs[name] for name in lab.subject.eager.names], seed=lab.settings.seed)
 
 
 def _numbers(found: ThreeWay) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The documented way to use a fixed trace: pad a shorter input, mask the rest, read the real positions."""
+"""The check `padding`: the documented way to use a fixed trace: pad a shorter input, mask the rest, read the real positions."""
 
 from __future__ import annotations
 
@@ -8,48 +8,48 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.checks.basic import lines_of
-from pytest_torchscript.checks.buckets import Buckets, bucket_targets
-from pytest_torchscript.checks.case import Case
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.judge import AGREES, DIFFERS, RAISES, REFUSED, Trial, artifact_error
-from pytest_torchscript.checks.signature import signature_of
-from pytest_torchscript.checks.sizes import format_sizes, volume
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
+from pytest_torchscript.lab.buckets import Buckets, bucket_targets
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.signature import signature_of
+from pytest_torchscript.lab.sizes import format_sizes, volume
+from pytest_torchscript.lab.subject import FRESH
+from pytest_torchscript.lab.trial import AGREES, DIFFERS, RAISES, REFUSED, Trial, artifact_error
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, BucketCost, PaddingResult
 from pytest_torchscript.spec import Axis
 
 
-def paddable_axes(case: Case) -> tuple[str, ...]:
+def paddable_axes(lab: Lab) -> tuple[str, ...]:
     """Return the axes that padding may fill up: those a mask covers, and those the user declared.
 
     Images without a mask are resized, not padded. Rows of a batch are padded wherever something else is.
     """
-    masked = {dim.name for spec in case.spec.values() if is_mask(spec) for dim in spec.axes()}
-    declared = {name for name, axis in case.spec.axes.items() if axis.sizes} - {"height", "width"}
-    found = (masked | declared) & set(case.spec.axes)
+    masked = {dim.name for spec in lab.spec.values() if is_mask(spec) for dim in spec.axes()}
+    declared = {name for name, axis in lab.spec.axes.items() if axis.sizes} - {"height", "width"}
+    found = (masked | declared) & set(lab.spec.axes)
     if not found - {"batch"} and "batch" not in declared:
         return ()
-    exact = {str(dim) for spec in case.spec.values() for dim in spec.dims if isinstance(dim, str) and "+" in dim}
+    exact = {str(dim) for spec in lab.spec.values() for dim in spec.dims if isinstance(dim, str) and "+" in dim}
     found = {name for name in found if not any(name in dim for dim in exact)}
-    return tuple(name for name in case.spec.axes if name in found)
+    return tuple(name for name in lab.spec.axes if name in found)
 
 
-def check_padding(case: Case) -> Finding:
+def check_padding(lab: Lab) -> Finding:
     """Shorter inputs, padded to each bucket or to the anchor, give eager's unpadded answer at the real positions."""
-    axes = paddable_axes(case)
+    axes = paddable_axes(lab)
     if not axes:
         return Finding.skipped("no mask tells real from padded positions, and no axis is declared fixed")
-    if case.steadiness.headline:
+    if lab.subject.steadiness.random:
         return Finding.skipped("it draws random numbers: padded and unpadded calls draw different ones")
-    buckets = Buckets(case, bucket_targets(case), axes, signature_of(case, moving=axes))
+    buckets = Buckets(lab, bucket_targets(lab), axes, signature_of(lab.subject, moving=axes))
     tried: list[dict[str, int]] = []
     refusal = "eager takes no shorter input"
     for target in buckets.targets:
-        for sizes in _shorter([case.spec.axes[name] for name in axes], target):
-            trial = _trial(case, buckets, sizes)
+        for sizes in _shorter([lab.spec.axes[name] for name in axes], target):
+            trial = _trial(lab, buckets, sizes)
             if trial.status in (DIFFERS, RAISES):
                 return _failure(buckets, sizes, target, trial)
             if trial.status == AGREES:
@@ -61,7 +61,7 @@ def check_padding(case: Case) -> Finding:
     lines = [f"{len(tried)} shorter inputs, padded along {', '.join(padded)}"]
     untold = [name for name in axes if name not in padded]
     lines += [f"not along {', '.join(untold)}: {refusal}"] if untold else []
-    costs = [_cost(case, sizes, buckets.choose(sizes)) for sizes in _one_per_bucket(buckets, tried)]
+    costs = [_cost(lab, sizes, buckets.choose(sizes)) for sizes in _one_per_bucket(buckets, tried)]
     return Finding.passed("\n    ".join([*lines, *map(_said, costs)]), padding=PaddingResult(DYNAMIC, None, costs))
 
 
@@ -80,16 +80,16 @@ def _shorter(axes: Sequence[Axis], target: Mapping[str, int]) -> Iterator[dict[s
         yield half
 
 
-def _real(case: Case, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
+def _real(lab: Lab, sizes: Mapping[str, int]) -> dict[str, torch.Tensor]:
     """Draw inputs whose positions are all real: what stands behind a mask already is not defined."""
-    inputs = case.make(sizes, seed=case.settings.seed + 1)
-    return {name: torch.ones_like(tensor) if is_mask(case.spec[name]) else tensor for name, tensor in inputs.items()}
+    inputs = lab.subject.draw(sizes, FRESH)
+    return {name: torch.ones_like(tensor) if is_mask(lab.spec[name]) else tensor for name, tensor in inputs.items()}
 
 
-def _trial(case: Case, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
-    inputs = _real(case, sizes)
+def _trial(lab: Lab, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
+    inputs = _real(lab, sizes)
     try:
-        expected = case.eager(inputs)
+        expected = lab.subject.eager(inputs)
     except Exception as error:
         return Trial(REFUSED, str(error))
     try:
@@ -111,7 +111,7 @@ def _compared(
         if all(leaf is None for leaf in cropped):
             return Trial(REFUSED, "no output tells which of its positions are real")
         actual = [other if leaf is None else leaf for leaf, other in zip(cropped, wanted)]
-        trials.append(buckets.case.judge.compare(actual, expected, inputs, closeness="optimised"))
+        trials.append(buckets.lab.bench.judge.compare(actual, expected, inputs, closeness="optimised"))
     return next((trial for trial in trials if not trial.fails), trials[0])
 
 
@@ -122,26 +122,28 @@ def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, in
     eager_too = _eager_padded(buckets, sizes, target)
     return Finding.failed(
         f"padding: {format_sizes(sizes)} padded to {format_sizes(target)} {verb} eager's answer at the real positions",
-        [*lines_of(trial), *eager_too],
-        _hint(buckets.case, eager_too=bool(eager_too)),
+        [*trial.lines, *eager_too],
+        _hint(buckets.lab, eager_too=bool(eager_too)),
         padding=PaddingResult(verdict, counterexample),
     )
 
 
-def _hint(case: Case, *, eager_too: bool) -> str:
+def _hint(lab: Lab, *, eager_too: bool) -> str:
     if not eager_too:
-        return case.judge.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
-    if any(is_mask(spec) for spec in case.spec.values()):
+        return (
+            lab.bench.judge.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
+        )
+    if any(is_mask(spec) for spec in lab.spec.values()):
         return "the model does not honour its mask everywhere; add a mask, or feed inputs of the traced size only"
     return "no input tells the model which positions are real; add a mask, or feed inputs of the traced size only"
 
 
 def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int]) -> list[str]:
     """Say so where eager itself answers otherwise when padded: then the model is to blame, not the trace."""
-    case = buckets.case
-    inputs = _real(case, sizes)
-    expected = case.eager(inputs)
-    padded = case.eager(pad_inputs(case.spec, inputs, sizes, target, side=buckets.side))
+    lab = buckets.lab
+    inputs = _real(lab, sizes)
+    expected = lab.subject.eager(inputs)
+    padded = lab.subject.eager(pad_inputs(lab.spec, inputs, sizes, target, side=buckets.side))
     if not _compared(buckets, padded, expected, inputs, sizes).fails:
         return []
     return ["eager itself, fed the padded input, differs as well: the model does it, not the trace"]
@@ -156,11 +158,11 @@ def _one_per_bucket(buckets: Buckets, tried: list[dict[str, int]]) -> list[dict[
     return [smallest[index] for index in sorted(smallest)]
 
 
-def _cost(case: Case, sizes: Mapping[str, int], target: Mapping[str, int]) -> BucketCost:
+def _cost(lab: Lab, sizes: Mapping[str, int], target: Mapping[str, int]) -> BucketCost:
     """Time eager at the padded and at the real sizes, in turn, so that the ratio holds on a busy machine."""
-    real = _real(case, sizes)
-    padded = pad_inputs(case.spec, real, sizes, target)
-    pairs = [(_seconds(lambda: case.eager(padded)), _seconds(lambda: case.eager(real))) for _ in range(3)]
+    real = _real(lab, sizes)
+    padded = pad_inputs(lab.spec, real, sizes, target)
+    pairs = [(_seconds(lambda: lab.subject.eager(padded)), _seconds(lambda: lab.subject.eager(real))) for _ in range(3)]
     padded_seconds, real_seconds = sorted(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-9))[1]
     return BucketCost(dict(target), dict(sizes), volume(target) / max(volume(sizes), 1), padded_seconds, real_seconds)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_torchscript.checks.determinism import unsteady
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.hush import hush
+from pytest_torchscript.common.silence import hush
 from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
 from pytest_torchscript.results import (
     ERROR,
@@ -24,25 +25,25 @@ from pytest_torchscript.settings import Settings
 if TYPE_CHECKING:
     from torch import nn
 
-    from pytest_torchscript.checks.case import Case
-    from pytest_torchscript.checks.plan import Declared
+    from pytest_torchscript.lab.lab import Lab
+    from pytest_torchscript.lab.plan import Declared
 
 #: Every check in the order of the suite, by the module that holds ``check_<name>``.
 _HOMES = {
-    "trace": "basic",
-    "determinism": "basic",
-    "outputs": "basic",
+    "trace": "trace",
+    "determinism": "determinism",
+    "outputs": "outputs",
     "axis": "axis",
     "anchors": "anchors",
-    "joint": "basic",
+    "joint": "joint",
     "values": "values",
-    "sensitivity": "values",
+    "sensitivity": "sensitivity",
     "padding": "padding",
-    "save_load": "persistence",
-    "freeze": "persistence",
-    "tied_weights": "persistence",
-    "hidden_states": "variants",
-    "attentions": "variants",
+    "save_load": "save_load",
+    "freeze": "freeze",
+    "tied_weights": "tied_weights",
+    "hidden_states": "extra_outputs",
+    "attentions": "extra_outputs",
     "speed": "speed",
     "generation": "generation",
     "neuron": "neuron",
@@ -63,15 +64,15 @@ _OWN_EXPORTS = ("anchors", "hidden_states", "attentions")
 
 
 @hush
-def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
-    """Carry out one check of a case and return its piece of the report: one export with one check.
+def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
+    """Carry out one check and return its piece of the report: one export with one check.
 
     Never raises for what the model or the backend does: that is an outcome.
     """
     start = time.perf_counter()
     name = f"{check}[{axis}]" if axis is not None else check
     try:
-        finding = _obstacle(case, check, axis) or _check_function(check)(*([case] if axis is None else [case, axis]))
+        finding = _obstacle(lab, check, axis) or _check_function(check)(*([lab] if axis is None else [lab, axis]))
     except Error as error:
         finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
     except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
@@ -82,10 +83,10 @@ def run_check(case: Case, check: str, axis: str | None = None) -> ModelResult:
             "run test_trace and test_determinism first",
         )
     finally:
-        case.judge.free()
+        lab.bench.judge.free()
     from pytest_torchscript.checks.device import labelled
 
-    return _piece(case, name, labelled(case.backend, finding), time.perf_counter() - start)
+    return _piece(lab, name, labelled(lab.backend, finding), time.perf_counter() - start)
 
 
 def _check_function(check: str) -> Callable[..., Finding]:
@@ -96,36 +97,36 @@ def _check_function(check: str) -> Callable[..., Finding]:
     return function
 
 
-def _obstacle(case: Case, check: str, axis: str | None = None) -> Finding | None:
+def _obstacle(lab: Lab, check: str, axis: str | None = None) -> Finding | None:
     """Return why a check cannot say anything here: another check's failure is told once, there."""
     from pytest_torchscript.checks.device import device_obstacle
 
-    if case.meta:
-        return _meta_obstacle(case, check)
-    if check in _OWN_EXPORTS and case.settings.artifact is not None:
+    if lab.subject.meta:
+        return _meta_obstacle(lab, check)
+    if check in _OWN_EXPORTS and lab.settings.artifact is not None:
         return Finding.skipped("the artifact was made elsewhere: nothing else is exported")
-    obstacle = device_obstacle(case, check, axis)
+    obstacle = device_obstacle(lab, check, axis)
     if obstacle is not None:
         return obstacle
     if check in _FIRST:
         return None
-    if case.steadiness.outcome == FAILED:
-        return Finding.skipped(case.steadiness.headline)
+    if lab.subject.steadiness.fault:
+        return Finding.skipped(unsteady(lab.subject.steadiness))
     if check in _OWN_ARTIFACT:
         return None
     try:
-        case.artifact  # noqa: B018
+        lab.export.artifact  # noqa: B018
     except Exception as error:
         return Finding.skipped(f"no artifact, see test_trace: {first_line(error)}")
     return None
 
 
-def _meta_obstacle(case: Case, check: str) -> Finding | None:
+def _meta_obstacle(lab: Lab, check: str) -> Finding | None:
     """Return why a model without weights cannot answer: the question needs values, or the model reads some itself."""
     if check not in _SHAPES:
         return Finding.skipped("needs values; weights=meta holds none")
     try:
-        case.artifact  # noqa: B018
+        lab.export.artifact  # noqa: B018
     except Exception as error:
         return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
     return None
@@ -138,35 +139,35 @@ def _origin(error: BaseException) -> list[str]:
     return [f"at {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-1:]]
 
 
-def _piece(case: Case, name: str, finding: Finding, seconds: float) -> ModelResult:
-    export = ExportResult(case.backend.name, signature=finding.signature or Signature())
-    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(case, name, finding)))
+def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult:
+    export = ExportResult(lab.backend.name, signature=finding.signature or Signature())
+    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(lab, name, finding)))
     export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
-    export.anchors = [dict(case.sizes)] if case.was_traced else []
+    export.anchors = [dict(lab.sizes)] if lab.export.made is not None else []
     export.anchor_findings = list(finding.anchor_findings)
     export.values = finding.values or export.values
     export.padding = finding.padding or export.padding
     export.device = finding.device
-    blueprint = case.loaded.blueprint
+    blueprint = lab.subject.loaded.blueprint
     return ModelResult(
-        model=case.label,
-        class_name=type(case.loaded.module).__name__,
+        model=lab.label,
+        class_name=type(lab.subject.loaded.module).__name__,
         task=blueprint.task,
         weights=blueprint.weights,
-        parameters=case.loaded.parameters,
+        parameters=lab.subject.loaded.parameters,
         exports=[export],
-        notes=[*case.loaded.notes, *finding.notes],
+        notes=[*lab.subject.loaded.notes, *finding.notes],
     )
 
 
-def message(case: Case, name: str, finding: Finding) -> str:
+def message(lab: Lab, name: str, finding: Finding) -> str:
     """Lay a finding out: who and what, evidence, the command that repeats it, one hint."""
     if finding.outcome not in (FAILED, ERROR):
         return finding.headline
     evidence = list(finding.evidence)
-    if case.again:
-        evidence.append(f"again: {case.again(name)}")
-    return with_hint(f"{case.prefix}: {finding.headline}", finding.hint, evidence)
+    if lab.again:
+        evidence.append(f"again: {lab.again(name)}")
+    return with_hint(f"{lab.prefix}: {finding.headline}", finding.hint, evidence)
 
 
 def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:
@@ -179,13 +180,13 @@ def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:
     return tuple(check for check in CHECKS if check not in left_out)
 
 
-def run_all(case: Case, *, checks: tuple[str, ...] | None = None) -> ModelResult:
-    """Carry out every check of a case, one after the other."""
-    wanted = checks or checks_for(case.settings, case.loaded.blueprint.task, case.backend.name)
+def run_all(lab: Lab, *, checks: tuple[str, ...] | None = None) -> ModelResult:
+    """Carry out every check of a lab, one after the other."""
+    wanted = checks or checks_for(lab.settings, lab.subject.loaded.blueprint.task, lab.backend.name)
     pieces = []
     for check in wanted:
-        for axis in case.spec.axes if check == "axis" else (None,):
-            pieces.append(run_check(case, check, axis))
+        for axis in lab.spec.axes if check == "axis" else (None,):
+            pieces.append(run_check(lab, check, axis))
     return merge_models(pieces)[0]
 
 
@@ -206,7 +207,7 @@ def check(
 
     Raises ModelError, InputError or OptionError where there is nothing to check: see `ModelResult.passed` for the rest.
     """
-    from pytest_torchscript.checks.plan import check_names, plan_case
+    from pytest_torchscript.lab.plan import check_names, plan_case
 
     chosen = make_settings(axes=axes, **settings)
     plan = plan_case(model, chosen, inputs=inputs, name=name)

@@ -11,7 +11,7 @@ from pytest_torchscript.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-    from pytest_torchscript.checks import Case
+    from pytest_torchscript.checks import Lab
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Called:
         return getattr(self.part, name)
 
 
-def called_eager(case: Case) -> Called:
+def called_eager(case: Lab) -> Called:
     """Return eager as a fixture hands it out."""
-    return Called(case.eager, tuple(case.spec), case.eager)
+    return Called(case.subject.eager, tuple(case.spec), case.subject.eager)
 
 
-def called_export(case: Case) -> Called:
+def called_export(case: Lab) -> Called:
     """Return the export as a fixture hands it out."""
-    names, artifact = tuple(case.spec), case.artifact
+    names, artifact = tuple(case.spec), case.export.artifact
     return Called(artifact, names, lambda inputs: artifact(*(inputs[name] for name in names)))

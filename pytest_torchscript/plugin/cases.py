@@ -21,7 +21,7 @@ from pytest_torchscript.plugin.commands import again_own, again_suite
 from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
 
 if TYPE_CHECKING:
-    from pytest_torchscript.checks import Case, CasePlan
+    from pytest_torchscript.checks import CasePlan, Lab
     from pytest_torchscript.settings import Settings
 
 CaseKey = Hashable
@@ -65,7 +65,7 @@ class Cases:
     keep_one: bool = False
     offline: bool = False
     plans: dict[CaseKey, CasePlan | Error] = field(default_factory=dict)
-    loaded: dict[CaseKey, dict[str, Case | Error]] = field(default_factory=dict)
+    loaded: dict[CaseKey, dict[str, Lab | Error]] = field(default_factory=dict)
     waiting: Counter[CaseKey] = field(default_factory=Counter)
     told: dict[int, str] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class Cases:
             self.plans[subject.key] = _or_error(lambda: self._plan(subject), subject.label)
         return _unless_error(self.plans[subject.key])
 
-    def case(self, subject: Subject, backend: str) -> Case:
+    def case(self, subject: Subject, backend: str) -> Lab:
         """Return the loaded case of a model on one backend. Raises the engine's errors, and no others."""
         if self.keep_one and subject.key not in self.loaded:
             for key in list(self.loaded):

@@ -61,7 +61,7 @@ def torchscript_model(_torchscript_case: OwnCase) -> nn.Module:
 
     An override returns a module, ``(module, inputs)`` or a reference.
     """
-    module: nn.Module = _torchscript_case.part(lambda case: case.loaded.module)
+    module: nn.Module = _torchscript_case.part(lambda case: case.subject.loaded.module)
     return module
 
 
@@ -84,7 +84,7 @@ def torchscript_traced(_torchscript_case: OwnCase) -> Any:
 @pytest.fixture(scope="module")
 def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]:
     """The inputs of the main anchor, by name."""
-    inputs: Mapping[str, torch.Tensor] = _torchscript_case.part(lambda case: case.inputs)
+    inputs: Mapping[str, torch.Tensor] = _torchscript_case.part(lambda case: case.subject.inputs)
     return inputs
 
 

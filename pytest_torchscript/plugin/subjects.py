@@ -18,7 +18,7 @@ from pytest_torchscript.results import ModelResult, to_plain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_torchscript.checks import Case
+    from pytest_torchscript.checks import Lab
 
 NO_MODEL = OptionError(
     "no model for the torchscript fixtures of this test",
@@ -71,7 +71,7 @@ class OwnCase:
     item: pytest.Item
     wanted: Request
 
-    def part(self, choose: Callable[[Case], Any], *, backend: str | None = None) -> Any:
+    def part(self, choose: Callable[[Lab], Any], *, backend: str | None = None) -> Any:
         """Return a part of the case; what goes wrong ends the test with the message alone."""
         config = self.item.config
         payload = self.item.stash.setdefault(PAYLOAD, {"model": self.item.nodeid, "pieces": []})
@@ -86,7 +86,7 @@ class OwnCase:
             with quiet():
                 chosen = choose(case)
             if on_device:
-                payload["device"] = dict(case.artifact.details)
+                payload["device"] = dict(case.export.artifact.details)
             return chosen
         except Error as error:
             message = str(error)
@@ -95,9 +95,9 @@ class OwnCase:
         pytest.fail(message, pytrace=False)
 
 
-def about(nodeid: str, case: Case) -> dict[str, Any]:
+def about(nodeid: str, case: Lab) -> dict[str, Any]:
     """Return what the report says about the model of a user's own test."""
-    loaded = case.loaded
+    loaded = case.subject.loaded
     piece = ModelResult(
         nodeid, type(loaded.module).__name__, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters
     )

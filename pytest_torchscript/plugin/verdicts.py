@@ -16,7 +16,7 @@ from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResu
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_torchscript.checks import Case
+    from pytest_torchscript.checks import Lab
     from pytest_torchscript.report.known import KnownFailures
 
 
@@ -32,11 +32,13 @@ class SuiteCase:
 
     def require(self, check: str, axis: str | None = None) -> None:
         """Carry out one check and end the test as the check ended."""
+        from pytest_torchscript.checks import run_check
+
         self._announce()
         case = self._case()
         with quiet():
             axes = list(case.spec.axes) if check == "axis" and axis is None else [axis]
-            pieces = [case.run(check, name) for name in axes]
+            pieces = [run_check(case, check, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
             note_emulation(self.item, piece)
@@ -59,7 +61,7 @@ class SuiteCase:
         """Let the report of this test say what it was about, whatever becomes of it."""
         self.item.stash[PAYLOAD] = {"model": self.reference, "backend": self.backend}
 
-    def _case(self) -> Case:
+    def _case(self) -> Lab:
         try:
             return self.cases.case(self.subject(), self.backend)
         except Error as error:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec
-from pytest_torchscript.checks import Case, make_settings, plan_case
+from pytest_torchscript.checks import Lab, make_settings, plan_case
 from tests import toys
 
 SOURCE = Path(__file__).with_name("run_module.cpp")
@@ -56,11 +56,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binary
 
 
-def answers_of(program: Path, folder: Path, case: Case, sizes: dict[str, int]) -> list[torch.Tensor]:
+def answers_of(program: Path, folder: Path, lab: Lab, sizes: dict[str, int]) -> list[torch.Tensor]:
     """Save the artifact and its inputs, run the program, and read what it answered."""
     paths = [folder / name for name in ("model.pt", "inputs.pt", "answers.pt")]
-    case.artifact.save(paths[0])
-    torch.jit.script(Holder(list(case.make(sizes).values()))).save(str(paths[1]))
+    lab.export.artifact.save(paths[0])
+    torch.jit.script(Holder(list(lab.subject.draw(sizes).values()))).save(str(paths[1]))
     done = subprocess.run([program, *paths], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return list(torch.jit.load(str(paths[2])).buffers())
@@ -79,16 +79,16 @@ def answers_of(program: Path, folder: Path, case: Case, sizes: dict[str, int]) -
 def test_a_saved_file_answers_the_same_in_another_program(
     program: Path, tmp_path: Path, model: nn.Module | str, inputs: dict[str, TensorSpec] | None
 ) -> None:
-    case = plan_case(model, make_settings(weights="tiny"), inputs=inputs).load()
-    for sizes in (case.sizes, {name: size + 1 for name, size in case.sizes.items()}):
-        answers = answers_of(program, tmp_path, case, sizes)
-        trial = case.judge.compare(answers, case.eager(case.make(sizes)), case.make(sizes))
+    lab = plan_case(model, make_settings(weights="tiny"), inputs=inputs).load()
+    for sizes in (lab.sizes, {name: size + 1 for name, size in lab.sizes.items()}):
+        answers = answers_of(program, tmp_path, lab, sizes)
+        trial = lab.bench.judge.compare(answers, lab.subject.eager(lab.subject.draw(sizes)), lab.subject.draw(sizes))
         assert trial.status == "agrees", trial
 
 
 def test_the_program_tells_a_frozen_size_too(program: Path, tmp_path: Path) -> None:
-    case = plan_case(toys.FrozenMean(), make_settings(), inputs=toys.SIGNAL).load()
-    sizes = {**case.sizes, "time": case.sizes["time"] + 1}
-    answers = answers_of(program, tmp_path, case, sizes)
-    trial = case.judge.compare(answers, case.eager(case.make(sizes)), case.make(sizes))
+    lab = plan_case(toys.FrozenMean(), make_settings(), inputs=toys.SIGNAL).load()
+    sizes = {**lab.sizes, "time": lab.sizes["time"] + 1}
+    answers = answers_of(program, tmp_path, lab, sizes)
+    trial = lab.bench.judge.compare(answers, lab.subject.eager(lab.subject.draw(sizes)), lab.subject.draw(sizes))
     assert trial.status == "differs"

@@ -9,7 +9,18 @@ import pytest
 from together import ZOO, Run
 
 #: The engine is imported here once: pytester drops modules that an inner run imports, and would import them again.
-for _name in ("anchors", "axis", "basic", "padding", "persistence", "values"):
+for _name in (
+    "anchors",
+    "axis",
+    "determinism",
+    "joint",
+    "outputs",
+    "padding",
+    "save_load",
+    "sensitivity",
+    "trace",
+    "values",
+):
     importlib.import_module(f"pytest_torchscript.checks.{_name}")
 
 

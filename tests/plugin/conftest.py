@@ -15,7 +15,18 @@ from plugin_runs import INSTALLED, TOYS, Run
 
 import pytest_torchscript.checks
 
-for _name in ("anchors", "axis", "basic", "padding", "persistence", "values"):
+for _name in (
+    "anchors",
+    "axis",
+    "determinism",
+    "joint",
+    "outputs",
+    "padding",
+    "save_load",
+    "sensitivity",
+    "trace",
+    "values",
+):
     importlib.import_module(f"pytest_torchscript.checks.{_name}")
 
 

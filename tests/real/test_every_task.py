@@ -8,7 +8,7 @@ import transformers
 from torch import nn
 
 from pytest_torchscript import check
-from pytest_torchscript.checks import Case, make_settings, plan_case
+from pytest_torchscript.checks import Lab, make_settings, plan_case
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import TASKS
@@ -74,20 +74,20 @@ def test_a_task_that_an_architecture_lacks_lists_those_it_has() -> None:
     ],
 )
 def test_a_trace_with_past_is_stepped_as_eager_steps_with_its_own_cache(reference: str, task: str, axis: str) -> None:
-    case = plan_case(reference, make_settings(weights="tiny", task=task)).load()
-    sizes = {**case.sizes, "batch": 2, axis: 1, "past_sequence": 1}
-    inputs = case.make(sizes)
+    lab = plan_case(reference, make_settings(weights="tiny", task=task)).load()
+    sizes = {**lab.sizes, "batch": 2, axis: 1, "past_sequence": 1}
+    inputs = lab.subject.draw(sizes)
     for step in range(2, 6):
-        expected = case.eager(inputs)
-        trial = case.judge.compare(case.artifact(*inputs.values()), expected, inputs)
+        expected = lab.subject.eager(inputs)
+        trial = lab.bench.judge.compare(lab.export.artifact(*inputs.values()), expected, inputs)
         assert trial.status == "agrees", (step, trial)
-        inputs = {**case.make({**sizes, "past_sequence": step}, seed=step), **flat_cache(case, expected)}
+        inputs = {**lab.subject.draw({**sizes, "past_sequence": step}, step), **flat_cache(lab, expected)}
 
 
-def flat_cache(case: Case, output: object) -> dict[str, torch.Tensor]:
+def flat_cache(lab: Lab, output: object) -> dict[str, torch.Tensor]:
     """Return the cache of an answer under its flat names: each release lays its caches out in its own way."""
     leaves = {path: leaf for path, leaf in tensor_leaves(output) if leaf.dim() == 4}
-    names = [name for name in case.spec if name.startswith("past_key_values.")]
+    names = [name for name in lab.spec if name.startswith("past_key_values.")]
     if not any("cache" in path or ".layers" in path for path in leaves):  # plain tuples, in the order of the names
         return dict(zip(names, leaves.values()))
     holders = {"decoder": "self_attention_cache", "encoder": "cross_attention_cache"}

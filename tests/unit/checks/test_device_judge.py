@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.checks.coarse import Coarse
+from pytest_torchscript.checks import run_check
 from pytest_torchscript.checks.device import neuron_backend
-from pytest_torchscript.checks.device_judge import DeviceJudge
-from pytest_torchscript.checks.plan import plan_case
+from pytest_torchscript.lab.bf16 import Coarse
+from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.three_way_judge import DeviceJudge
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -34,7 +37,7 @@ class Masked(nn.Module):
 
 
 @pytest.fixture(params=["neuron", "neuronx"])
-def case(request, neuron_machine):
+def lab(request, neuron_machine):
     neuron_machine({"neuron": "inf1", "neuronx": "inf2"}[request.param])
     torch.manual_seed(0)
     chosen = Settings(neuron="require", backends=(request.param,))
@@ -54,53 +57,53 @@ class Changed:
         return tuple(self.output(leaf) for leaf in self.artifact(*self.inputs(*tensors)))
 
 
-def run(case, check):
-    return case.run(check).exports[0].checks[0]
+def run(lab, check):
+    return run_check(lab, check).exports[0].checks[0]
 
 
 @pytest.mark.parametrize("check", ["outputs", "values", "padding", "neuron"])
-def test_a_healthy_device_passes(case, check):
-    assert isinstance(case.judge, DeviceJudge)
-    assert run(case, check).outcome == "passed", run(case, check).message
+def test_a_healthy_device_passes(lab, check):
+    assert isinstance(lab.bench.judge, DeviceJudge)
+    assert run(lab, check).outcome == "passed", run(lab, check).message
 
 
-def test_a_shifted_answer_fails(case):
-    vars(case)["_export"] = Changed(case.artifact, output=lambda leaf: leaf + 0.3)
+def test_a_shifted_answer_fails(lab):
+    lab.export.made = Changed(lab.export.artifact, output=lambda leaf: leaf + 0.3)
     for check in ("outputs", "values", "padding", "neuron"):
-        found = run(case, check)
+        found = run(lab, check)
         assert found.outcome == "failed", check
         assert "0.3" in found.message
-    assert "more than bf16 explains" in run(case, "outputs").message
+    assert "more than bf16 explains" in run(lab, "outputs").message
 
 
-def test_a_device_that_ignores_the_mask_fails_where_masks_are_asked(case):
-    vars(case)["_export"] = Changed(case.artifact, inputs=lambda ids, mask: (ids, torch.ones_like(mask)))
-    assert run(case, "padding").outcome == "failed"
-    assert run(case, "values").outcome == "failed"
+def test_a_device_that_ignores_the_mask_fails_where_masks_are_asked(lab):
+    lab.export.made = Changed(lab.export.artifact, inputs=lambda ids, mask: (ids, torch.ones_like(mask)))
+    assert run(lab, "padding").outcome == "failed"
+    assert run(lab, "values").outcome == "failed"
 
 
-def test_what_bf16_cannot_follow_is_undecidable(case, monkeypatch):
+def test_what_bf16_cannot_follow_is_undecidable(lab, monkeypatch):
     def refuse(coarse, inputs, reference):
         raise ValueError("bf16 gives NaN where float32 is finite")
 
     monkeypatch.setattr(Coarse, "__call__", refuse)
-    found = run(case, "outputs")
+    found = run(lab, "outputs")
     assert found.outcome == "skipped"
     assert "bf16 on the CPU cannot follow float32 here: " in found.message
 
 
-def test_tolerance_of_the_user_counts(case):
-    case.judge.rtol, case.judge.atol = 0.0, 1e-7
-    assert run(case, "outputs").outcome == "failed"
-    case.trials.clear()
-    case.judge.rtol, case.judge.atol = 0.0, 0.2
-    assert run(case, "outputs").outcome == "passed"
+def test_tolerance_of_the_user_counts(lab):
+    lab.bench.judge.rtol, lab.bench.judge.atol = 0.0, 1e-7
+    assert run(lab, "outputs").outcome == "failed"
+    lab.bench.ledger.clear()
+    lab.bench.judge.rtol, lab.bench.judge.atol = 0.0, 0.2
+    assert run(lab, "outputs").outcome == "passed"
 
 
-def test_the_copy_in_bf16_is_freed(case):
-    assert run(case, "outputs").outcome == "passed"
-    case.judge.free()
-    assert case.judge.coarse._module is None
+def test_the_copy_in_bf16_is_freed(lab):
+    assert run(lab, "outputs").outcome == "passed"
+    lab.bench.judge.free()
+    assert lab.bench.judge.coarse._module is None
 
 
 def test_what_was_computed_and_how_outlives_the_copy(neuron_machine):
@@ -112,12 +115,12 @@ def test_what_was_computed_and_how_outlives_the_copy(neuron_machine):
 
     neuron_machine("inf1")
     chosen = Settings(neuron="require", backends=("neuron",))
-    case = plan_case(NoBf16().eval(), chosen, inputs=INPUTS).load("neuron")
-    case.backend = neuron_backend(chosen)
-    assert run(case, "outputs").outcome == "passed"
-    answers = case.judge.answers
-    case.judge.free()
-    found = case.run("neuron").exports[0]
+    lab = plan_case(NoBf16().eval(), chosen, inputs=INPUTS).load("neuron")
+    lab = replace(lab, backend=neuron_backend(chosen))
+    assert run(lab, "outputs").outcome == "passed"
+    answers = lab.bench.judge.answers
+    lab.bench.judge.free()
+    found = run_check(lab, "neuron").exports[0]
     assert found.checks[0].outcome == "passed"
     assert "rounded to bf16" in found.device["coarse"]
-    assert case.judge.answers is answers
+    assert lab.bench.judge.answers is answers

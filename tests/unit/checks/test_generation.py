@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -15,8 +16,8 @@ from pytest_torchscript.checks.generation import (
     padded_generator,
     source_ids,
 )
-from pytest_torchscript.checks.plan import plan_case
 from pytest_torchscript.errors import InputError
+from pytest_torchscript.lab.plan import plan_case
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -180,7 +181,7 @@ def test_a_model_that_ignores_its_mask_is_caught():
 
     generator = padded_generator(model, backend_for("torchscript"), sources=(3, 12), beams=1, target=10)
     model_encoder = Careless()
-    from pytest_torchscript.checks import padded_generation
+    from pytest_torchscript.lab import padded_generation
 
     careless = padded_generation.PaddedEncoder(model)
     careless.encoder = model_encoder
@@ -231,9 +232,9 @@ def test_check_of_a_case():
 
 
 def test_check_fails_and_names_the_first_token():
-    case = plan_case(marian(), Settings(task="seq2seq-lm")).load()
-    case.backend = Broken()
-    finding = check_generation(case)
+    lab = plan_case(marian(), Settings(task="seq2seq-lm")).load()
+    lab = replace(lab, backend=Broken())
+    finding = check_generation(lab)
     assert finding.outcome == "failed"
     assert "tokens differ" in finding.headline
     assert "source length" in finding.evidence[0]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.device import backend_options, device_obstacle, labelled, neuron_backend
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.neuron import check_neuron
-from pytest_torchscript.checks.plan import plan_case
+from pytest_torchscript.lab.plan import plan_case
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -34,9 +36,8 @@ def name(request):
 def case_of(name, mode="auto", module=None, **settings):
     torch.manual_seed(0)
     chosen = Settings(neuron=mode, backends=(name,), **settings)
-    case = plan_case(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
-    case.backend = neuron_backend(chosen)
-    return case
+    lab = plan_case(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
+    return replace(lab, backend=neuron_backend(chosen))
 
 
 def test_a_healthy_artifact_passes(neuron_machine, name):
@@ -67,8 +68,8 @@ def test_one_that_is_off_fails_as_a_mismatch(neuron_machine, name):
 
 def test_ladder_is_printed_where_it_looks_like_precision(neuron_machine, name, monkeypatch):
     neuron_machine(FOLDERS[name])
-    case = case_of(name)
-    artifact = case.artifact
+    lab = case_of(name)
+    artifact = lab.export.artifact
 
     class Noisy:
         details = artifact.details
@@ -76,8 +77,8 @@ def test_ladder_is_printed_where_it_looks_like_precision(neuron_machine, name, m
         def __call__(self, *tensors):
             return tuple(leaf + 0.01 * torch.randn(leaf.shape) for leaf in artifact(*tensors))
 
-    vars(case)["_export"] = Noisy()
-    finding = check_neuron(case)
+    lab.export.made = Noisy()
+    finding = check_neuron(lab)
     assert finding.outcome == "failed"
     text = "\n".join(finding.evidence)
     assert "it looks like precision" in text
@@ -158,10 +159,10 @@ def test_off_skips(neuron_machine, name):
 
 def test_runtime_that_dies_in_python_is_named(neuron_machine, name, monkeypatch):
     neuron_machine(FOLDERS[name])
-    case = case_of(name)
-    assert case.artifact
+    lab = case_of(name)
+    assert lab.export.artifact
     monkeypatch.setenv("NEURON_STANDIN_DEVICE", "0")
-    finding = check_neuron(case)
+    finding = check_neuron(lab)
     assert finding.outcome == "failed"
     assert "the Neuron runtime could not start" in finding.headline
 
@@ -179,9 +180,9 @@ def test_other_checks_say_why_they_mean_nothing(neuron_machine, name):
         found = device_obstacle(case_of(name, mode), "axis", "time")
         assert "fixed shapes" in found.headline
         assert (found.axis.axis, found.axis.verdict) == ("time", "untested")
-    case = case_of(name)
-    case.backend = backend_for("torchscript")
-    assert device_obstacle(case, "axis", "time") is None
+    lab = case_of(name)
+    lab = replace(lab, backend=backend_for("torchscript"))
+    assert device_obstacle(lab, "axis", "time") is None
 
 
 def test_without_a_device_other_checks_skip_and_trace_fails_once(neuron_machine, name):
@@ -205,15 +206,15 @@ def test_every_emulated_answer_is_called_so(neuron_machine, name):
 
 def test_an_artifact_that_saving_changes_fails(neuron_machine, name, monkeypatch):
     neuron_machine(FOLDERS[name])
-    case = case_of(name)
-    monkeypatch.setattr(case.backend, "load", lambda path, request: lambda *tensors: (torch.zeros(1),))
-    assert "saved and loaded it answers otherwise" in check_neuron(case).headline
+    lab = case_of(name)
+    monkeypatch.setattr(lab.backend, "load", lambda path, request: lambda *tensors: (torch.zeros(1),))
+    assert "saved and loaded it answers otherwise" in check_neuron(lab).headline
 
     def refuse(path, request):
         raise RuntimeError("No such operator neuron::forward_v2_0")
 
-    monkeypatch.setattr(case.backend, "load", refuse)
-    assert "does not survive saving and loading" in check_neuron(case).headline
+    monkeypatch.setattr(lab.backend, "load", refuse)
+    assert "does not survive saving and loading" in check_neuron(lab).headline
 
 
 def test_bf16_that_torch_cannot_do_is_rounded_instead(neuron_machine):

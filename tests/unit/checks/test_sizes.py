@@ -6,17 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_torchscript.checks.sizes import (
-    anchor_candidates,
-    choose_anchor,
-    is_prime,
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.lab.anchors import anchor_candidates, choose_anchor, is_prime
+from pytest_torchscript.lab.sizes import (
     neighbour,
     sizes_worth_trying,
     smallest_failing,
     volume,
     within,
 )
-from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
 
 

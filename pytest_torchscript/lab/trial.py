@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import torch
 
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
+from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.outputs import tensor_leaves
@@ -31,6 +32,11 @@ class Trial:
     def fails(self) -> bool:
         """Whether the artifact is wrong here: it raises where eager runs, or answers otherwise."""
         return self.status in (RAISES, DIFFERS)
+
+    @property
+    def lines(self) -> list[str]:
+        """The evidence: what the comparison found, or what was raised."""
+        return describe(self.comparison) if self.comparison is not None else self.error.splitlines()
 
 
 @dataclass

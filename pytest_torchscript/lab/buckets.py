@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.checks.case import Case
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.values import pad_inputs
+from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Signature
 
@@ -25,7 +25,7 @@ class Buckets:
     ``padded`` names the axes that padding may fill up; all others must have a bucket's own size.
     """
 
-    case: Case
+    lab: Lab
     targets: list[dict[str, int]]
     padded: tuple[str, ...]
     signature: Signature
@@ -54,14 +54,14 @@ class Buckets:
         """Return the export of one bucket; made on first use and kept."""
         index = self.targets.index(target)
         if index not in self._artifacts:
-            self._artifacts[index] = self.case.export_at(target)
+            self._artifacts[index] = self.lab.export.at(target)
         return self._artifacts[index]
 
     def run(self, inputs: Mapping[str, torch.Tensor], sizes: Sizes) -> Any:
         """Pad inputs to the smallest bucket that holds them, and return the padded answer."""
         target = self.choose(sizes)
-        padded = pad_inputs(self.case.spec, inputs, sizes, target, side=self.side)
-        return self.artifact(target)(*(padded[name].clone() for name in self.case.spec))
+        padded = pad_inputs(self.lab.spec, inputs, sizes, target, side=self.side)
+        return self.artifact(target)(*(padded[name].clone() for name in self.lab.spec))
 
     def crop(
         self, output: Any, sizes: Sizes, shapes: Sequence[Sequence[int]], *, gap: bool = False
@@ -106,7 +106,7 @@ def _kept(length: int, wanted: int, moving: int, *, left: bool) -> torch.Tensor:
     return torch.cat([positions[:start], positions[start + cut :]])
 
 
-def bucket_targets(case: Case) -> list[dict[str, int]]:
+def bucket_targets(lab: Lab) -> list[dict[str, int]]:
     """Return the sizes of every bucket, smallest first: the declared ones, else the anchor alone."""
-    choices = [axis.sizes or (case.sizes[name],) for name, axis in case.spec.axes.items()]
-    return [dict(zip(case.spec.axes, sizes)) for sizes in sorted(product(*choices))]
+    choices = [axis.sizes or (lab.sizes[name],) for name, axis in lab.spec.axes.items()]
+    return [dict(zip(lab.spec.axes, sizes)) for sizes in sorted(product(*choices))]

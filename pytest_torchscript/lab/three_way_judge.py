@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pytest_torchscript.checks.coarse import Coarse
-from pytest_torchscript.checks.judge import AGREES, DIFFERS, UNDECIDABLE, Judge, Tensors, Trial
 from pytest_torchscript.compare.three_way import FAILS, Sample, compare_three_way, usual_errors
 from pytest_torchscript.errors import first_line
+from pytest_torchscript.lab.bf16 import Coarse
+from pytest_torchscript.lab.trial import AGREES, DIFFERS, UNDECIDABLE, Judge, Tensors, Trial
 
 
 @dataclass

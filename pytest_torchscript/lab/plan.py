@@ -1,4 +1,4 @@
-"""From a reference and settings to a case, in two steps: what is known at collection, and what takes the weights."""
+"""From a reference and settings to a lab, in two steps: what is known at collection, and what takes the weights."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.backends.registry import backend_for
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.device import backend_options
-from pytest_torchscript.checks.hush import hush
-from pytest_torchscript.checks.made_elsewhere import fit_to_file
+from pytest_torchscript.backends.registry import backend_for, backend_options
+from pytest_torchscript.common.silence import hush
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
+from pytest_torchscript.lab.artifact_inputs import fit_to_file
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.subject import Subject
 from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
@@ -47,7 +47,7 @@ class CasePlan:
         return tuple(self.spec.axes)
 
     @hush
-    def load(self, backend: str = "torchscript") -> Case:
+    def load(self, backend: str = "torchscript") -> Lab:
         """Load the model for one backend."""
         blueprint = self.blueprint
         constants: Mapping[str, Any] = {}
@@ -60,31 +60,33 @@ class CasePlan:
             exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
             loaded = replace(loaded, notes=(*loaded.notes, *notes))
         parameters = tuple(hyper_parameters(blueprint, loaded.module))
-        case = Case(
+        subject = Subject(
             loaded,
             spec,
             self.settings,
-            exporter or backend_for(backend, **backend_options(backend, self.settings)),
-            self.prefix,
             numbers=tuple(sorted({value for _, value in parameters})),
             windows=windows_of(parameters),
             constants=constants,
+        )
+        return Lab(
+            without_masks(subject) if subject.meta else subject,
+            exporter or backend_for(backend, **backend_options(backend, self.settings)),
+            self.prefix,
             label=self.reference,
             again=self.again,
         )
-        return without_masks(case) if case.meta else case
 
 
-def without_masks(case: Case) -> Case:
-    """Return a case without weights whose eager runs: a model that reads the values of its mask cannot have one here."""
-    masks = tuple(name for name in case.spec.optional if is_mask(case.spec[name]))
+def without_masks(subject: Subject) -> Subject:
+    """Return a subject without weights whose eager runs: a model that reads the values of its mask cannot have one here."""
+    masks = tuple(name for name in subject.spec.optional if is_mask(subject.spec[name]))
     if not masks:
-        return case
+        return subject
     try:
-        case.sizes  # noqa: B018 - asks eager
+        subject.sizes  # noqa: B018 - asks eager
     except InputError:
-        return case.variant(without=masks)
-    return case
+        return subject.variant(without=masks)
+    return subject
 
 
 @hush

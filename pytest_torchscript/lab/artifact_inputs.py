@@ -1,4 +1,4 @@
-"""Fit a case to a file made elsewhere: which of the model's inputs it takes, in which order."""
+"""Fit a lab to a file made elsewhere: which of the model's inputs it takes, in which order."""
 
 from __future__ import annotations
 

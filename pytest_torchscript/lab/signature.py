@@ -6,38 +6,38 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
-from pytest_torchscript.checks.case import Case
-from pytest_torchscript.checks.sizes import neighbour
+from pytest_torchscript.lab.sizes import neighbour
+from pytest_torchscript.lab.subject import Subject
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Signature
 from pytest_torchscript.spec import dim_name
 
 
-def signature_of(case: Case, *, moving: Iterable[str] | None = None) -> Signature:
+def signature_of(subject: Subject, *, moving: Iterable[str] | None = None) -> Signature:
     """Ask eager: move one axis at a time and see which output dims move. A dim that follows the size carries its name.
 
     ``moving`` names the axes to move; by default those that are not declared fixed.
     """
-    inputs = {name: [dim_name(dim) for dim in spec.dims] for name, spec in case.spec.items()}
-    base = _shapes(case, case.sizes)
+    inputs = {name: [dim_name(dim) for dim in spec.dims] for name, spec in subject.spec.items()}
+    base = _shapes(subject, subject.sizes)
     outputs: dict[str, list[str | int]] = {path: list(shape) for path, shape in base.items()}
-    for axis in case.spec.moving if moving is None else moving:
-        moved = _moved_shapes(case, axis)
+    for axis in subject.spec.moving if moving is None else moving:
+        moved = _moved_shapes(subject, axis)
         for path, dims in outputs.items():
             _name_dims(dims, base[path], moved.get(path, ()), axis)
     return Signature(inputs, {_plain(path): dims for path, dims in outputs.items()})
 
 
-def _moved_shapes(case: Case, name: str) -> dict[str, tuple[int, ...]]:
+def _moved_shapes(subject: Subject, name: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes with one axis moved far, so that strided dims move too; empty where eager takes one size only."""
-    axis, size = case.spec.axes[name], case.sizes[name]
+    axis, size = subject.spec.axes[name], subject.sizes[name]
     half = -(-size // 2 // axis.multiple_of) * axis.multiple_of
     for other in (half, 2 * size, neighbour(axis, size)):
         # A declared size is the user's wish, not a limit of eager's: a shorter one may still be asked for.
         if other in (0, size) or not (axis.allows(other) or (axis.sizes and other < size)):
             continue
         try:
-            return _shapes(case, {**case.sizes, name: other})
+            return _shapes(subject, {**subject.sizes, name: other})
         except Exception:  # refused: perhaps not the next one
             continue
     return {}
@@ -51,8 +51,8 @@ def _name_dims(dims: list[str | int], before: tuple[int, ...], after: tuple[int,
             dims[index] = axis if isinstance(dims[index], int) else f"{dims[index]} + {axis}"
 
 
-def _shapes(case: Case, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    leaves: list[tuple[str, torch.Tensor]] = tensor_leaves(case.eager(case.make(sizes)))
+def _shapes(subject: Subject, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    leaves: list[tuple[str, torch.Tensor]] = tensor_leaves(subject.eager(subject.draw(sizes)))
     return {path: tuple(leaf.shape) for path, leaf in leaves}
 
 

@@ -1,0 +1,73 @@
+"""The checks `hidden_states` and `attentions`: the same with more outputs, and the attention that can return them."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import Any
+
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import format_sizes, neighbour
+from pytest_torchscript.lab.trial import REFUSED, UNDECIDABLE
+from pytest_torchscript.models.attention import with_eager_attention
+from pytest_torchscript.outputs import tensor_leaves
+
+
+def check_hidden_states(lab: Lab) -> Finding:
+    """The same with ``output_hidden_states=True``."""
+    if not _takes(lab, "output_hidden_states"):
+        return Finding.skipped("its forward takes no output_hidden_states")
+    return _check_variant(lab, lab.variant(anchor=lab.sizes, output_hidden_states=True), "hidden states")
+
+
+def check_attentions(lab: Lab) -> Finding:
+    """The same with ``output_attentions=True``, on a second model of the same weights with eager attention."""
+    if not _takes(lab, "output_attentions"):
+        return Finding.skipped("its forward takes no output_attentions")
+    module = with_eager_attention(lab.subject.loaded)
+    if module is None:
+        return Finding.skipped("the architecture has no attentions")
+    loaded = replace(lab.subject.loaded, module=module)
+    variant = lab.variant(loaded=loaded, anchor=lab.sizes, output_attentions=True)
+    return _check_variant(lab, variant, "attentions")
+
+
+def _takes(lab: Lab, keyword: str) -> bool:
+    """Whether a transformers model knows the output flag: by name, or among the keywords it passes on."""
+    parameters = inspect.signature(lab.subject.loaded.module.forward).parameters
+    passed_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    return lab.subject.loaded.blueprint.config is not None and (keyword in parameters or passed_on)
+
+
+def _check_variant(lab: Lab, variant: Lab, what: str) -> Finding:
+    try:
+        more = len(tensor_leaves(variant.subject.eager(variant.subject.inputs)))
+    except Exception as error:
+        return Finding.skipped(f"eager itself gives no {what}: {first_line(error)}")
+    if more <= len(tensor_leaves(lab.subject.eager(lab.subject.inputs))):
+        return Finding.skipped(f"the architecture has no {what}")
+    try:
+        variant.export.artifact  # noqa: B018 - exporting is the question
+    except Exception as error:
+        return Finding.failed(f"with {what} it cannot be exported", [first_line(error)], f"export it without {what}")
+    for sizes in _sizes(lab):
+        trial = variant.bench.at(sizes)
+        if trial.fails:
+            return Finding.failed(
+                f"with {what} it is wrong at {format_sizes(sizes)}", trial.lines, f"export it without {what}"
+            )
+        if trial.status == UNDECIDABLE:
+            return Finding.undecidable(trial)
+        if trial.status == REFUSED and sizes == lab.sizes:
+            return Finding.skipped(f"eager itself gives no {what}: {trial.error}")
+    return Finding.passed(f"{more} tensors with {what}")
+
+
+def _sizes(lab: Lab) -> list[dict[str, int]]:
+    """Return the anchor, and every axis moved once where the lab itself agrees there."""
+    moved: list[dict[str, Any]] = [
+        {**lab.sizes, name: neighbour(axis, lab.sizes[name])} for name, axis in lab.spec.moving.items()
+    ]
+    return [lab.sizes, *(sizes for sizes in moved if lab.bench.at(sizes).status == "agrees")]

@@ -1,0 +1,41 @@
+"""The check `freeze`: freezing and optimising for inference change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from pytest_torchscript.backends.torchscript import TorchScriptArtifact, quiet
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import format_sizes
+from pytest_torchscript.lab.subject import FRESH
+from pytest_torchscript.lab.trial import UNDECIDABLE
+
+
+def check_freeze(lab: Lab) -> Finding:
+    """Still the same after torch.jit.freeze and torch.jit.optimize_for_inference."""
+    module = getattr(lab.export.artifact, "module", None)
+    if module is None:
+        return Finding.skipped(f"{lab.backend.name} artifacts are not frozen")
+    inputs = lab.subject.draw(lab.sizes, FRESH)
+    steps: dict[str, Callable[[Any], Any]] = {
+        "torch.jit.freeze": torch.jit.freeze,
+        "torch.jit.optimize_for_inference": torch.jit.optimize_for_inference,
+    }
+    for name, step in steps.items():
+        try:
+            with quiet(), torch.no_grad():
+                module = step(module.eval())
+        except Exception as error:
+            return Finding.failed(f"{name} raises", [first_line(error)], "ship the module unfrozen")
+        for _ in range(3):
+            trial = lab.bench.judge.trial(TorchScriptArtifact(module), inputs, closeness="optimised")
+            if trial.fails:
+                return Finding.failed(f"after {name} it answers differently", trial.lines, "ship the module unfrozen")
+            if trial.status == UNDECIDABLE:
+                return Finding.undecidable(trial)
+    return Finding.passed(f"frozen and optimised, three calls each at {format_sizes(lab.sizes)}")

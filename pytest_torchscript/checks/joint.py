@@ -1,0 +1,71 @@
+"""The check `joint`: the export equals eager with all axes moving at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
+from pytest_torchscript.lab.evidence import cause_lines
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume, within
+from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED
+from pytest_torchscript.spec import Axis
+
+#: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.
+CHEAP_VOLUME = 1024
+
+
+def check_joint(lab: Lab) -> Finding:
+    """All axes at once: their lower corner, and what hypothesis draws.
+
+    An axis that is wrong when it moves alone is told by its own test: here it stays at the anchor.
+    """
+    held: list[str] = []
+    while True:
+        axes = {name: axis for name, axis in lab.spec.moving.items() if name not in held}
+        if len(axes) < 2:
+            beside = f" beside {', '.join(held)}, wrong when moved alone: see its test_axis" if held else ""
+            return Finding.skipped(f"fewer than two axes move{beside}")
+        joint, tried = _first_joint_failure(lab, axes)
+        if joint is None:
+            break
+        alone = _wrong_alone(lab, joint)
+        if not alone:
+            return _joint_failure(lab, joint)
+        held += alone
+    if not tried:
+        return Finding.skipped("eager takes none of the joint sizes drawn")
+    return Finding.passed(f"{tried} joint sizes of {', '.join(axes)}")
+
+
+def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis]) -> tuple[dict[str, int] | None, int]:
+    """Return the first joint sizes that fail, and how many eager took before."""
+    smallest = {name: axis.first for name, axis in axes.items()}
+    largest = {name: axis.last for name, axis in axes.items()}
+    # What the widest axis costs with one row: its own test goes no further either, and memory has an end.
+    limit = max(*(volume({**lab.sizes, **smallest, name: size}) for name, size in largest.items()), CHEAP_VOLUME)
+    tried = 0
+    for sizes in [smallest, largest, *draw_sizes(axes, examples_wanted(lab.settings) - 1, lab.settings.seed)]:
+        joint = within(limit, {**lab.sizes, **sizes}, axes)
+        trial = lab.bench.at(joint)
+        if trial.fails:
+            return joint, tried
+        tried += trial.status != REFUSED
+    return None, tried
+
+
+def _wrong_alone(lab: Lab, joint: Mapping[str, int]) -> list[str]:
+    return [name for name, size in joint.items() if lab.bench.at({**lab.sizes, name: size}).fails]
+
+
+def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:
+    status = lab.bench.at(joint).status
+    smallest = smallest_failing(joint, lambda sizes: lab.bench.at(sizes).status == status, lab.spec.moving)
+    moved = next((name for name in smallest if smallest[name] != lab.sizes[name]), next(iter(smallest)))
+    verb = {DIFFERS: "wrong", RAISES: "raises"}[status]
+    return Finding.failed(
+        f"all axes at once: traced at {format_sizes(lab.sizes)}, {verb} at {format_sizes(smallest)}",
+        [*lab.bench.at(smallest).lines, *cause_lines(lab.evidence.causes_at(moved, smallest))],
+        "see the test of each axis; declare the axes that are meant to be fixed with --torchscript-axis NAME=SIZE",
+    )

@@ -1,0 +1,109 @@
+"""The check `save_load`: the saved file, loaded in a fresh process, answers the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.sizes import neighbour
+from pytest_torchscript.lab.subject import FRESH
+from pytest_torchscript.lab.trial import UNDECIDABLE
+
+#: Runs in a fresh interpreter that imports torch alone: nothing of ours or of transformers may be needed to load.
+_LOADER = """
+import sys
+import torch
+path, inputs, outputs = sys.argv[1:]
+request = torch.load(inputs)
+module = torch.jit.load(path, map_location="cpu")
+answers = []
+with torch.no_grad():
+    for batch in request["batches"]:
+        torch.manual_seed(request["seed"])
+        answers.append(module(*batch))
+alien = sorted({"transformers", "pytest_torchscript", "pytest"} & set(sys.modules))
+torch.save({"answers": answers, "alien": alien}, outputs)
+"""
+#: Seconds given to the fresh process.
+LOAD_SECONDS = 600
+
+
+def check_save_load(lab: Lab) -> Finding:
+    """The saved file, loaded in a fresh process that imports torch alone, answers the same; its size is explained."""
+    with tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
+        path = Path(folder) / "model.pt"
+        try:
+            lab.export.artifact.save(path)
+        except Exception as error:
+            return Finding.failed(
+                "it traces, but does not save",
+                [first_line(error)],
+                "TorchScript cannot write Python code: replace the autograd.Function by torch operations",
+            )
+        batches = [lab.subject.draw(sizes, FRESH) for sizes in _two_sizes(lab)]
+        answers = _run_elsewhere(path, [tuple(batch[name] for name in lab.spec) for batch in batches], lab)
+        if isinstance(answers, str):
+            return Finding.failed(
+                "it saves, but a process that imports torch alone cannot use it", [answers], "see the exception"
+            )
+        for batch, answer in zip(batches, answers):
+            trial = lab.bench.judge.compare(answer, lab.subject.eager(batch), batch)
+            if trial.fails:
+                return Finding.failed(
+                    "loaded from its file it answers differently",
+                    trial.lines,
+                    "look for state outside parameters and buffers",
+                )
+            if trial.status == UNDECIDABLE:
+                return Finding.undecidable(trial)
+        return Finding.passed(_explained(lab, path))
+
+
+def _two_sizes(lab: Lab) -> Iterator[dict[str, int]]:
+    """Yield the anchor and, where the artifact moves, one other size."""
+    yield lab.sizes
+    for name, axis in lab.spec.moving.items():
+        sizes = {**lab.sizes, name: neighbour(axis, lab.sizes[name])}
+        if sizes != lab.sizes and lab.bench.at(sizes).status == "agrees":
+            yield sizes
+            return
+
+
+def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab) -> list[Any] | str:
+    """Run the file in another process; a string says why that failed."""
+    inputs, outputs = path.with_name("inputs.pt"), path.with_name("outputs.pt")
+    torch.save({"batches": batches, "seed": lab.settings.seed}, str(inputs))
+    command = [sys.executable, "-c", _LOADER, str(path), str(inputs), str(outputs)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"no answer within {LOAD_SECONDS} seconds"
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        killed = f"the process ended with code {done.returncode}"
+        return f"{killed}: {said[-1]}" if said else killed
+    record = torch.load(str(outputs))
+    if record["alien"]:
+        return f"loading it imported {', '.join(record['alien'])}"
+    return list(record["answers"])
+
+
+def _explained(lab: Lab, path: Path) -> str:
+    """Say what the file's bytes are: weights, and the rest."""
+    size = path.stat().st_size
+    weights = sum(
+        {
+            leaf.data_ptr(): leaf.numel() * leaf.element_size()
+            for leaf in lab.subject.loaded.module.state_dict().values()
+        }.values()
+    )
+    return f"{size / 1e6:.1f} MB, of which {weights / 1e6:.1f} MB are weights and buffers of eager"

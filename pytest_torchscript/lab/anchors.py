@@ -1,0 +1,105 @@
+"""Which sizes to export at: few candidates, each for a reason."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.lab.sizes import format_sizes
+from pytest_torchscript.spec import Axis, InputSpec
+
+#: Tells why a model refuses these sizes; an empty string where it takes them.
+Refusal = Callable[[Mapping[str, int]], str]
+
+
+def is_prime(number: int) -> bool:
+    """Whether a number is prime; sizes are small, trial division is enough."""
+    return number > 1 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+
+
+def _primes(numbers: Iterable[int]) -> Iterator[int]:
+    return (number for number in numbers if is_prime(number))
+
+
+def anchor_candidates(axis: Axis, taken: Iterable[int], avoid: Iterable[int] = ()) -> Iterator[int]:
+    """Yield sizes to trace at, best first: a prime that no other axis and no hyper-parameter has, so that a constant
+    in a graph tells which axis it came from; near the size the model is known to accept, where one is."""
+    if axis.sizes:
+        yield axis.sizes[-1]
+        return
+    step = axis.multiple_of
+    sizes = [prime * step for prime in _primes_for(axis)] or [axis.last, axis.first]
+    other = [size for size in sizes if size not in set(taken)]
+    yield from (size for size in other if size not in set(avoid))
+    yield from other
+    yield from sizes
+
+
+def _primes_for(axis: Axis) -> list[int]:
+    """Return some primes that an axis allows, in units of its multiple, best first."""
+    low, high = max(axis.first // axis.multiple_of, 2), axis.last // axis.multiple_of
+    if axis.typical is not None:
+        return list(_primes(range(min(axis.typical // axis.multiple_of, high), low - 1, -1)))[:40]
+    smallest = max(low, 2 if axis.name == "batch" else 11)
+    # A batch is paid in every pass: of its primes, the first few only.
+    upwards = list(_primes(range(smallest, min(high, smallest + 200) + 1)))[: 3 if axis.name == "batch" else 40]
+    return upwards + list(_primes(range(min(high, smallest), low - 1, -1)))
+
+
+def choose_anchor(
+    spec: InputSpec, refusal: Refusal, *, avoid: Iterable[int] = (), requested: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return the sizes to trace at: pairwise different and awkward where eager takes that.
+
+    Raises InputError with eager's own words where it takes none of the sizes tried.
+    """
+    said = ""
+    first: dict[str, int] = {}
+    for sizes in _proposals(spec, set(avoid), requested or {}):
+        first = first or sizes
+        why = refusal(sizes)
+        if not why:
+            return sizes
+        said = said or why
+    raise InputError(
+        f"eager refuses its inputs at {format_sizes(first)}",
+        evidence=[said],
+        hint="declare the inputs with TensorSpecs that the model takes, or the sizes with --torchscript-anchor NAME=SIZE",
+    )
+
+
+def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    free = {name: axis for name, axis in spec.axes.items() if name not in requested}
+    base = {name: requested[name] for name in spec.axes if name in requested}
+
+    def fill(choose: Callable[[Axis, set[int]], int]) -> dict[str, int]:
+        sizes = dict(base)
+        for name, axis in free.items():
+            sizes[name] = choose(axis, set(sizes.values()))
+        return {name: sizes[name] for name in spec.axes}
+
+    def awkward(axis: Axis, taken: set[int]) -> int:
+        return next(anchor_candidates(axis, taken, avoid))
+
+    def typical(axis: Axis, taken: set[int]) -> int:
+        return axis.typical if axis.typical is not None and axis.allows(axis.typical) else awkward(axis, taken)
+
+    def multiple(step: int, axis: Axis, taken: set[int]) -> int:
+        return awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step)
+
+    yield fill(awkward)
+    yield fill(typical)
+    for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
+        yield fill(functools.partial(multiple, step))
+    yield fill(lambda axis, _: axis.last)
+    yield fill(lambda axis, _: axis.first)
+
+
+def _multiple(axis: Axis, step: int) -> int:
+    if axis.sizes:
+        return axis.sizes[-1]
+    size = max(step * 3, -(-axis.first // step) * step)
+    while size <= axis.last and not axis.allows(size):
+        size += step
+    return min(size, axis.last)

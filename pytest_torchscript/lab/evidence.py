@@ -1,0 +1,125 @@
+"""The evidence: why an export fails. Graphs of two sizes are compared, warnings consulted, the line named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from pytest_torchscript.lab.bench import Bench
+from pytest_torchscript.lab.export import Export
+from pytest_torchscript.lab.sizes import neighbour
+from pytest_torchscript.lab.subject import Sizes, Subject
+from pytest_torchscript.results import Cause
+from pytest_torchscript.tracing.baked import find_baked, value_branches
+from pytest_torchscript.tracing.size_hints import size_hints
+from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
+from pytest_torchscript.tracing.warnings import error_cause, warning_causes
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What the tracer says before anything is run: lines that froze an axis, and integers written on such lines."""
+
+    causes: tuple[Cause, ...] = ()
+    hints: tuple[int, ...] = ()
+
+
+@dataclass
+class Evidence:
+    """Traces of eager, made for comparison alone: whatever the backend, they tell what an export may have frozen.
+
+    No verdict rests on it. Where eager cannot be traced there are no causes, and no warnings.
+    """
+
+    subject: Subject
+    export: Export
+    bench: Bench
+
+    def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
+        """Trace a fresh copy. What torch raises passes through."""
+        return trace_module(self.subject.eager.copy(), self.subject.ordered(inputs))
+
+    @cached_property
+    def anchor(self) -> Trace:
+        """The left side of every comparison."""
+        return self.trace(self.subject.inputs)
+
+    @cached_property
+    def control(self) -> Trace:
+        """The same once more: what differs from `anchor` is noise. The artifact itself, where it is such a trace."""
+        made = getattr(self.export.made, "trace", None)
+        return Trace(made) if made is not None else self.trace(self.subject.inputs)
+
+    @property
+    def warnings(self) -> Sequence[WarnedLine]:
+        """What the tracer warned of at the anchor."""
+        return self.anchor.warnings
+
+    def suspect_axis(self, axis: str) -> Suspicion:
+        """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
+        sizes = self.subject.sizes
+        size = neighbour(self.subject.spec.axes[axis], sizes[axis])
+        causes = self.causes_at(axis, {**sizes, axis: size})
+        return Suspicion(tuple(causes), size_hints(causes, self.warnings))
+
+    def causes_at(self, axis: str, sizes: Sizes) -> list[Cause]:
+        """Compare the main trace with one at other sizes."""
+        main = self.subject.sizes
+        if dict(sizes) == main:
+            return []
+        try:
+            moved = self.trace(self.subject.draw(sizes))
+        except Exception:
+            return []
+        return find_baked(self.anchor, self.control, moved, axis=axis, sizes=(main[axis], sizes[axis]))
+
+    def explain_axis(
+        self, axis: str, counterexample: Sizes, suspicion: Suspicion, raised: BaseException | None = None
+    ) -> list[Cause]:
+        """Return the causes of a failure that execution confirmed: by the moved axis, by the counterexample, by warnings.
+
+        Where the artifact raised, the line it raised at comes last.
+        """
+        causes = (
+            self.causes_at(axis, {**self.subject.sizes, axis: counterexample[axis]})
+            or list(suspicion.causes)
+            or self.causes_at(axis, counterexample)
+            or self.warned(sizes=tuple(counterexample.values()))
+        )
+        line = error_cause(raised, self.anchor) if raised is not None else None
+        known = {(cause.file, cause.line) for cause in causes}
+        return [*causes, line] if line is not None and (line.file, line.line) not in known else causes
+
+    def explain_values(self, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
+        """Return the causes of a failure at other values of the same sizes."""
+        try:
+            other = self.trace(inputs)
+        except Exception:
+            return self.warned()
+        return value_branches(self.anchor, self.control, other) or self.warned()
+
+    def warned(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
+        """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""
+        return [] if self.bench.of_another_model else warning_causes(self.warnings, sizes=sizes)
+
+    def places(self, causes: Sequence[Cause]) -> list[str]:
+        """Lay causes out as evidence lines, or say that there are none."""
+        if not causes and self.bench.of_another_model:
+            return ["wrong at the anchor already, and no line of this model explains it"]
+        return cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"]
+
+    def advice(self, causes: Sequence[Cause], usual: str) -> str:
+        """Return the hint of a failure: the usual one, unless the artifact itself is in question."""
+        if not causes and self.bench.of_another_model:
+            return (
+                "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
+            )
+        return self.bench.judge.hint or usual
+
+
+def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:
+    """Lay causes out as evidence lines: ``at FILE:LINE in FUNCTION: EVIDENCE``."""
+    return [f"at {cause}" if cause.line else str(cause) for cause in causes[:limit]]

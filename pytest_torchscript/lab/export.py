@@ -1,0 +1,47 @@
+"""The export: what a backend made of a subject, at the main anchor and at others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
+from pytest_torchscript.lab.subject import Sizes, Subject
+from pytest_torchscript.spec import dim_name
+
+
+@dataclass
+class Export:
+    """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for."""
+
+    subject: Subject
+    backend: Backend
+    made: Artifact | Exception | None = None
+
+    @property
+    def artifact(self) -> Artifact:
+        """The export at the main anchor; what torch or a compiler raises passes through.
+
+        A failure is kept like a success: a compiler that takes minutes to refuse is asked once.
+        """
+        if self.made is None:
+            try:
+                self.made = self.backend.export(self.request(self.subject.inputs))
+            except Exception as error:
+                self.made = error
+        if isinstance(self.made, Exception):
+            raise self.made
+        return self.made
+
+    def at(self, sizes: Sizes) -> Artifact:
+        """Export at other sizes; the main artifact at its own."""
+        if dict(sizes) == self.subject.sizes:
+            return self.artifact
+        return self.backend.export(self.request(self.subject.draw(sizes)))
+
+    def request(self, inputs: Mapping[str, torch.Tensor]) -> ExportRequest:
+        """Return what the backend must know to export at these inputs."""
+        dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.subject.spec.items()}
+        return ExportRequest(self.subject.eager.copy(), self.subject.ordered(inputs), tuple(self.subject.spec), dims)

@@ -1,0 +1,61 @@
+"""One model on one backend under check: the subject, its export, the bench and the evidence.
+
+Making one is cheap; the model is called, exported and traced only when a check asks, and each result is kept, so that
+fifteen tests of one model load and trace it once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_torchscript.backends.base import Backend
+from pytest_torchscript.lab.bench import Bench
+from pytest_torchscript.lab.evidence import Evidence
+from pytest_torchscript.lab.export import Export
+from pytest_torchscript.lab.subject import Subject
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import InputSpec
+
+
+@dataclass
+class Lab:
+    """What the checks of one model on one backend share.
+
+    ``prefix`` begins every message: the node id of the model, or the name of a test. ``label`` is what the report calls the
+    model; ``again`` tells the command that repeats a check.
+    """
+
+    subject: Subject
+    backend: Backend
+    prefix: str = ""
+    label: str = ""
+    again: Callable[[str], str] | None = None
+    export: Export = field(init=False)
+    bench: Bench = field(init=False)
+    evidence: Evidence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.export = Export(self.subject, self.backend)
+        self.bench = Bench(self.subject, self.export)
+        self.evidence = Evidence(self.subject, self.export, self.bench)
+
+    @property
+    def settings(self) -> Settings:
+        """What the user asked for."""
+        return self.subject.settings
+
+    @property
+    def spec(self) -> InputSpec:
+        """The inputs."""
+        return self.subject.spec
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The main anchor. Raises InputError where eager takes none of the sizes tried."""
+        return self.subject.sizes
+
+    def variant(self, **changes: Any) -> Lab:
+        """Return a lab of its own for the same model fed or called otherwise: see `Subject.variant`."""
+        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label, self.again)

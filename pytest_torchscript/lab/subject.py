@@ -1,0 +1,125 @@
+"""The subject: one model in its calling form, what it is fed, and the sizes it is exported at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from pytest_torchscript.errors import first_line
+from pytest_torchscript.inputs.caches import pack_for
+from pytest_torchscript.inputs.values import make_inputs
+from pytest_torchscript.lab.anchors import choose_anchor
+from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
+from pytest_torchscript.models.calling import Positional, takes_keywords
+from pytest_torchscript.models.eager import Eager
+from pytest_torchscript.models.resolve import LoadedModel
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import InputSpec
+
+Sizes = Mapping[str, int]
+Tensors = Mapping[str, torch.Tensor]
+
+#: Which drawing of inputs is meant: what everything is traced with, and the first that the export has not seen.
+EXAMPLE, FRESH = 0, 1
+
+
+@dataclass
+class Subject:
+    """A model, its inputs and its settings; knows no export.
+
+    ``numbers`` are the model's hyper-parameters, ``windows`` those that may be a window or a stride; ``constants`` are
+    keywords of every call; ``anchor`` holds the sizes of the main export where they are known already.
+    """
+
+    loaded: LoadedModel
+    spec: InputSpec
+    settings: Settings
+    numbers: tuple[int, ...] = ()
+    windows: tuple[int, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    anchor: Sizes | None = None
+
+    @cached_property
+    def module(self) -> Positional:
+        """The model in its calling form."""
+        names = tuple(self.spec)
+        return Positional(
+            self.loaded.module,
+            names,
+            constants=self.constants,
+            pack=pack_for(self.loaded.blueprint.config, names, model_class=type(self.loaded.module)),
+            keyword=takes_keywords(self.loaded.module, names),
+        )
+
+    @cached_property
+    def eager(self) -> Eager:
+        """The truth that every answer is compared with."""
+        return Eager(self.module, seed=self.settings.seed)
+
+    @cached_property
+    def steadiness(self) -> Steadiness:
+        """Whether eager agrees with itself: asked once, because no other check means anything where it does not."""
+        return steadiness_of(self.eager, self.inputs)
+
+    @property
+    def meta(self) -> bool:
+        """Whether the model holds no weights."""
+        return self.loaded.blueprint.weights == "meta"
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """The main anchor. Raises InputError where eager takes none of the sizes tried."""
+        if self.anchor is not None:
+            return dict(self.anchor)
+        return choose_anchor(self.spec, self.refusal, avoid=self.numbers, requested=self.settings.anchor)
+
+    @cached_property
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """The example of the main export."""
+        return self.draw(self.sizes)
+
+    def draw(self, sizes: Sizes, nth: int = EXAMPLE) -> dict[str, torch.Tensor]:
+        """Return the nth drawing of inputs of these sizes, on the CPU; equal for equal sizes, number and seed.
+
+        The number 0 is the example that an export of these sizes is made with. A value frozen there must show, so what is
+        compared is drawn with another number.
+        """
+        tensors = make_inputs(self.spec, sizes, self.settings.seed + nth)
+        return {name: tensor.to("meta") for name, tensor in tensors.items()} if self.meta else tensors
+
+    def ordered(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:
+        """Return inputs by position."""
+        return tuple(inputs[name] for name in self.spec)
+
+    def refusal(self, sizes: Sizes) -> str:
+        """Say why eager refuses inputs of these sizes; an empty string where it takes them."""
+        try:
+            self.eager(self.draw(sizes))
+        except Exception as error:
+            return first_line(error)
+        return ""
+
+    def variant(
+        self,
+        *,
+        without: tuple[str, ...] = (),
+        spec: InputSpec | None = None,
+        loaded: LoadedModel | None = None,
+        anchor: Sizes | None = None,
+        **constants: Any,
+    ) -> Subject:
+        """Return the same subject with inputs left out, other inputs, other weights, or other constant keywords.
+
+        Its anchor is found anew unless it is given.
+        """
+        return replace(
+            self,
+            loaded=loaded or self.loaded,
+            spec=(spec or self.spec).without(*without),
+            constants={**self.constants, **constants},
+            anchor=anchor,
+        )
