@@ -12,7 +12,6 @@ A leaf: imports nothing of the package, and nothing heavy.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 
@@ -59,6 +58,8 @@ def with_hint(message: str, hint: str = "", evidence: Sequence[str] = ()) -> str
 
 def closest(name: str, choices: Iterable[str]) -> str:
     """Return the choice most like `name`, or an empty string."""
+    import difflib  # only a name that is wrong needs it
+
     return next(iter(difflib.get_close_matches(name, list(choices), n=1)), "")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_torchscript.plugin.verdicts import SuiteCase
+    from pytest_torchscript.plugin.outcome import SuiteCase
 
 pytestmark = pytest.mark.torchscript
 

@@ -190,9 +190,32 @@ def impatient(imports: list[Import]) -> list[str]:
     ]
 
 
+def circles(imports: list[Import]) -> list[str]:
+    """Return the modules that import each other, however far around: those in a function and for types only count too."""
+    edges: dict[str, set[str]] = {found.module: set() for found in imports}
+    for found in imports:
+        if found.target in edges and found.target != found.module:
+            edges[found.module].add(found.target)
+    reached = {module: reachable(module, edges) for module in edges}
+    rounds = {tuple(sorted(other for other in reached[module] if module in reached[other])) for module in edges}
+    return [" <-> ".join(modules) for modules in sorted(rounds) if modules]
+
+
+def reachable(module: str, edges: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(edges[module])
+    while waiting:
+        target = waiting.pop()
+        if target not in found:
+            found.add(target)
+            waiting += edges[target]
+    return found
+
+
 def problems(root: Path) -> list[str]:
     imports = read_imports(root)
     return [
+        *circles(imports),
         *unknown_rings(imports, root),
         *wrong_directions(imports),
         *strangers(imports),
@@ -279,6 +302,14 @@ PLANTED = {
     "hypothesis in a check": (
         {"checks/a.py": "from hypothesis import given"},
         "import it in the function that needs it",
+    ),
+    "a circle through a function and a type": (
+        {
+            "plugin/a.py": "def f():\n    from pytest_torchscript.plugin import b",
+            "plugin/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .c import d",
+            "plugin/c.py": "import pytest_torchscript.plugin.a",
+        },
+        "pytest_torchscript.plugin.a <-> pytest_torchscript.plugin.b <-> pytest_torchscript.plugin.c",
     ),
     "a module of no ring": ({"helpers.py": "import torch"}, "pytest_torchscript.helpers belongs to no ring"),
 }

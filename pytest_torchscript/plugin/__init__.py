@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_torchscript.plugin import hookspecs, override, table
+from pytest_torchscript.plugin import hookspecs, options, override
 from pytest_torchscript.plugin.fixtures import (
     _torchscript_case,  # noqa: F401 - pytest finds fixtures by the names of this module
     torchscript,
@@ -22,19 +22,17 @@ from pytest_torchscript.plugin.fixtures import (
     torchscript_suite,  # noqa: F401
     torchscript_traced,
 )
-from pytest_torchscript.plugin.keys import (
-    CASES,
+from pytest_torchscript.plugin.ids import SUITE_IDS, take_suite_ids
+from pytest_torchscript.plugin.names import (
+    CASE_KEY,
     CURRENT_ITEM,
     EMULATED,
     OWN_FIXTURE,
     PAYLOAD,
     PREFIX,
-    RUN,
     SUITE_FIXTURE,
-    SUITE_IDS,
-    cases_of,
-    run_of,
 )
+from pytest_torchscript.plugin.options import RUN, run_of
 
 __all__ = [
     "torchscript",
@@ -48,7 +46,7 @@ __all__ = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and their ini twins."""
-    table.add_options(parser)
+    options.add_options(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -60,18 +58,16 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Take ids of the suite out of the arguments before pytest looks for files of that name."""
     if any(f"{PREFIX}::" in str(arg) or str(arg).startswith("@") for arg in args):
-        from pytest_torchscript.plugin.ids import take_suite_ids
-
         early_config.stash[SUITE_IDS] = take_suite_ids(parser, args)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options; a malformed one ends the run before anything is loaded."""
-    for line in table.MARKERS:
+    for line in options.MARKERS:
         config.addinivalue_line("markers", line)
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Reports(config), "torchscript-reports")
-    if not (config.stash.get(SUITE_IDS, ()) or table.any_given(config)):
+    if not (config.stash.get(SUITE_IDS, ()) or options.any_given(config)):
         return
     from pytest_torchscript.errors import Error
 
@@ -111,7 +107,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Name what is checked, and with which versions."""
     if not uses_suite(config):
         return None
-    from pytest_torchscript.plugin.reporting import header
+    from pytest_torchscript.plugin.recorder import header
 
     return header(config)
 
@@ -130,7 +126,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if SUITE_FIXTURE in metafunc.fixturenames:
         metafunc.definition.parent.parametrize(metafunc)  # type: ignore[union-attr]
     elif OWN_FIXTURE in metafunc.fixturenames:
-        from pytest_torchscript.plugin.subjects import parametrize_own
+        from pytest_torchscript.plugin.own_tests import parametrize_own
 
         parametrize_own(metafunc)
 
@@ -138,23 +134,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count which tests will ask for which model, so that the last one can free it."""
     if any({SUITE_FIXTURE, OWN_FIXTURE}.intersection(getattr(item, "fixturenames", ())) for item in session.items):
-        from pytest_torchscript.plugin.tracking import keys_of
+        from pytest_torchscript.plugin.models import cases_of
+        from pytest_torchscript.plugin.own_tests import settle_key
 
-        cases_of(session.config).expect(keys_of(session.items))
+        for item in session.items:
+            settle_key(item)
+        cases_of(session.config).expect(session.items)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Know which test is running, and free a model after its last one."""
-    stash = item.config.stash
-    stash[CURRENT_ITEM] = item
+    item.config.stash[CURRENT_ITEM] = item
     try:
         return (yield)
     finally:
-        if CASES in stash:
-            from pytest_torchscript.plugin.tracking import release
+        if CASE_KEY in item.stash:
+            from pytest_torchscript.plugin.models import cases_of
 
-            release(item)
+            cases_of(item.config).release(item)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -163,7 +161,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if PAYLOAD in item.stash:  # pytest-rerunfailures runs an item again
         del item.stash[PAYLOAD]
     if item.get_closest_marker(PREFIX) or item.get_closest_marker("neuron"):
-        from pytest_torchscript.plugin.tracking import prepare
+        from pytest_torchscript.plugin.markers import prepare
 
         prepare(item)
 
@@ -173,7 +171,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Send what a test found along with its report."""
     report = yield
     if PAYLOAD in item.stash or item.get_closest_marker(PREFIX) or item.get_closest_marker("neuron"):
-        from pytest_torchscript.plugin.reporting import attach
+        from pytest_torchscript.plugin.recorder import attach
 
         attach(item, report)
     return report
@@ -215,7 +213,7 @@ class Reports:
             return
         if self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
-        from pytest_torchscript.plugin.reporting import record
+        from pytest_torchscript.plugin.recorder import record
 
         self.recorder = record(self.config, self.kept)
         if self.recorder.problems and exitstatus == pytest.ExitCode.OK:

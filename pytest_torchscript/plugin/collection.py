@@ -1,4 +1,4 @@
-"""One collector a model, beside the files of the folder, and which of its tests a run wants.
+"""One collector a model, beside the files of the folder: which tests its suite has, and which of them a run wants.
 
 The collector's path is the rootdir: hooks and fixtures of the rootdir's conftest.py apply to the suite as to any test.
 """
@@ -8,25 +8,77 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_torchscript.errors import Error, OptionError, closest
 from pytest_torchscript.plugin import override
-from pytest_torchscript.plugin.cases import CaseKey, Cases, Subject
-from pytest_torchscript.plugin.contents import SUITE, Contents, Repeated
-from pytest_torchscript.plugin.ids import SuiteId
-from pytest_torchscript.plugin.keys import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE, cases_of, run_of
+from pytest_torchscript.plugin.compat import collector_id, settle_id
+from pytest_torchscript.plugin.models import Cases, Subject, cases_of, conftest_key, reference_subject
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE
+from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
+    from pytest_torchscript.checks import CasePlan
+    from pytest_torchscript.plugin.ids import SuiteId
     from pytest_torchscript.plugin.options import Run
 
+SUITE = "pytest_torchscript.suite"
 #: The one test of a reference that could not be resolved.
 UNRESOLVED = "test_model"
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """One test function, with the axes and backends it is repeated for."""
+
+    name: str
+    axes: Sequence[str | None]
+    backends: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What decides about the tests of a model. None is not known before the run: the model of an overridden fixture."""
+
+    axes: tuple[str, ...] | None = None
+    task: str | None = None
+
+    @classmethod
+    def of(cls, plan: CasePlan) -> Contents:
+        """Return the contents of a planned model's suite."""
+        return cls(plan.axes, plan.blueprint.task)
+
+    def tests(self, run: Run) -> Iterator[Repeated]:
+        """Yield the tests in the order of the suite."""
+        for name in importlib.import_module(SUITE).TESTS:
+            backends = [backend for backend in run.settings.backends if self._asks(run, name[len("test_") :], backend)]
+            axes = self.axes if name == "test_axis" and self.axes is not None else (None,)
+            if axes and backends:
+                yield Repeated(name, axes, backends)
+
+    def _asks(self, run: Run, check: str, backend: str) -> bool:
+        from pytest_torchscript.checks.run import checks_for
+
+        if check == "speed":
+            return run.speed
+        if check == "generation" and self.task is None:
+            return True  # skips itself where the model turns out to generate nothing
+        return check in checks_for(run.settings, self.task or "default", backend)
+
+    def names(self, run: Run) -> Iterator[str]:
+        """Yield the names of the tests: ``test_axis[sequence]``, with more than one backend ``test_axis[sequence-onnx]``."""
+        many = len(run.settings.backends) > 1
+        for test in self.tests(run):
+            for axis in test.axes:
+                for backend in test.backends:
+                    params = [part for part in (axis, backend if many else None) if part]
+                    yield f"{test.name}[{'-'.join(params)}]" if params else test.name
 
 
 class TorchScriptModel(pytest.Module):
@@ -40,7 +92,7 @@ class TorchScriptModel(pytest.Module):
     def for_reference(cls, session: pytest.Session, reference: str) -> TorchScriptModel:
         """Return the collector of a reference, as a child of the session."""
         node: TorchScriptModel = cls.from_parent(
-            session, path=session.config.rootpath, name=reference, nodeid=_node_id(session, reference)
+            session, path=session.config.rootpath, name=reference, nodeid=collector_id(session, PREFIX, reference)
         )
         return node
 
@@ -62,7 +114,7 @@ class TorchScriptModel(pytest.Module):
         backends = list(run.settings.backends)
         items.sort(key=lambda item: backends.index(item.callspec.params[SUITE_FIXTURE]))  # one export after the other
         for item in items:
-            _settle_id(item)
+            settle_id(item)
             item.stash[CASE_KEY] = self.subject.key if self.subject else conftest_key(item)
         return items
 
@@ -77,21 +129,6 @@ class TorchScriptModel(pytest.Module):
         many = len(run.settings.backends) > 1 and not self.error
         ids = test.backends if many else [pytest.HIDDEN_PARAM]
         metafunc.parametrize(SUITE_FIXTURE, test.backends, indirect=True, ids=ids)
-
-
-def _node_id(session: pytest.Session, reference: str) -> Any:
-    """Return the collector's id; from pytest 9.1 ids have parts, and brackets in a reference must not be read as params."""
-    structured = getattr(session, "id", None)
-    if structured is None:
-        return f"{PREFIX}::{reference}"
-    return type(structured)(path=PREFIX, names=(reference,))
-
-
-def _settle_id(item: Any) -> None:
-    """Give an item the id that pytest would read from its text: ``--lf`` compares it with one read from the cache."""
-    structured = getattr(item, "_id", None)
-    if structured is not None:
-        item._id = type(structured).parse(item.nodeid)
 
 
 def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -124,17 +161,6 @@ def _from_conftest(session: pytest.Session) -> TorchScriptModel:
     if override.is_parametrised(session):
         node.add_marker(pytest.mark.usefixtures(MODEL_FIXTURE))  # pytest then repeats every test for its params
     return node
-
-
-def conftest_key(item: Any) -> CaseKey:
-    """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
-    callspec = getattr(item, "callspec", None)
-    return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
-
-
-def reference_subject(reference: str, run: Run) -> Subject:
-    """Return what a reference of the command line means, for the suite and for tests of the user's own."""
-    return Subject((PREFIX, reference), reference, reference, run.settings, suite=True)
 
 
 def _expand(node: TorchScriptModel, ids: Sequence[SuiteId]) -> list[pytest.Item]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
-from pytest_torchscript.plugin.options import given
-from pytest_torchscript.plugin.table import OPTIONS
+from pytest_torchscript.plugin.names import CONFTEST, PREFIX
+from pytest_torchscript.plugin.options import OPTIONS, given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.plugin.keys import CURRENT_ITEM, cases_of
+from pytest_torchscript.plugin.compat import finish_with
+from pytest_torchscript.plugin.names import CURRENT_ITEM
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from pytest_torchscript.plugin.helper import TorchScript
-    from pytest_torchscript.plugin.subjects import OwnCase
-    from pytest_torchscript.plugin.verdicts import SuiteCase
+    from pytest_torchscript.plugin.outcome import SuiteCase
+    from pytest_torchscript.plugin.own_tests import OwnCase, TorchScript
 
 
 @pytest.fixture
 def torchscript_suite(request: pytest.FixtureRequest) -> SuiteCase:
     """The model of a suite on one backend: what the built-in tests are given."""
-    from pytest_torchscript.plugin.subjects import conftest_subject
-    from pytest_torchscript.plugin.verdicts import SuiteCase
+    from pytest_torchscript.plugin.models import cases_of
+    from pytest_torchscript.plugin.outcome import SuiteCase
+    from pytest_torchscript.plugin.own_tests import conftest_subject
 
     node, cases = request.node.parent, cases_of(request.config)
     if node.subject is not None:
@@ -38,19 +39,17 @@ def torchscript_suite(request: pytest.FixtureRequest) -> SuiteCase:
 @pytest.fixture(scope="module")
 def _torchscript_case(request: pytest.FixtureRequest) -> OwnCase:
     """The model of a user's own test."""
-    from pytest_torchscript.plugin.subjects import OwnCase, Request
+    from pytest_torchscript.plugin.own_tests import OwnCase, Request
 
     item = request.config.stash[CURRENT_ITEM]
-    definition = getattr(request, "_fixturedef", None)
-    if definition is not None:  # of module scope for hypothesis alone: it must not keep a model beyond its test
-        item.addfinalizer(lambda: definition.finish(request))
+    finish_with(item, request)  # of module scope for hypothesis alone: it must not keep a model beyond its test
     return OwnCase(item, getattr(request, "param", None) or Request())
 
 
 @pytest.fixture(scope="session")
 def torchscript(request: pytest.FixtureRequest) -> TorchScript:
     """Check a model: ``torchscript.check(MyEncoder())`` puts every check to it and raises with all that failed."""
-    from pytest_torchscript.plugin.helper import TorchScript
+    from pytest_torchscript.plugin.own_tests import TorchScript
 
     return TorchScript(request.config)
 
@@ -68,7 +67,7 @@ def torchscript_model(_torchscript_case: OwnCase) -> nn.Module:
 @pytest.fixture(scope="module")
 def torchscript_eager(_torchscript_case: OwnCase) -> Any:
     """The eager model as exports are compared with it: called with the inputs, which it leaves unchanged."""
-    from pytest_torchscript.plugin.called import called_eager
+    from pytest_torchscript.plugin.own_tests import called_eager
 
     return _torchscript_case.part(called_eager)
 
@@ -76,7 +75,7 @@ def torchscript_eager(_torchscript_case: OwnCase) -> Any:
 @pytest.fixture(scope="module")
 def torchscript_traced(_torchscript_case: OwnCase) -> Any:
     """The export at the main anchor: called with the inputs, in their order or by name."""
-    from pytest_torchscript.plugin.called import called_export
+    from pytest_torchscript.plugin.own_tests import called_export
 
     return _torchscript_case.part(called_export)
 
@@ -91,8 +90,8 @@ def torchscript_inputs(_torchscript_case: OwnCase) -> Mapping[str, torch.Tensor]
 @pytest.fixture(scope="module")
 def torchscript_neuron(request: pytest.FixtureRequest, _torchscript_case: OwnCase) -> Any:
     """The model compiled for a Neuron device; the test is skipped, with the reason, where there is none."""
-    from pytest_torchscript.plugin.called import called_export
     from pytest_torchscript.plugin.neuron import compiles_only, require_device
+    from pytest_torchscript.plugin.own_tests import called_export
 
     backend = require_device(_torchscript_case.item)
     export = _torchscript_case.part(called_export, backend=backend)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 import pytest
 
-from pytest_torchscript.plugin.keys import PREFIX
+from pytest_torchscript.plugin.names import PREFIX
+
+#: On the config: the ids of the suite that were given.
+SUITE_IDS: pytest.StashKey[tuple[SuiteId, ...]] = pytest.StashKey()
 
 #: pytest shows ids relative to the current folder, so one copied from its output may begin with a way up.
 _ID = re.compile(rf"(?:.*[\\/])?{PREFIX}::(?P<rest>.+)", re.DOTALL)

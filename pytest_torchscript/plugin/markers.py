@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_torchscript.errors import OptionError, closest
+from pytest_torchscript.plugin import neuron
 from pytest_torchscript.plugin.options import parse_axis
 from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
@@ -127,3 +128,16 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             "give both rtol and atol, or neither", hint="without both, tolerances are calibrated for each model"
         )
     return result
+
+
+def prepare(item: pytest.Item) -> None:
+    """Refuse malformed markers; skip, or fail, a test that has no device."""
+    malformed = ""
+    try:
+        declaration_of(item)
+    except OptionError as error:
+        malformed = str(error)
+    if malformed:
+        pytest.fail(malformed, pytrace=False)
+    if item.get_closest_marker(neuron.MARKER):
+        neuron.require_device(item)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.keys import CORES, EMULATION, run_of
+from pytest_torchscript.plugin.names import EMULATION
+from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
     from pytest_torchscript.backends.neuron_plan import Plan
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MARKER = "neuron"
 FIXTURE = "torchscript_neuron"
 BACKENDS = ("neuron", "neuronx")
+
+#: On the config: why this process has no Neuron core to run on; empty where it has.
+CORES: pytest.StashKey[str] = pytest.StashKey()
 
 
 def plan_of(config: pytest.Config) -> tuple[str, Plan]:

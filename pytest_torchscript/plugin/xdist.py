@@ -11,7 +11,7 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
 from pytest_torchscript.plugin.ids import split_nodeid
-from pytest_torchscript.plugin.keys import PREFIX
+from pytest_torchscript.plugin.names import PREFIX
 
 
 class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]

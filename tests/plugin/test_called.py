@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.plugin.called import Called
+from pytest_torchscript.plugin.own_tests import Called
 
 A, B = torch.ones(2), torch.zeros(3)
 

@@ -7,8 +7,8 @@ from plugin_runs import Run
 
 SETTINGS = """
     import pytest
-    from pytest_torchscript.plugin.cases import with_profile
-    from pytest_torchscript.plugin.keys import run_of
+    from pytest_torchscript.plugin.models import with_profile
+    from pytest_torchscript.plugin.options import run_of
 
     def test_settings(request):
         settings = with_profile(run_of(request.config).settings)

@@ -151,7 +151,7 @@ def test_compilation_options(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntorchscript_neuron_option =\n    timeout=60\n    fallback=false\n")
     pytester.makepyfile(
         test_own="""
-        from pytest_torchscript.plugin.keys import run_of
+        from pytest_torchscript.plugin.options import run_of
 
         def test_options(request):
             options = run_of(request.config).settings.neuron_options

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_torchscript import suite
 from pytest_torchscript.checks import CHECKS
-from pytest_torchscript.plugin.contents import Contents
+from pytest_torchscript.plugin.collection import Contents
 from pytest_torchscript.plugin.options import Run
 from pytest_torchscript.settings import Settings
 

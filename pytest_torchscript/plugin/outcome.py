@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.cases import Cases, Subject, quiet, told
-from pytest_torchscript.plugin.keys import PAYLOAD, PREFIX, run_of
+from pytest_torchscript.plugin.models import Cases, Subject, quiet, told
+from pytest_torchscript.plugin.names import PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
+from pytest_torchscript.plugin.options import run_of
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:

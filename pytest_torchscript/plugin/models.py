@@ -18,10 +18,11 @@ import pytest
 
 from pytest_torchscript.errors import Error, ModelError, first_line
 from pytest_torchscript.plugin.commands import again_own, again_suite
-from pytest_torchscript.plugin.keys import CONFTEST, PREFIX
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX
 
 if TYPE_CHECKING:
     from pytest_torchscript.checks import CasePlan, Lab
+    from pytest_torchscript.plugin.options import Run
     from pytest_torchscript.settings import Settings
 
 CaseKey = Hashable
@@ -44,6 +45,17 @@ class Subject:
     settings: Settings
     inputs: Mapping[str, Any] | None = None
     suite: bool = False
+
+
+def reference_subject(reference: str, run: Run) -> Subject:
+    """Return what a reference of the command line means, for the suite and for tests of the user's own."""
+    return Subject((PREFIX, reference), reference, reference, run.settings, suite=True)
+
+
+def conftest_key(item: Any) -> CaseKey:
+    """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
+    callspec = getattr(item, "callspec", None)
+    return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
 
 
 @contextmanager
@@ -95,12 +107,13 @@ class Cases:
         """Whether a model was planned before."""
         return key in self.plans
 
-    def expect(self, keys: Iterable[CaseKey]) -> None:
-        """Say which models the collected tests will ask for, one key a test."""
-        self.waiting.update(keys)
+    def expect(self, items: Iterable[pytest.Item]) -> None:
+        """Count which tests will ask for which model, so that the last one can free it."""
+        self.waiting.update(item.stash[CASE_KEY] for item in items if CASE_KEY in item.stash)
 
-    def release(self, key: CaseKey) -> None:
+    def release(self, item: pytest.Item) -> None:
         """Say that a test has finished; the model's last one frees it."""
+        key = item.stash[CASE_KEY]
         self.waiting[key] -= 1
         if self.waiting[key] <= 0 and not self.keep_one:
             self._free(key)
@@ -145,6 +158,18 @@ class Cases:
         if blueprint.config is None:
             return None
         return hook(config=blueprint.config, model_class=blueprint.model_class, task=blueprint.task)
+
+
+#: On the config.
+CASES: pytest.StashKey[Cases] = pytest.StashKey()
+
+
+def cases_of(config: pytest.Config) -> Cases:
+    """Return the models of this process."""
+    if CASES not in config.stash:
+        worker = hasattr(config, "workerinput")
+        config.stash[CASES] = Cases(config, keep_one=worker, offline=bool(config.option.collectonly))
+    return config.stash[CASES]
 
 
 def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:

@@ -14,7 +14,8 @@ import pytest
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
-from pytest_torchscript.plugin.keys import CONFTEST, EMULATED, EMULATION, PAYLOAD, PREFIX, run_of
+from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PREFIX
+from pytest_torchscript.plugin.options import run_of
 from pytest_torchscript.results import (
     ERROR,
     FAILED,

@@ -1,0 +1,282 @@
+"""Users' own tests: which model each is given, and the pieces and the helper that the fixtures hand out.
+
+The model is the marker's, else the overridden fixture's, else those of the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_torchscript.errors import Error, InputError, OptionError, TorchScriptFailure, first_line, with_hint
+from pytest_torchscript.plugin import override
+from pytest_torchscript.plugin.compat import fixture_value
+from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of, settings_changes
+from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, conftest_key, quiet, reference_subject
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD
+from pytest_torchscript.plugin.neuron import note_emulation
+from pytest_torchscript.plugin.options import run_of
+from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
+from pytest_torchscript.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from pytest_torchscript.checks import Lab
+
+NO_MODEL = OptionError(
+    "no model for the torchscript fixtures of this test",
+    evidence=[
+        "mark the test: @pytest.mark.torchscript(model=MyEncoder, inputs={...})",
+        f"or override the fixture {MODEL_FIXTURE!r} in conftest.py",
+        "or run pytest with --torchscript-model",
+    ],
+    hint="name a model in one of these three ways",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What one own test is parametrised with. Every one differs from every other: fixtures are made anew for each test."""
+
+    reference: str | None = None
+    backend: str | None = None
+
+    def backend_for(self, config: pytest.Config) -> str:
+        """Return the backend, where the test was not repeated for several."""
+        return self.backend or run_of(config).settings.backends[0]
+
+
+def parametrize_own(metafunc: pytest.Metafunc) -> None:
+    """Repeat a user's own test for the models and backends that it gets, where these are more than one."""
+    config, node = metafunc.config, metafunc.definition
+    run = run_of(config)
+    try:
+        declared = declaration_of(node)
+        backends = changed(run.settings, declared.changes).backends
+    except OptionError:
+        declared, backends = Declaration(model=object()), run.settings.backends[:1]  # its set-up says what is wrong
+    references: tuple[str | None, ...] = (None,)
+    if declared.model is None and not override.in_force(node):
+        references = run.suites or (None,)
+    requests, ids = [], []
+    for reference in references:
+        for backend in backends:
+            parts = [part for part in (reference, backend if len(backends) > 1 else None) if part]
+            requests.append(Request(reference, backend))
+            ids.append("-".join(parts) if parts else pytest.HIDDEN_PARAM)
+    metafunc.parametrize(OWN_FIXTURE, requests, ids=ids, indirect=True, scope="module")
+
+
+def settle_key(item: pytest.Item) -> None:
+    """Note which model a user's own test will use, for those that use one."""
+    callspec: Any = getattr(item, "callspec", None)
+    if callspec is not None and OWN_FIXTURE in callspec.params:
+        item.stash[CASE_KEY] = own_key(item, callspec.params[OWN_FIXTURE])
+
+
+@dataclass(frozen=True)
+class OwnCase:
+    """The model of a user's own test, loaded when a fixture asks for a part of it."""
+
+    item: pytest.Item
+    wanted: Request
+
+    def part(self, choose: Callable[[Lab], Any], *, backend: str | None = None) -> Any:
+        """Return a part of the case; what goes wrong ends the test with the message alone."""
+        config = self.item.config
+        payload = self.item.stash.setdefault(PAYLOAD, {"model": self.item.nodeid, "pieces": []})
+        if backend is not None:  # a device is what the test is about, whatever else it asks for
+            payload["backend"] = backend
+        on_device, backend = backend is not None, backend or self.wanted.backend_for(config)
+        payload.setdefault("backend", backend)
+        try:
+            subject = own_subject(self.item, self.wanted)
+            case = cases_of(config).case(subject, backend)
+            payload["about"] = about(self.item.nodeid, case)
+            with quiet():
+                chosen = choose(case)
+            if on_device:
+                payload["device"] = dict(case.export.artifact.details)
+            return chosen
+        except Error as error:
+            message = str(error)
+        except Exception as error:  # torch's own, of a model that cannot be exported
+            message = with_hint(f"{self.item.nodeid}: {first_line(error)}", "torchscript.check(model) says more")
+        pytest.fail(message, pytrace=False)
+
+
+def about(nodeid: str, case: Lab) -> dict[str, Any]:
+    """Return what the report says about the model of a user's own test."""
+    loaded = case.subject.loaded
+    piece = ModelResult(
+        nodeid, type(loaded.module).__name__, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters
+    )
+    piece.notes = list(loaded.notes)
+    plain: dict[str, Any] = to_plain(piece)
+    return plain
+
+
+def own_subject(item: pytest.Item, wanted: Request) -> Subject:
+    """Return the model of a user's own test. OptionError where it has none."""
+    run = run_of(item.config)
+    declared = declaration_of(item)
+    settings = changed(run.settings, declared.changes)
+    key = own_key(item, wanted)
+    if declared.model is not None:
+        return Subject(key, item.nodeid, declared.model, settings, declared.inputs)
+    if override.in_force(item):
+        return Subject(key, item.nodeid, fixture_value(item, MODEL_FIXTURE), settings, declared.inputs)
+    if wanted.reference is None:
+        raise NO_MODEL
+    if not declared.changes and declared.inputs is None:
+        return reference_subject(wanted.reference, run)
+    return Subject(key, wanted.reference, wanted.reference, settings, declared.inputs)
+
+
+def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
+    """Return what tells the model of this test from those of others.
+
+    Tests under the same markers share a model. An overridden fixture may give each test another one.
+    """
+    marks = tuple(id(mark) for mark in item.iter_markers(MARKER))
+    if override.in_force(item) and not _marker_has_model(item):
+        return (MODEL_FIXTURE, item.nodeid)
+    if wanted.reference is not None and not marks:
+        return reference_subject(wanted.reference, run_of(item.config)).key
+    return (MARKER, wanted.reference, *marks)
+
+
+def _marker_has_model(item: pytest.Item) -> bool:
+    try:
+        return declaration_of(item).model is not None
+    except OptionError:
+        return True
+
+
+def conftest_subject(request: pytest.FixtureRequest) -> Subject:
+    """Return the model of the overridden fixture; it is asked for once, not by every test of the suite."""
+    cases: Cases = cases_of(request.config)
+    key = conftest_key(request.node)
+    value = None if cases.known(key) else request.getfixturevalue(MODEL_FIXTURE)
+    return Subject(key, CONFTEST, value, run_of(request.config).settings, suite=True)
+
+
+@dataclass(frozen=True)
+class Called:
+    """A part of a case that runs on all of its inputs: ``part(*tensors)``, ``part(**tensors)`` or ``part(tensors_by_name)``.
+
+    Every other attribute is that of the part itself: ``save`` of an export, ``passes`` of eager.
+    """
+
+    part: Any
+    names: tuple[str, ...]
+    run: Callable[[Mapping[str, torch.Tensor]], Any]
+
+    def __call__(self, *tensors: Any, **named: torch.Tensor) -> Any:
+        """Run once. Raises InputError for inputs that are missing, unknown or too many."""
+        first = tensors[0] if len(tensors) == 1 else None
+        positional = {} if isinstance(first, Mapping) else dict(zip(self.names, tensors))
+        given = {**(first if isinstance(first, Mapping) else positional), **named}
+        wrong = [f"{name!r} is missing" for name in self.names if name not in given]
+        wrong += [f"{name!r} is unknown" for name in given if name not in self.names]
+        wrong += [f"{len(tensors)} are given"] if len(tensors) > len(self.names) else []
+        if wrong:
+            raise InputError(f"inputs: {', '.join(wrong)}", hint=f"they are, in this order: {', '.join(self.names)}")
+        return self.run(given)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked of half-made copies
+            raise AttributeError(name)
+        return getattr(self.part, name)
+
+
+def called_eager(case: Lab) -> Called:
+    """Return eager as a fixture hands it out."""
+    return Called(case.subject.eager, tuple(case.spec), case.subject.eager)
+
+
+def called_export(case: Lab) -> Called:
+    """Return the export as a fixture hands it out."""
+    names, artifact = tuple(case.spec), case.export.artifact
+    return Called(artifact, names, lambda inputs: artifact(*(inputs[name] for name in names)))
+
+
+@dataclass(frozen=True)
+class TorchScript:
+    """Checks models; made once a session, it acts for the test that is running."""
+
+    config: pytest.Config
+
+    def check(self, model: Any = None, inputs: Mapping[str, Any] | None = None, **settings: Any) -> ModelResult:
+        """Put every check to a model and return what was found.
+
+        Args:
+            model: a module, a reference, ``(module, inputs)``, or something callable that returns one of these; None
+                means the marker's model, else the overridden fixture's.
+            inputs: TensorSpecs or example tensors by name; None means the marker's.
+            settings: fields of Settings, laid over the marker's and the command line's: axes, weights, rtol, atol …
+
+        Raises:
+            TorchScriptFailure: with every check that failed.
+            ModelError, InputError, OptionError: where there is nothing to check.
+        """
+        __tracebackhide__ = True
+        item = self.config.stash[CURRENT_ITEM]
+        try:
+            result = self._checked(item, model, inputs, settings)
+        except Error as error:
+            raise error.with_traceback(None) from None
+        payload = item.stash.setdefault(PAYLOAD, {"model": item.nodeid, "pieces": []})
+        count = len(payload["pieces"])
+        result.model = f"{item.nodeid} ({count + 1})" if count else item.nodeid
+        payload["pieces"].append(to_plain(result))
+        note_emulation(item, result)
+        if result.failures:
+            raise TorchScriptFailure(failure_text(item.nodeid, result.failures, len(result.checks)))
+        return result
+
+    def _checked(
+        self, item: pytest.Item, model: Any, inputs: Mapping[str, Any] | None, settings: Mapping[str, Any]
+    ) -> ModelResult:
+        from pytest_torchscript import checks
+
+        declared = declaration_of(item)
+        asked = {**declared.changes, **settings_changes(settings)}
+        chosen = changed(run_of(self.config).settings, asked)
+        subject = Subject(
+            object(),
+            item.nodeid,
+            _model(item, model, declared.model),
+            chosen,
+            declared.inputs if inputs is None else inputs,
+        )
+        cases = Cases(self.config)
+        plan = cases.plan(subject)
+        named = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
+        checks.check_names([plan], replace(Settings(), **named))
+        with quiet():
+            return merge_models([checks.run_all(cases.case(subject, backend)) for backend in chosen.backends])[0]
+
+
+def _model(item: pytest.Item, model: Any, declared: Any) -> Any:
+    if model is not None:
+        return model
+    if declared is not None:
+        return declared
+    if override.in_force(item):
+        return fixture_value(item, MODEL_FIXTURE)
+    raise NO_MODEL
+
+
+def failure_text(nodeid: str, failures: Sequence[CheckResult], total: int) -> str:
+    """Return what a test shows: the message of the one check that failed, or of all of them under a line that counts."""
+    if len(failures) == 1:
+        return failures[0].message
+    lines = [f"{nodeid}: {len(failures)} of {total} checks failed", *(failure.message for failure in failures)]
+    return "\n".join(lines)
