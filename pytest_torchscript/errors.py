@@ -63,6 +63,14 @@ def closest(name: str, choices: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(name, list(choices), n=1)), "")
 
 
+def unknown(kind: str, name: str, choices: Iterable[str], *, listed: str = "choose from") -> OptionError:
+    """Return the error of a word that is none of some choices: it names the closest, and lists them all."""
+    words = list(choices)
+    near = closest(str(name), words)
+    hint = (f"did you mean {near!r}? " if near else "") + f"{listed}: " + ", ".join(words)
+    return OptionError(f"{kind} {name!r} does not exist", hint=hint)
+
+
 def first_line(error: BaseException, limit: int = 300) -> str:
     """Name an exception from outside in one line: its type and the first line of its message that says something."""
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")

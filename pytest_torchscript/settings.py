@@ -12,7 +12,6 @@ from typing import Any
 from pytest_torchscript.spec import Axis
 
 WEIGHTS = ("auto", "pretrained", "random", "tiny", "meta")
-BACKENDS = ("torchscript", "neuron", "neuronx", "onnx", "torch_export")
 NEURON_MODES = ("auto", "require", "compile", "emulate", "off")
 TASKS = (
     "default",
@@ -48,6 +47,8 @@ class Settings:
     ``task`` None means the checkpoint's own. ``anchor`` maps axis names to sizes; ``leave_out`` names optional inputs
     that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``neuron_options`` are
     those of a Neuron compilation, by name (backends/neuron_options.py); ``cache`` is a folder for compiled artifacts.
+    ``backends`` are names; ``own_backends`` are classes that the repository brings; ``options`` holds by the name of a
+    backend its options by name.
     """
 
     weights: str = "auto"
@@ -64,5 +65,7 @@ class Settings:
     neuron: str = "auto"
     neuron_options: Mapping[str, Any] = field(default_factory=dict)
     cache: str | None = None
+    own_backends: tuple[type[Any], ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     offline: bool = False

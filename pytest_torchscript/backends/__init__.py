@@ -1,1 +1,17 @@
-"""The execution half: export a module, run, save and load what came out."""
+"""The execution half: export a module, run what came out.
+
+A repository's own backend needs these names alone (docs/backends.md); none of them loads torch.
+"""
+
+from pytest_torchscript.backends.base import (
+    Artifact,
+    Backend,
+    ExportRequest,
+    Options,
+    Readiness,
+    Refused,
+    Traits,
+    Unavailable,
+)
+
+__all__ = ["Artifact", "Backend", "ExportRequest", "Options", "Readiness", "Refused", "Traits", "Unavailable"]

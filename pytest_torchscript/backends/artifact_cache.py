@@ -70,7 +70,7 @@ def weights_hash(module: torch.nn.Module) -> str:
 
 def graph_hash(request: ExportRequest) -> str:
     """Return a hash of a CPU trace: its operators and constants, without file names and line numbers."""
-    graph: Any = TorchScriptBackend().export(request).module.inlined_graph  # type: ignore[attr-defined]
+    graph: Any = TorchScriptBackend().export(request).module.inlined_graph
     digest = hashlib.sha256(re.sub(r"#.*|, scope: \S+|\.___torch_mangle_\d+", "", str(graph)).encode())
     for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":

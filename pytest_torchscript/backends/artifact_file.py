@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_torchscript.backends.base import Artifact, Availability, ExportRequest
-from pytest_torchscript.backends.torchscript import TorchScriptBackend
+from pytest_torchscript.backends.base import ExportRequest, Traits
+from pytest_torchscript.backends.torchscript import TorchScriptArtifact, TorchScriptBackend, load_torchscript
 from pytest_torchscript.errors import BackendError
 
 #: Loads a file that may be corrupt or crash the interpreter, and says what it wants.
@@ -69,25 +69,18 @@ def _reason(stderr: str, code: int) -> str:
     return said[:240] if said and code > 0 else f"the process died with code {code}"
 
 
-@dataclass(frozen=True)
-class FileBackend:
+class FileBackend(TorchScriptBackend):
     """The TorchScript backend for one file. ``refusal`` is raised by `export`: a bad file costs the trace check alone."""
 
-    path: str
-    refusal: BackendError | None = None
-    name: str = "torchscript"
-    fixed_shapes: bool = False
+    traits = Traits(reexports=False, saves=True, torchscript=True)
 
-    def availability(self) -> Availability:
-        """It is wherever torch is."""
-        return Availability()
+    def __init__(self, path: str, refusal: BackendError | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.refusal = refusal
 
-    def export(self, request: ExportRequest) -> Artifact:
+    def export(self, request: ExportRequest) -> TorchScriptArtifact:
         """Return the file's module, whatever the example is."""
         if self.refusal is not None:
             raise self.refusal
-        return TorchScriptBackend().load(Path(self.path), request)
-
-    def load(self, path: Path, request: ExportRequest) -> Artifact:
-        """Load another file."""
-        return TorchScriptBackend().load(path, request)
+        return load_torchscript(Path(self.path))

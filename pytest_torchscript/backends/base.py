@@ -1,72 +1,212 @@
-"""The contract of a backend: export a module, run what came out, save it and load it again.
+"""The contract of a backend: what it is, whether it can be used here, how it exports, and what it exports.
 
 The module handed to `Backend.export` is positional and returns a flat tuple of tensors (models/calling.py): what a
-backend needs to know of calling forms, dicts and caches is nothing.
+backend needs to know of calling forms, dicts and caches is nothing. What a check may know of a backend stands in
+`Traits` and `Readiness`; no check asks for its name or class.
+
+Imports no torch, so that a conftest.py may import it in every run.
 """
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
+import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import nn
+from pytest_torchscript.errors import BackendError, OptionError, unknown
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import Axis
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+#: How an artifact computes, beside eager: with the same kernels, with others, or in bf16.
+SAME, REORDERED, BF16 = ARITHMETICS = ("same", "reordered", "bf16")
+#: What can be done on this machine: export and run, export alone, run a stand-in on the CPU, nothing, or fail for it.
+RUN, COMPILE, STAND_IN, SKIP, FAIL = ACTIONS = ("run", "compile", "stand-in", "skip", "fail")
+
+
+class Refused(BackendError):  # noqa: N818 - it is a verdict, not a fault
+    """An artifact does not take these inputs: a verdict. Any other exception of an artifact counts as this."""
+
+
+class Unavailable(BackendError):  # noqa: N818 - it is no fault of the model
+    """A runtime, device or server failed: outcome `error`, never a verdict about the model."""
 
 
 @dataclass(frozen=True)
-class Availability:
-    """Whether a backend can be used here, and whether what it runs may be compared with eager."""
+class Traits:
+    """All that a check may know of a backend.
 
-    usable: bool = True
-    compares: bool = True
+    ``arithmetic`` chooses the tolerance: `same` (bit-equal is expected), `reordered` (other kernels), `bf16` (judged by
+    bf16 on the CPU). ``moves``: an artifact may answer at other sizes than those it was exported at. ``reexports``:
+    another export is cheap. ``saves``: an artifact is written by `save`, and read by `Backend.loader` elsewhere.
+    ``torchscript``: an artifact's ``module`` is a ScriptModule.
+    """
+
+    arithmetic: str = SAME
+    moves: bool = True
+    reexports: bool = True
+    saves: bool = False
+    torchscript: bool = False
+
+    def __post_init__(self) -> None:
+        if self.arithmetic not in ARITHMETICS:
+            raise unknown("arithmetic", self.arithmetic, ARITHMETICS)
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What can be done on this machine; asked once, before anything is built.
+
+    ``reason`` says why, ``hint`` how to get more. ``label`` is laid over every result: ``emulated on CPU``.
+    """
+
+    action: str = RUN
     reason: str = ""
+    hint: str = ""
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if self.action not in ACTIONS:
+            raise unknown("action", self.action, ACTIONS)
+
+    @property
+    def message(self) -> str:
+        """Reason and hint, laid out as every message of the package is."""
+        return str(BackendError(self.reason, hint=self.hint))
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a backend: a subclass names them as fields with defaults. Values come as text or as Python's own.
+
+    ``numbers`` says in errors what an int or a float has to be, where ``__post_init__`` asks for more.
+    """
+
+    numbers: ClassVar[str] = "a number"
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, backend: str = "backend") -> Any:
+        """Make options from names and values. OptionError for a name that is none, or a value of another type."""
+        known = {item.name: item for item in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise unknown(f"{backend} option", name, known, listed="options")
+        return cls(
+            **{name: _typed(cls, f"{backend} option {name}", value, known[name]) for name, value in values.items()}
+        )
+
+
+def _typed(options: type[Options], label: str, value: Any, item: Field[Any]) -> Any:
+    """Return a value as its field's annotation has it: a bool, int, float, tuple of strings, else text.
+
+    The annotation is read as text: ``int | None`` cannot be evaluated on Python 3.9.
+    """
+    kind = next(iter(re.findall(r"\b(?:bool|int|float|[tT]uple|Path)\b", str(item.type))), "str").lower()
+    said = f"{label}={value!r} is not"
+    if value is None:
+        return None
+    if kind == "bool":
+        return _flag(value, said)
+    if kind in ("int", "float"):
+        try:
+            return int(value) if kind == "int" else float(value)
+        except (TypeError, ValueError):
+            raise OptionError(f"{said} {options.numbers}", hint=f"write {item.name} = 600") from None
+    if kind == "tuple":
+        words = shlex.split(value) if isinstance(value, str) else value
+        if not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+            raise OptionError(f"{said} a list of strings", hint=f"write {item.name} = ['first', 'second']")
+        return tuple(words)
+    return Path(value) if kind == "path" else str(value)
+
+
+def _flag(value: Any, said: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    text = str(value).strip().lower()
+    if text not in words:
+        raise OptionError(f"{said} a truth value", hint="write true or false")
+    return words[text]
 
 
 @dataclass(frozen=True)
 class ExportRequest:
     """What to export: a positional module, an example, and how the sizes and names of its inputs are called.
 
-    ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses.
+    ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses;
+    ``axes`` has the ranges of those axes.
     """
 
     module: nn.Module
     example: tuple[torch.Tensor, ...]
     names: tuple[str, ...]
     dims: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
+    axes: Mapping[str, Axis] = field(default_factory=dict)
+
+    @cached_property
+    def directory(self) -> Path:
+        """An empty folder to work in, made when it is asked for, and kept as long as this request is."""
+        path = tempfile.mkdtemp(prefix="pytest-torchscript-")
+        weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+        return Path(path)
 
 
-class Artifact(Protocol):
-    """What a backend made. Calling it with positional tensors returns a nested output of tensors."""
+class Artifact:
+    """What a backend made: called with the flat tensors, in the order of the request's names.
 
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """Facts for the report: compiler options, versions, share of the graph on the device."""
+    It returns a tensor, or a sequence of tensors in the order of eager's own. It raises `Refused` for inputs that it does
+    not take, and `Unavailable` where its runtime failed. A base for convenience: anything that can be called will do.
+    """
+
+    #: Facts for the report, plain data: compiler options, versions, share of the graph on the device.
+    details: Mapping[str, Any] = {}
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
-        """Run on tensors in the order of the request's names."""
+        """Run on CPU tensors."""
+        raise NotImplementedError
 
     def save(self, path: Path) -> None:
-        """Write the artifact to one file."""
+        """Write the artifact to one file; only where `Traits.saves`."""
+        raise NotImplementedError
 
 
-class Backend(Protocol):
-    """One way to export and run. Backends are stateless: what differs between runs is in the request."""
+class Backend:
+    """One way to export and run. A subclass has a name, its traits, `export`, and what else it is able to.
 
-    @property
-    def name(self) -> str:
-        """The name users give it."""
+    It is made once for a model, as ``cls(options)``, and what it raises passes through unchanged: an exception of
+    `export` fails the check `trace`, `Unavailable` makes it an error.
+    """
 
-    @property
-    def fixed_shapes(self) -> bool:
-        """Whether artifacts run at the exported shapes only."""
+    #: What users call it: ``--torchscript-backend NAME``.
+    name: str = ""
+    traits: Traits = Traits()
+    Options: ClassVar[type[Any]] = Options
 
-    def availability(self) -> Availability:
-        """Say whether this machine can export, and whether results may be compared."""
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @classmethod
+    def options_from(cls, settings: Settings) -> Any:
+        """Return the options of this backend out of a run's settings."""
+        return cls.Options.of(settings.options.get(cls.name, {}), backend=cls.name)
+
+    def readiness(self) -> Readiness:
+        """Say what can be done on this machine."""
+        return Readiness()
 
     def export(self, request: ExportRequest) -> Artifact:
-        """Export; the backend's own exceptions pass through unchanged."""
+        """Export at the sizes of the example, with axes free where the format has such a thing."""
+        raise NotImplementedError
 
-    def load(self, path: Path, request: ExportRequest) -> Artifact:
-        """Load what `Artifact.save` wrote; the request tells names and dims."""
+    def loader(self) -> str:
+        """Return Python source that defines ``load(path)`` for a fresh process; only where `Traits.saves`."""
+        raise NotImplementedError

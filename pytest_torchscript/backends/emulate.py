@@ -6,7 +6,6 @@ result of it calls it emulated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,16 @@ import torch
 from pytest_torchscript.backends.base import Artifact, ExportRequest
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
 from pytest_torchscript.backends.neuron_plan import EMULATED
-from pytest_torchscript.backends.torchscript import TorchScriptBackend
+from pytest_torchscript.backends.torchscript import TorchScriptBackend, load_torchscript
 
 
-class EmulatedArtifact:
+class EmulatedArtifact(Artifact):
     """A CPU trace behind the shape check of a compiled artifact."""
 
     def __init__(self, traced: Artifact, shapes: ArtifactShapes, *, backend: str) -> None:
         self.traced = traced
         self.shapes = shapes
-        self._details = {"backend": backend, "emulated": True, "compared": True, "note": EMULATED}
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """Says that it is emulated, and for which backend."""
-        return self._details
+        self.details = {"backend": backend, "emulated": True, "compared": True, "note": EMULATED}
 
     @property
     def module(self) -> Any:
@@ -56,4 +50,4 @@ def emulate(request: ExportRequest, *, backend: str, dynamic_batch: bool = False
 def load_emulated(path: Path, request: ExportRequest, *, backend: str, dynamic_batch: bool = False) -> EmulatedArtifact:
     """Load what an emulated artifact wrote."""
     shapes = ArtifactShapes.of(request, dynamic_batch=dynamic_batch)
-    return EmulatedArtifact(TorchScriptBackend().load(path, request), shapes, backend=backend)
+    return EmulatedArtifact(load_torchscript(path), shapes, backend=backend)

@@ -11,19 +11,20 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.artifact_cache import ArtifactCache, CacheKey, cache_key
-from pytest_torchscript.backends.base import Artifact, Availability, ExportRequest
+from pytest_torchscript.backends.base import BF16, Artifact, Backend, ExportRequest, Readiness, Traits
 from pytest_torchscript.backends.detect import NeuronStatus, find_neuron
 from pytest_torchscript.backends.emulate import emulate, load_emulated
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
 from pytest_torchscript.backends.neuron_errors import explain, import_library
 from pytest_torchscript.backends.neuron_log import NOTHING, Placement
 from pytest_torchscript.backends.neuron_options import NeuronOptions
-from pytest_torchscript.backends.neuron_plan import COMPILE, COMPILED_ONLY, EMULATE, RUN, Plan, neuron_plan
-from pytest_torchscript.backends.torchscript import quiet
+from pytest_torchscript.backends.neuron_plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
+from pytest_torchscript.backends.torchscript import LOADER, quiet
 from pytest_torchscript.errors import BackendError
+from pytest_torchscript.settings import Settings
 
 
-class NeuronArtifact:
+class NeuronArtifact(Artifact):
     """A compiled ScriptModule. It runs only where a device was positively found, and only what it was compiled for."""
 
     def __init__(
@@ -32,12 +33,8 @@ class NeuronArtifact:
         self.module = module
         self.shapes = shapes
         self.runs = runs
-        self._details = dict(details)
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """Device, package, compiler and their versions, arguments, placement, warnings."""
-        return self._details
+        #: Device, package, compiler and their versions, arguments, placement, warnings.
+        self.details = dict(details)
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
         """Run on the device. InputError for inputs it was not compiled for, BackendError where there is no device."""
@@ -59,31 +56,43 @@ class NeuronArtifact:
             torch.jit.save(self.module, str(path))
 
 
-class NeuronBackendBase:
+class NeuronBackendBase(Backend):
     """A backend whose artifacts have fixed shapes. Subclasses compile, and say where the graph was placed."""
 
-    name = ""
     library_name = ""
-    fixed_shapes = True
+    Options = NeuronOptions
+    options: NeuronOptions
 
-    def __init__(
-        self,
-        *,
-        mode: str = "auto",
-        options: NeuronOptions | Mapping[str, Any] | None = None,
-        cache: str | None = None,
-        status: NeuronStatus | None = None,
-    ) -> None:
-        self.mode = mode
-        self.options = options if isinstance(options, NeuronOptions) else NeuronOptions.of(options or {})
-        self.cache = cache
+    def __init__(self, options: NeuronOptions | None = None, *, status: NeuronStatus | None = None) -> None:
+        super().__init__(options)
+        self.mode = self.options.mode
+        self.cache = self.options.cache
         self.status = status or find_neuron(backend=self.name)
-        self.plan: Plan = neuron_plan(mode, self.status)
+        self.plan: Plan = neuron_plan(self.mode, self.status)
 
-    def availability(self) -> Availability:
-        """Say by the plan whether anything can be exported, and whether outputs may be compared."""
-        usable = self.plan.action in (RUN, COMPILE, EMULATE)
-        return Availability(usable=usable, compares=self.plan.compares, reason=self.plan.message)
+    @property
+    def traits(self) -> Traits:  # type: ignore[override]
+        """A compiled artifact takes its own shapes; a stand-in is a trace behind the same check of shapes."""
+        if self.plan.action == EMULATE:
+            return Traits(moves=False, saves=True, torchscript=True)
+        return Traits(arithmetic=BF16, moves=False, reexports=False)
+
+    def readiness(self) -> Readiness:
+        """Say by the plan what can be exported, and whether it may be run."""
+        label = EMULATED if self.plan.action == EMULATE else ""
+        return Readiness(self.plan.action, self.plan.reason, self.plan.hint, label)
+
+    @classmethod
+    def options_from(cls, settings: Settings) -> NeuronOptions:
+        """Join the options that had names of their own before backends had options."""
+        own = {"mode": settings.neuron, "cache": settings.cache, **settings.neuron_options}
+        values = {**own, **settings.options.get(cls.name, {})}
+        made: NeuronOptions = NeuronOptions.of(values, backend="neuron")
+        return made
+
+    def loader(self) -> str:
+        """Load a stand-in as TorchScript is loaded, an artifact after the library that defines its operators."""
+        return LOADER if self.plan.action == EMULATE else f"import {self.library_name}\n{LOADER}"
 
     def export(self, request: ExportRequest) -> Artifact:
         """Compile, or emulate. BackendError for what is missing, known failures, nothing on the device."""

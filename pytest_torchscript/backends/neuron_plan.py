@@ -9,7 +9,7 @@ from pytest_torchscript.backends.neuron_packages import ABSENT
 from pytest_torchscript.errors import BackendError, OptionError, closest, with_hint
 from pytest_torchscript.settings import NEURON_MODES
 
-RUN, COMPILE, EMULATE, SKIP, FAIL = "run", "compile", "emulate", "skip", "fail"
+RUN, COMPILE, EMULATE, SKIP, FAIL = "run", "compile", "stand-in", "skip", "fail"
 
 #: Said wherever an emulated result is shown: header, every test's report, summary.
 EMULATED = "emulated on CPU (float32, fixed shapes): says nothing about a Neuron device"

@@ -1,13 +1,16 @@
-"""Backends by the name users give them. No backend is imported before it is asked for."""
+"""Backends by the name users give them: those of this package, and those that a repository brings by the hook.
+
+No backend of this package is imported before it is asked for.
+"""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from typing import Any
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.backends.detect import NEURON_BACKENDS
-from pytest_torchscript.errors import BackendError, closest
+from pytest_torchscript.errors import OptionError, unknown
 from pytest_torchscript.settings import Settings
 
 _HOMES = {
@@ -15,23 +18,61 @@ _HOMES = {
     "neuron": "pytest_torchscript.backends.neuron:NeuronBackend",
     "neuronx": "pytest_torchscript.backends.neuronx:NeuronxBackend",
 }
+#: What a model is exported with where nothing else is asked for.
+DEFAULT = "torchscript"
+
+
+def backend_names(own: Iterable[type[Backend]] = ()) -> tuple[str, ...]:
+    """Return the names of all backends, the default one first; ``own`` are the repository's."""
+    return (*_HOMES, *(backend.name for backend in own))
+
+
+def backend_class(name: str, own: Iterable[type[Backend]] = ()) -> type[Backend]:
+    """Return a backend by name. OptionError for a name that is none."""
+    brought = {backend.name: backend for backend in own}
+    if name in brought:
+        return brought[name]
+    if name not in _HOMES:
+        raise unknown("backend", name, (*_HOMES, *brought), listed="backends")
+    home, _, attribute = _HOMES[name].partition(":")
+    found: type[Backend] = getattr(importlib.import_module(home), attribute)
+    return found
+
+
+def make_backend(name: str, settings: Settings) -> Backend:
+    """Return a backend as the settings of a run have it. OptionError for a name that is none, or a malformed option."""
+    chosen = backend_class(name, settings.own_backends)
+    return chosen(chosen.options_from(settings))
 
 
 def backend_for(name: str, **options: Any) -> Backend:
-    """Return a backend by name; options are the backend's own. BackendError for a name that has no backend."""
-    if name not in _HOMES:
-        near = closest(name, _HOMES)
-        raise BackendError(
-            f"backend {name!r} is not supported by this version",
-            hint=(f"did you mean {near!r}? " if near else "") + "backends: " + ", ".join(_HOMES),
-        )
-    home, _, attribute = _HOMES[name].partition(":")
-    backend: Backend = getattr(importlib.import_module(home), attribute)(**options)
-    return backend
+    """Return a backend of this package with options of its own."""
+    chosen = backend_class(name)
+    return chosen(chosen.Options.of(options, backend=name))
 
 
-def backend_options(name: str, settings: Settings) -> dict[str, Any]:
-    """Return the keywords of `backend_for` that settings hold for a backend."""
-    if name not in NEURON_BACKENDS:
-        return {}
-    return {"mode": settings.neuron, "options": settings.neuron_options, "cache": settings.cache}
+def own_backends(answers: Iterable[Any]) -> tuple[type[Backend], ...]:
+    """Return what implementations of the hook ``pytest_torchscript_backends`` brought, one list each.
+
+    OptionError for what is no backend, has no name, or takes the name of another.
+    """
+    brought: dict[str, type[Backend]] = {}
+    for answer in answers:
+        for item in answer if isinstance(answer, (list, tuple)) else [answer]:
+            if not (isinstance(item, type) and issubclass(item, Backend)):
+                raise OptionError(
+                    f"hook pytest_torchscript_backends: {item!r} is no class of backends",
+                    hint="return a list of subclasses of pytest_torchscript.backends.Backend",
+                )
+            if not (isinstance(item.name, str) and item.name.isidentifier()):
+                raise OptionError(
+                    f"hook pytest_torchscript_backends: {item.__name__} has the name {item.name!r}",
+                    hint="set its attribute name to one word: what --torchscript-backend is given",
+                )
+            if item.name in _HOMES or brought.get(item.name, item) is not item:
+                raise OptionError(
+                    f"hook pytest_torchscript_backends: there is another backend {item.name!r} than {item.__name__}",
+                    hint="give it a name of its own; taken are: " + ", ".join((*_HOMES, *brought)),
+                )
+            brought[item.name] = item
+    return tuple(brought.values())

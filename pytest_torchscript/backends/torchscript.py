@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.base import Artifact, Availability, ExportRequest
+from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest, Traits
 
 
-class TorchScriptArtifact:
+class TorchScriptArtifact(Artifact):
     """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager."""
 
     def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False) -> None:
         self.module = module
         self.trace = module if traced else None
-
-    @property
-    def details(self) -> Mapping[str, Any]:
-        """TorchScript has no options of its own."""
-        return {}
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
         """Run on tensors in the order they were traced in."""
@@ -36,27 +31,37 @@ class TorchScriptArtifact:
             torch.jit.save(self.module, str(path))
 
 
-class TorchScriptBackend:
+class TorchScriptBackend(Backend):
     """Traces with torch's own checker off: it compares graphs, cries wolf, and runs at the traced size only."""
 
     name = "torchscript"
-    fixed_shapes = False
+    traits = Traits(saves=True, torchscript=True)
 
-    def availability(self) -> Availability:
-        """It is wherever torch is."""
-        return Availability()
-
-    def export(self, request: ExportRequest) -> Artifact:
+    def export(self, request: ExportRequest) -> TorchScriptArtifact:
         """Trace the module on clones of the example."""
         example = tuple(tensor.clone() for tensor in request.example)
         with quiet(), torch.no_grad():
             module = torch.jit.trace(request.module, example, check_trace=False, strict=False)
         return TorchScriptArtifact(module, traced=True)
 
-    def load(self, path: Path, request: ExportRequest) -> Artifact:
-        """Load with torch.jit.load onto the CPU."""
-        with quiet():
-            return TorchScriptArtifact(torch.jit.load(str(path), map_location="cpu"))
+    def loader(self) -> str:
+        """Load with torch alone."""
+        return LOADER
+
+
+#: What a fresh process needs to use a file of torch.jit.save: torch, and nothing else.
+LOADER = """
+import torch
+
+def load(path):
+    return torch.jit.load(path, map_location="cpu")
+"""
+
+
+def load_torchscript(path: Path) -> TorchScriptArtifact:
+    """Load a file of torch.jit.save onto the CPU."""
+    with quiet():
+        return TorchScriptArtifact(torch.jit.load(str(path), map_location="cpu"))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
 from pytest_torchscript.backends.neuron_base import NeuronBackendBase
 from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
-from pytest_torchscript.backends.registry import backend_for, backend_options
+from pytest_torchscript.backends.registry import backend_class
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.results import AxisResult
@@ -33,9 +33,9 @@ def neuron_backend(settings: Settings) -> NeuronBackendBase:
     named = [name for name in settings.backends if name in NEURON_BACKENDS]
     status = None if named else choose_backend()
     name = named[0] if named else status.backend if status else "neuron"
-    backend = backend_for(name, status=status, **backend_options(name, settings))
-    assert isinstance(backend, NeuronBackendBase)
-    return backend
+    chosen = backend_class(name)
+    assert issubclass(chosen, NeuronBackendBase)
+    return chosen(chosen.options_from(settings), status=status)
 
 
 def device_obstacle(lab: Lab, check: str, axis: str | None = None) -> Finding | None:

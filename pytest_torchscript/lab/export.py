@@ -44,4 +44,5 @@ class Export:
     def request(self, inputs: Mapping[str, torch.Tensor]) -> ExportRequest:
         """Return what the backend must know to export at these inputs."""
         dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.subject.spec.items()}
-        return ExportRequest(self.subject.eager.copy(), self.subject.ordered(inputs), tuple(self.subject.spec), dims)
+        example, names = self.subject.ordered(inputs), tuple(self.subject.spec)
+        return ExportRequest(self.subject.eager.copy(), example, names, dims, self.subject.spec.axes)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.backends.registry import backend_for, backend_options
+from pytest_torchscript.backends.registry import make_backend
 from pytest_torchscript.common.silence import hush
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
@@ -70,7 +70,7 @@ class CasePlan:
         )
         return Lab(
             without_masks(subject) if subject.meta else subject,
-            exporter or backend_for(backend, **backend_options(backend, self.settings)),
+            exporter or make_backend(backend, self.settings),
             self.prefix,
             label=self.reference,
             again=self.again,

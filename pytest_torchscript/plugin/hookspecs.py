@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_torchscript.backends.base import Backend
     from pytest_torchscript.results import RunReport
     from pytest_torchscript.spec import InputSpec
 
@@ -18,6 +19,15 @@ def pytest_torchscript_inputs(config: Any, model_class: type, task: str) -> Inpu
     ``config`` is the model's configuration, ``model_class`` the class that will be built and ``task`` the name of the task.
     For an architecture whose inputs cannot be told from its configuration and signature.
     """
+
+
+@pytest.hookspec
+def pytest_torchscript_backends() -> list[type[Backend]]:
+    """Return backends of your own, as classes: ``--torchscript-backend`` then takes their names (docs/backends.md).
+
+    Asked once, when the options are read: in the conftest.py of the root folder, or in a plugin.
+    """
+    return []
 
 
 @pytest.hookspec

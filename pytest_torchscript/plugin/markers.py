@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_torchscript.errors import OptionError, closest
+from pytest_torchscript.backends.registry import backend_names
+from pytest_torchscript.errors import OptionError, closest, unknown
 from pytest_torchscript.plugin import neuron
 from pytest_torchscript.plugin.options import parse_axis
-from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
+from pytest_torchscript.settings import NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
 
 MARKER = "torchscript"
@@ -60,7 +61,7 @@ def declaration_of(item: pytest.Item) -> Declaration:
 
 #: Keywords that are written in the singular on the command line.
 _ALIASES = {"backend": "backends", "anchors": "anchor"}
-_CHOICES = {"weights": WEIGHTS, "task": TASKS, "neuron": NEURON_MODES, "backends": BACKENDS}
+_CHOICES = {"weights": WEIGHTS, "task": TASKS, "neuron": NEURON_MODES}
 
 
 def settings_changes(keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,9 +85,8 @@ def _converted(name: str, value: Any) -> Any:
         return axes_of(value)
     if name in ("backends", "leave_out"):
         value = (value,) if isinstance(value, str) else tuple(value)
-    for word in value if name == "backends" else (value,):
-        if name in _CHOICES and word is not None and word not in _CHOICES[name]:
-            raise OptionError(f"{name} {word!r} does not exist", hint="choose from: " + ", ".join(_CHOICES[name]))
+    if name in _CHOICES and value is not None and value not in _CHOICES[name]:
+        raise OptionError(f"{name} {value!r} does not exist", hint="choose from: " + ", ".join(_CHOICES[name]))
     return value
 
 
@@ -123,6 +123,10 @@ def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
         if name in merged:
             merged[name] = {**getattr(settings, name), **merged[name]}
     result = replace(settings, **merged)
+    known = backend_names(result.own_backends)
+    for name in result.backends:
+        if name not in known:
+            raise unknown("backends", name, known)
     if (result.rtol is None) != (result.atol is None):
         raise OptionError(
             "give both rtol and atol, or neither", hint="without both, tolerances are calibrated for each model"

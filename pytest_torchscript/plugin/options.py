@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_torchscript.errors import OptionError
+from pytest_torchscript.backends.registry import backend_names, own_backends
+from pytest_torchscript.errors import OptionError, first_line
 from pytest_torchscript.plugin.ids import SUITE_IDS, SuiteId, references_of
 from pytest_torchscript.plugin.names import CONFTEST
-from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
+from pytest_torchscript.settings import NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def parse_neuron_option(text: str) -> tuple[str, str]:
     name, separator, value = (part.strip() for part in text.partition("="))
     if not separator or not name:
         raise OptionError(f"{text!r} is not an option", hint="write NAME=VALUE, such as timeout=1800")
-    NeuronOptions.of({name: value})
+    NeuronOptions.of({name: value}, backend="neuron")
     return name, value
 
 
@@ -215,7 +216,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "model": parse_reference,
     "task": choice_of("task", TASKS),
     "weights": choice_of("weights", WEIGHTS),
-    "backend": choice_of("backend", BACKENDS),
     "axis": parse_axis,
     "anchor": parse_anchor,
     "max-examples": parse_count,
@@ -275,6 +275,8 @@ def parsed(config: pytest.Config, name: str) -> list[tuple[Any, Given]]:
     """Return the parsed values of an option, each with where it came from. OptionError names that place."""
     option = next(option for option in OPTIONS if option.name == name)
     parse: Callable[[Any], Any] = PARSERS.get(name, _unchanged)
+    if name == "backend":
+        parse = choice_of("backend", backend_names(brought_backends(config)))
     values = []
     for item in given(config, option):
         try:
@@ -282,6 +284,16 @@ def parsed(config: pytest.Config, name: str) -> list[tuple[Any, Given]]:
         except OptionError as error:
             raise OptionError(f"{item.source}: {error.message}", hint=error.hint, evidence=error.evidence) from None
     return values
+
+
+def brought_backends(config: pytest.Config) -> tuple[type[Any], ...]:
+    """Return the backends that conftest files and plugins bring."""
+    try:
+        answers = config.hook.pytest_torchscript_backends()
+    except Exception as error:
+        said = f"hook pytest_torchscript_backends: {first_line(error)}"
+        raise OptionError(said, hint="it returns a list of classes, and builds nothing") from error
+    return own_backends(answers)
 
 
 def _unchanged(value: Any) -> Any:
@@ -358,6 +370,7 @@ def _settings(config: pytest.Config) -> Settings:
         neuron_options=dict(_named(parsed(config, "neuron-option"), lambda option: option[0]).values()),
         cache=_path(config, "cache"),
         seed=_seed(config),
+        own_backends=brought_backends(config),
     )
 
 

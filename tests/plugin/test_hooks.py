@@ -55,3 +55,51 @@ def test_report_hook_that_raises(run: Run, pytester: pytest.Pytester) -> None:
 def test_unknown_hook_is_refused(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest("def pytest_torchscript_report(config, rapport):\n    pass\n")
     assert run().ret != 0
+
+
+OWN_BACKEND = """
+from pytest_torchscript.backends import Backend, Traits
+
+class Plain:
+    details = {}
+
+    def __init__(self, module):
+        self.module = module
+
+    def __call__(self, *tensors):
+        return self.module(*tensors)
+
+class Eagerly(Backend):
+    name = "eagerly"
+
+    def export(self, request):
+        return Plain(request.module)
+
+def pytest_torchscript_backends():
+    return [Eagerly]
+"""
+
+
+def test_backends_hook(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(OWN_BACKEND)
+    chosen = ("--torchscript-model", "zoo:good", "--torchscript-backend", "eagerly")
+    run(*chosen, "-k", "outputs or axis").assert_outcomes(passed=3)
+    result = run("--torchscript-backend", "eagrely")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*hint: choose from: eagerly, *"])
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("[Plain]", "* is no class of backends"),
+        ("[type('Nameless', (Backend,), {})]", "Nameless has the name ''"),
+        ("[type('Taken', (Backend,), {'name': 'torchscript'})]", "there is another backend 'torchscript' than Taken"),
+        ("[1 / 0]", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_backends_hook_malformed(run: Run, pytester: pytest.Pytester, returned: str, said: str) -> None:
+    pytester.makeconftest(OWN_BACKEND.replace("[Eagerly]", returned))
+    result = run("--torchscript-model", "zoo:good")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*hook pytest_torchscript_backends: {said}", "*hint: *"])

@@ -5,14 +5,14 @@ import pickle
 
 import pytest
 
-from pytest_torchscript.settings import BACKENDS, NEURON_MODES, TASKS, WEIGHTS, Settings
+from pytest_torchscript.settings import NEURON_MODES, TASKS, WEIGHTS, Settings
 from pytest_torchscript.spec import Axis
 
 
 def test_the_defaults_are_the_first_choices_of_the_command_line() -> None:
     settings = Settings()
     assert settings.weights == WEIGHTS[0] == "auto"
-    assert settings.backends == BACKENDS[:1] == ("torchscript",)
+    assert settings.backends == ("torchscript",)
     assert settings.neuron == NEURON_MODES[0] == "auto"
     assert settings.task is None
     assert (settings.rtol, settings.atol, settings.max_examples) == (None, None, None)
@@ -20,7 +20,7 @@ def test_the_defaults_are_the_first_choices_of_the_command_line() -> None:
     assert not settings.offline
 
 
-@pytest.mark.parametrize("choices", [WEIGHTS, BACKENDS, NEURON_MODES, TASKS])
+@pytest.mark.parametrize("choices", [WEIGHTS, NEURON_MODES, TASKS])
 def test_choices_are_named_once(choices: tuple[str, ...]) -> None:
     assert len(set(choices)) == len(choices)
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.detect import Problem, find_neuron
+from pytest_torchscript.backends.neuron import NeuronBackend
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.errors import BackendError, OptionError
 
@@ -78,7 +79,7 @@ def test_a_silent_log_is_made_up_for_by_the_graph(neuron_machine, request_):
 def test_time_out_is_named(neuron_machine, request_, recorded):
     neuron_machine("inf1", behaviour="timeout")
     with pytest.raises(BackendError, match="timed out: not done after 90 s") as caught:
-        backend_for("neuron", options={"timeout": "90"}).export(request_)
+        backend_for("neuron", timeout="90").export(request_)
     assert "hint: raise timeout" in str(caught.value)
     assert recorded()[0]["timeout"] == 90
 
@@ -92,7 +93,7 @@ def test_killed_compiler_is_named(neuron_machine, request_):
 def test_unsupported_operator_is_named(neuron_machine, request_):
     neuron_machine("inf1", behaviour="unsupported")
     with pytest.raises(BackendError, match="aten::adaptive_max_pool2d is not supported"):
-        backend_for("neuron", options={"fallback": "false"}).export(request_)
+        backend_for("neuron", fallback="false").export(request_)
 
 
 def test_unknown_exceptions_pass_through(neuron_machine, request_):
@@ -105,7 +106,7 @@ def test_unknown_exceptions_pass_through(neuron_machine, request_):
 def test_compile_mode_without_device_compiles_and_does_not_run(neuron_machine, request_, recorded, tmp_path, name):
     neuron_machine(FOLDERS[name], device=False)
     backend = backend_for(name, mode="compile")
-    assert (backend.availability().usable, backend.availability().compares) == (True, False)
+    assert backend.readiness().action == "compile"
     artifact = backend.export(request_)
     assert artifact.details["compared"] is False
     assert "nothing was run or compared" in artifact.details["note"]
@@ -136,7 +137,7 @@ def test_target_of_the_user_stays(neuron_machine, request_, recorded, monkeypatc
 def test_without_device_nothing_is_exported(neuron_machine, request_, name, mode):
     neuron_machine(FOLDERS[name], device=False)
     backend = backend_for(name, mode=mode)
-    assert not backend.availability().usable
+    assert backend.readiness().action in ("skip", "fail")
     with pytest.raises(BackendError, match="no device"):
         backend.export(request_)
 
@@ -188,7 +189,7 @@ def test_broken_package_is_named(neuron_machine, request_, tmp_path, monkeypatch
 def test_user_arguments_replace_ours(neuron_machine, request_, recorded):
     neuron_machine("inf1")
     options = {"compiler_args": "--fast-math none --neuroncore-pipeline-cores 4"}
-    details = backend_for("neuron", options=options).export(request_).details
+    details = backend_for("neuron", **options).export(request_).details
     assert details["compiler_args"] == ["--fast-math", "none", "--neuroncore-pipeline-cores", "4"]
     assert recorded()[0]["compiler_args"] == details["compiler_args"]
 
@@ -205,13 +206,13 @@ def test_user_arguments_replace_ours(neuron_machine, request_, recorded):
 )
 def test_malformed_options_are_refused(neuron_machine, options, said):
     with pytest.raises(OptionError, match=said):
-        backend_for("neuron", options=options)
+        backend_for("neuron", **options)
 
 
 @pytest.mark.parametrize("name", ["neuron", "neuronx"])
 def test_dynamic_batch_takes_other_row_counts(neuron_machine, request_, name):
     neuron_machine(FOLDERS[name])
-    artifact = backend_for(name, options={"dynamic_batch": "true"}).export(request_)
+    artifact = backend_for(name, dynamic_batch="true").export(request_)
     for rows in (1, 3, 4, 6):
         assert artifact(torch.randn(rows, 6))[0].shape == (rows, 4)
 
@@ -221,7 +222,7 @@ def test_missing_compiler_is_blamed_for_a_failure(neuron_machine, request_):
     problem = Problem("compiler", "compiler neuron-cc is not installed")
     status = replace(find_neuron(), compiler="absent", problems=(problem,))
     with pytest.raises(BackendError, match="neuron-cc is not installed"):
-        backend_for("neuron", status=status).export(request_)
+        NeuronBackend(status=status).export(request_)
 
 
 class TestCache:

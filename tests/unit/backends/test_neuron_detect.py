@@ -143,8 +143,8 @@ def test_instance_without_driver_is_explained(neuron_machine):
         ("require", False, "fail"),
         ("compile", False, "compile"),
         ("compile", True, "compile"),
-        ("emulate", False, "emulate"),
-        ("emulate", True, "emulate"),
+        ("emulate", False, "stand-in"),
+        ("emulate", True, "stand-in"),
         ("off", True, "skip"),
     ],
 )
@@ -153,7 +153,7 @@ def test_modes(neuron_machine, mode, device, action):
     plan = neuron_plan(mode, find_neuron())
     assert plan.action == action
     assert plan.reason
-    assert plan.compares is (action in ("run", "emulate"))
+    assert plan.compares is (action in ("run", "stand-in"))
 
 
 def test_mode_texts(neuron_machine):

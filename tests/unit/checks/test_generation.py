@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from pytest_torchscript.backends import Traits
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.generation import (
     DIFFERENT,
@@ -143,7 +144,7 @@ def test_on_a_device_bf16_moves_ties_alone(neuron_machine, name, folder):
 class Broken:
     """A backend whose decoder answers for another step, as a baked index would."""
 
-    fixed_shapes = True
+    traits = Traits(moves=False)
     name = "broken"
 
     def __init__(self):
@@ -197,7 +198,7 @@ def test_ties_are_no_differences():
         model.lm_head.weight[10] = model.lm_head.weight[11]
 
     class Swapped:
-        fixed_shapes = True
+        traits = Traits(moves=False)
         name = "swapped"
 
         def export(self, request):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.backends.registry import backend_for
-from pytest_torchscript.checks.device import backend_options, device_obstacle, labelled, neuron_backend
+from pytest_torchscript.backends.registry import backend_for, make_backend
+from pytest_torchscript.checks.device import device_obstacle, labelled, neuron_backend
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.neuron import check_neuron
 from pytest_torchscript.lab.plan import plan_case
@@ -247,8 +247,9 @@ def test_missing_compiler_skips_in_auto_alone(neuron_machine, tmp_path, monkeypa
 
 def test_backend_options_are_those_of_the_settings():
     settings = Settings(neuron="compile", neuron_options={"timeout": 9}, cache="kept")
-    assert backend_options("neuron", settings) == {"mode": "compile", "options": {"timeout": 9}, "cache": "kept"}
-    assert backend_options("torchscript", settings) == {}
+    options = make_backend("neuron", settings).options
+    assert (options.mode, options.timeout, options.cache) == ("compile", 9, "kept")
+    assert make_backend("neuron", Settings(options={"neuron": {"timeout": "8"}})).options.timeout == 8
 
 
 def test_backend_is_chosen_by_what_is_there(neuron_machine):
