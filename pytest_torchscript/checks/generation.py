@@ -202,6 +202,9 @@ def check_generation(lab: Lab) -> Finding:
     model = lab.subject.loaded.module
     if lab.subject.loaded.blueprint.task not in TASKS or not hasattr(model, "generate"):
         return Finding.skipped("the model does not generate text (task " + lab.subject.loaded.blueprint.task + ")")
+    enters = getattr(model, "main_input_name", "input_ids")
+    if enters != "input_ids":
+        return Finding.skipped(f"generation is compared where a text goes in, and here {enters} does")
     try:
         found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=_tie(lab.backend))
     except Exception as error:

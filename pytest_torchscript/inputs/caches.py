@@ -1,13 +1,14 @@
 """Caches of past keys and values as flat inputs: their names and shapes, and the objects that models take instead.
 
-Names are ``past_key_values.<layer>.key`` and ``.value``; in encoder-decoders ``past_key_values.<layer>.decoder.key`` …
-and ``.encoder.key`` …, the second pair holding what the decoder keeps of the encoder.
+The flat names are the same on every stack, whatever a release calls the object: ``past_key_values.<layer>.key`` and
+``.value``; in encoder-decoders ``past_key_values.<layer>.decoder.key`` … and ``.encoder.key`` …, the second pair
+holding what the decoder keeps of the encoder.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -16,10 +17,34 @@ from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
 from pytest_torchscript.stack import knows_cache_objects_alone
 
-CACHE = "past_key_values"
-PREFIX = f"{CACHE}."
+#: What `forward` may call its cache, the newer name first: transformers renamed it in 5.24.
+KEYWORDS = ("cache", "past_key_values")
+#: How the name of every flat cache begins.
+CACHE_PREFIX = "past_key_values."
 
 Pack = Callable[[Mapping[str, torch.Tensor]], dict[str, Any]]
+
+
+def cache_keyword(parameters: Iterable[str]) -> str | None:
+    """Return what a forward with these parameters calls its cache; None where it takes none."""
+    taken = set(parameters)
+    return next((name for name in KEYWORDS if name in taken), None)
+
+
+def called_names(names: Iterable[str], model_class: type | None) -> tuple[str, ...]:
+    """Return the keywords that a call gives for flat names: all flat caches enter as the one object."""
+    keyword = _keyword_of(model_class)
+    return tuple(dict.fromkeys(keyword if name.startswith(CACHE_PREFIX) else name for name in names))
+
+
+def _keyword_of(model_class: type | None) -> str:
+    """Return the cache's keyword; the older one where the signature tells neither, as ``**kwargs`` does."""
+    forward = getattr(model_class, "forward", None)
+    try:
+        parameters = inspect.signature(forward).parameters if forward is not None else ()
+    except (TypeError, ValueError):  # a scripted forward
+        parameters = ()
+    return cache_keyword(parameters) or KEYWORDS[-1]
 
 
 def cache_inputs(
@@ -39,7 +64,7 @@ def cache_inputs(
     else:
         cross = TensorSpec(batch, heads, source, size)
         kinds = {"decoder.key": own, "decoder.value": own, "encoder.key": cross, "encoder.value": cross}
-    return {f"{PREFIX}{layer}.{kind}": spec for layer in range(layers) for kind, spec in kinds.items()}
+    return {f"{CACHE_PREFIX}{layer}.{kind}": spec for layer in range(layers) for kind, spec in kinds.items()}
 
 
 def decoder_config(config: Any) -> Any:
@@ -58,7 +83,7 @@ def _number(config: Any, *names: str) -> int:
             return value
     raise InputError(
         f"{type(config).__name__}: cannot infer the cache: the configuration has none of: {', '.join(names)}",
-        hint='declare every layer: {"past_key_values.0.key": TensorSpec("batch", heads, "past_sequence", size), …}',
+        hint=f'declare every layer: {{"{CACHE_PREFIX}0.key": TensorSpec("batch", heads, "past_sequence", size), …}}',
     )
 
 
@@ -81,13 +106,14 @@ def _head_size(config: Any) -> int:
 
 def pack_for(config: Any, names: tuple[str, ...], *, model_class: type | None = None) -> Pack | None:
     """Return what joins the flat caches among the keywords of a call into the model's own object; None without any."""
-    if not any(name.startswith(PREFIX) for name in names):
+    if not any(name.startswith(CACHE_PREFIX) for name in names):
         return None
+    keyword = _keyword_of(model_class)
 
     def pack(named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        flat = {name: value for name, value in named.items() if name.startswith(PREFIX)}
+        flat = {name: value for name, value in named.items() if name.startswith(CACHE_PREFIX)}
         others: dict[str, Any] = {name: value for name, value in named.items() if name not in flat}
-        return {**others, CACHE: pack_cache(config, flat, model_class=model_class)}
+        return {**others, keyword: pack_cache(config, flat, model_class=model_class)}
 
     return pack
 
@@ -112,7 +138,7 @@ def pack_cache(config: Any, flat: Mapping[str, torch.Tensor], *, model_class: ty
 def _by_layer(flat: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
     layers: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in flat.items():
-        number, _, kind = name[len(PREFIX) :].partition(".")
+        number, _, kind = name[len(CACHE_PREFIX) :].partition(".")
         layers.setdefault(int(number), {})[kind] = value
     return [layers[number] for number in sorted(layers)]
 

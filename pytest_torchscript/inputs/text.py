@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pytest_torchscript.inputs.caches import past_axes
+from pytest_torchscript.inputs.caches import KEYWORDS, cache_keyword, past_axes
 from pytest_torchscript.inputs.code import counts_ends, counts_from_padding, pools_at_end
 from pytest_torchscript.inputs.draw import CLOSED_IDS
 from pytest_torchscript.inputs.reading import Hints, Reading, batch_axis, undeclared
@@ -178,9 +178,12 @@ def past_length(reading: Reading) -> Axis:
     """Return the axis of cached tokens."""
     if reading.takes("decoder_input_ids"):
         return past_axes(text_length(reading, DECODER, _DECODER_POSITIONS))[1]
-    if reading.takes("past_key_values"):
+    if cache_keyword(reading.parameters):
         return past_axes(text_length(reading, TEXT, _ENCODER_POSITIONS))[1]
-    raise undeclared(reading, "past_key_values", f"the task {reading.task!r} needs a cache, and forward takes none")
+    names = " or ".join(KEYWORDS)
+    raise undeclared(
+        reading, KEYWORDS[-1], f"the task {reading.task!r} needs a cache, and forward takes none: no {names}"
+    )
 
 
 def global_attention_mask(reading: Reading) -> TensorSpec:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 
 from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.caches import CACHE_PREFIX
 from pytest_torchscript.inputs.draw import (
     IDS,
     draw,
@@ -21,8 +22,6 @@ from pytest_torchscript.spec import InputSpec, Sizes, TensorSpec, dim_name
 Tensors = dict[str, torch.Tensor]
 EdgeMaker = Callable[[TensorSpec, torch.Tensor, torch.Generator], Iterator[tuple[str, torch.Tensor]]]
 
-#: Inputs that hold one layer's cache: varied together, never one by one.
-CACHE_PREFIX = "past_key_values."
 #: So many inputs are varied one by one; more would cost more passes than they find.
 _ONE_BY_ONE = 4
 
@@ -135,7 +134,7 @@ def _changes(spec: InputSpec, base: Tensors, seed: int) -> Iterator[tuple[str, T
     yield from _together(floats, base, seed, float_edges, prefix="values")
     yield from _together(whole, base, seed, integer_edges, prefix="values")
     for kind, edges in ((ids, integer_edges), (floats, float_edges), (whole, integer_edges)):
-        single = [name for name in kind if not name.startswith(CACHE_PREFIX)]
+        single = [name for name in kind if not name.startswith(CACHE_PREFIX)]  # a cache varies as a whole
         if len(free) > 1 and len(single) <= _ONE_BY_ONE:
             for name in single:
                 yield from _together({name: kind[name]}, base, seed, edges, prefix=name)

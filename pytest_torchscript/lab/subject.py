@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.inputs.caches import pack_for
+from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
@@ -52,7 +52,7 @@ class Subject:
             names,
             constants=self.constants,
             pack=pack_for(self.loaded.blueprint.config, names, model_class=type(self.loaded.module)),
-            keyword=takes_keywords(self.loaded.module, names),
+            keyword=takes_keywords(self.loaded.module, called_names(names, type(self.loaded.module))),
         )
 
     @cached_property

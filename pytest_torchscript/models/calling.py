@@ -65,5 +65,4 @@ def takes_keywords(module: nn.Module, names: tuple[str, ...]) -> bool:
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return True
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    joined = {name.partition(".")[0] for name in names}  # flat caches enter as one keyword
-    return all(name in parameters and parameters[name].kind in kinds for name in joined)
+    return all(name in parameters and parameters[name].kind in kinds for name in names)

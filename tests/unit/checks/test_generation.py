@@ -246,3 +246,10 @@ def test_check_is_skipped_where_nothing_is_generated():
     finding = check_generation(plan_case(module, Settings(), inputs={"input": TensorSpec("batch", 3)}).load())
     assert finding.outcome == "skipped"
     assert "does not generate" in finding.headline
+
+
+def test_check_is_skipped_where_sound_goes_in():
+    case = plan_case("openai/whisper-tiny", Settings(weights="tiny", task="seq2seq-lm-with-past")).load()
+    finding = check_generation(case)
+    assert finding.outcome == "skipped"
+    assert finding.headline == "generation is compared where a text goes in, and here input_features does"

@@ -1,9 +1,11 @@
+import inspect
+
 import pytest
 import torch
 import transformers
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.caches import cache_inputs, pack_for
+from pytest_torchscript.inputs.caches import cache_inputs, cache_keyword, called_names, pack_for
 from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.outputs import tensor_leaves
@@ -71,11 +73,12 @@ def test_a_step_from_flat_tensors_is_a_step_from_eagers_own_cache(name, config, 
     source = {"input_ids": torch.randint(3, 50, (2, 5))} if ids != "input_ids" else {}
     constants = call_defaults(model.config, type(model), task)
     assert constants == {"use_cache": True}
+    keyword = cache_keyword(inspect.signature(model.forward).parameters)
     with torch.no_grad():
         whole = model(**source, **{ids: tokens}).logits
         output = model(**source, **{ids: tokens[:, :3]}, **constants)
         for step in range(3, 6):
-            past = flattened(output.past_key_values, flat)
+            past = flattened(output[keyword], flat)
             sizes = {"batch": 2, "past_sequence": step, "sequence": 5, "decoder_sequence": 1}
             assert {each: tuple(value.shape) for each, value in past.items()} == {
                 each: spec[each].shape(sizes) for each in flat
@@ -120,3 +123,43 @@ def test_a_configuration_without_layers_is_asked_to_declare_them():
 
 def test_without_a_cache_nothing_is_packed():
     assert pack_for(transformers.GPT2Config(), ("input_ids",)) is None
+
+
+class TakesCache(torch.nn.Module):
+    def forward(self, ids, cache=None):
+        return cache
+
+
+class TakesPast(torch.nn.Module):
+    def forward(self, ids, past_key_values=None):
+        return past_key_values
+
+
+class TakesBoth(torch.nn.Module):
+    def forward(self, ids, past_key_values=None, cache=None):
+        return cache
+
+
+class TakesAnything(torch.nn.Module):
+    def forward(self, *args, **kwargs):
+        return kwargs["past_key_values"]
+
+
+@pytest.mark.parametrize(
+    ("model_class", "keyword"),
+    [(TakesCache, "cache"), (TakesPast, "past_key_values"), (TakesBoth, "cache"), (TakesAnything, "past_key_values")],
+)
+def test_the_cache_goes_in_by_the_name_that_forward_gives_it(model_class, keyword):
+    names = ("ids", "past_key_values.0.key", "past_key_values.0.value")
+    flat = dict(zip(names, (torch.zeros(1, 1), torch.zeros(1, 2, 3, 4), torch.ones(1, 2, 3, 4))))
+    packed = pack_for(transformers.GPT2Config(n_layer=1), names, model_class=model_class)(flat)
+    assert (set(packed), called_names(names, model_class)) == ({"ids", keyword}, ("ids", keyword))
+    assert model_class()(**packed) is packed[keyword]
+    leaves = [leaf for _, leaf in tensor_leaves(packed[keyword])]
+    assert any(torch.equal(leaf, flat["past_key_values.0.value"]) for leaf in leaves)
+
+
+def test_forwards_without_a_cache_have_no_keyword_for_it():
+    assert cache_keyword(["input_ids", "attention_mask", "use_cache"]) is None
+    names = ("input_ids", "attention_mask")
+    assert called_names(names, transformers.GPT2LMHeadModel) == names
