@@ -46,7 +46,7 @@ class Settings:
 
     ``task`` None means the checkpoint's own. ``anchor`` maps axis names to sizes; ``leave_out`` names optional inputs
     that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``neuron_options`` are
-    those of a Neuron compilation, by name (backends/neuron_options.py); ``cache`` is a folder for compiled artifacts.
+    those of a Neuron compilation, by name (backends/neuron/options.py); ``cache`` is a folder for compiled artifacts.
     ``backends`` are names; ``own_backends`` are classes that the repository brings; ``options`` holds by the name of a
     backend its options by name.
     """

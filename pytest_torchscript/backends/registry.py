@@ -15,8 +15,8 @@ from pytest_torchscript.settings import Settings
 
 _HOMES = {
     "torchscript": "pytest_torchscript.backends.torchscript:TorchScriptBackend",
-    "neuron": "pytest_torchscript.backends.neuron:NeuronBackend",
-    "neuronx": "pytest_torchscript.backends.neuronx:NeuronxBackend",
+    "neuron": "pytest_torchscript.backends.neuron.inf1:NeuronBackend",
+    "neuronx": "pytest_torchscript.backends.neuron.inf2:NeuronxBackend",
 }
 #: What a model is exported with where nothing else is asked for.
 DEFAULT = "torchscript"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.backends.detect import NEURON_BACKENDS, choose_backend
-from pytest_torchscript.backends.neuron_base import NeuronBackendBase
-from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.detect import NEURON_BACKENDS, choose_backend
+from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
 from pytest_torchscript.backends.registry import backend_class
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.lab.lab import Lab

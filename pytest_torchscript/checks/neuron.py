@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact
-from pytest_torchscript.backends.neuron_base import NeuronBackendBase
-from pytest_torchscript.backends.neuron_log import ON_DEVICE
-from pytest_torchscript.backends.neuron_options import LADDERS
-from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.log import ON_DEVICE
+from pytest_torchscript.backends.neuron.options import LADDERS
+from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
 from pytest_torchscript.checks.device import missing, neuron_backend
 from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.neuron_base import NeuronBackendBase
-from pytest_torchscript.backends.neuron_plan import RUN
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.plan import RUN
 from pytest_torchscript.compare.three_way import SAMPLES
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.real import real_inputs

@@ -15,7 +15,7 @@ from pytest_torchscript.plugin.names import EMULATION
 from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
-    from pytest_torchscript.backends.neuron_plan import Plan
+    from pytest_torchscript.backends.neuron.plan import Plan
     from pytest_torchscript.results import ModelResult
 
 MARKER = "neuron"
@@ -28,8 +28,8 @@ CORES: pytest.StashKey[str] = pytest.StashKey()
 
 def plan_of(config: pytest.Config) -> tuple[str, Plan]:
     """Return the Neuron backend of this run and what is to be done with its tests."""
-    from pytest_torchscript.backends.detect import choose_backend, find_neuron
-    from pytest_torchscript.backends.neuron_plan import neuron_plan
+    from pytest_torchscript.backends.neuron.detect import choose_backend, find_neuron
+    from pytest_torchscript.backends.neuron.plan import neuron_plan
 
     settings = run_of(config).settings
     asked = next((backend for backend in settings.backends if backend in BACKENDS), None)
@@ -42,7 +42,7 @@ def require_device(item: pytest.Item) -> str:
 
     In the mode `compile` only a test that has something to compile goes on, up to its fixture.
     """
-    from pytest_torchscript.backends.neuron_plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
+    from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
 
     backend, plan = plan_of(item.config)
     if plan.action == FAIL:
@@ -75,7 +75,7 @@ def mark_emulated(item: pytest.Item, note: str) -> None:
 
 def compiles_only(config: pytest.Config) -> str:
     """Return what is said of a test that was compiled and is not to be run; empty where it may run."""
-    from pytest_torchscript.backends.neuron_plan import COMPILE
+    from pytest_torchscript.backends.neuron.plan import COMPILE
 
     backend, plan = plan_of(config)
     return f"{backend}: {plan.reason}" if plan.action == COMPILE else ""
@@ -95,7 +95,7 @@ def take_cores(config: pytest.Config) -> str:
 
     On the controller nothing is taken; OptionError where there are more workers than cores.
     """
-    from pytest_torchscript.backends.neuron_cores import assign_cores
+    from pytest_torchscript.backends.neuron.cores import assign_cores
 
     workerinput = getattr(config, "workerinput", None) or {}
     workers = workerinput.get("workercount") or len(config.getoption("tx", default=None) or ())
@@ -123,7 +123,7 @@ def prepare_worker(config: pytest.Config) -> None:
 
     More workers than cores are refused to the tests that need a device (`require_device`); others run.
     """
-    from pytest_torchscript.backends.neuron_devices import find_devices, root_of
+    from pytest_torchscript.backends.neuron.devices import find_devices, root_of
 
     if find_devices(root_of(os.environ)).nodes:
         core_refusal(config)

@@ -202,7 +202,7 @@ def parse_tolerance(text: str) -> float:
 
 def parse_neuron_option(text: str) -> tuple[str, str]:
     """Return name and value of ``NAME=VALUE``, or raise where a compilation has no such option."""
-    from pytest_torchscript.backends.neuron_options import NeuronOptions
+    from pytest_torchscript.backends.neuron.options import NeuronOptions
 
     name, separator, value = (part.strip() for part in text.partition("="))
     if not separator or not name:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.base import ExportRequest
-from pytest_torchscript.backends.detect import Problem, find_neuron
-from pytest_torchscript.backends.neuron import NeuronBackend
+from pytest_torchscript.backends.neuron.detect import Problem, find_neuron
+from pytest_torchscript.backends.neuron.inf1 import NeuronBackend
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.errors import BackendError, OptionError
 

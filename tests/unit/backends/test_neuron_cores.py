@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from pytest_torchscript.backends.neuron_cores import assign_cores, cores_in, worker_index
-from pytest_torchscript.backends.neuron_devices import count_cores
+from pytest_torchscript.backends.neuron.cores import assign_cores, cores_in, worker_index
+from pytest_torchscript.backends.neuron.devices import count_cores
 from pytest_torchscript.errors import OptionError
 
 VISIBLE = "NEURON_RT_VISIBLE_CORES"

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from pytest_torchscript.backends import detect, neuron_packages
-from pytest_torchscript.backends.detect import choose_backend, find_neuron
-from pytest_torchscript.backends.neuron_plan import neuron_plan
+from pytest_torchscript.backends.neuron import detect, packages
+from pytest_torchscript.backends.neuron.detect import choose_backend, find_neuron
+from pytest_torchscript.backends.neuron.plan import neuron_plan
 from pytest_torchscript.errors import OptionError
 
 
@@ -96,12 +96,12 @@ def test_compiler_on_path_counts(neuron_machine, tmp_path, monkeypatch):
 
 def test_other_torch_is_a_warning(neuron_machine, monkeypatch):
     neuron_machine("inf1")
-    monkeypatch.setattr(neuron_packages, "installed_version", lambda name: "2.13.0+cpu")
+    monkeypatch.setattr(packages, "installed_version", lambda name: "2.13.0+cpu")
     status = find_neuron()
     assert len(status.warnings) == 1
     assert "built for torch 1.13.1, installed is torch 2.13.0+cpu" in status.warnings[0]
     assert neuron_plan("auto", status).action == "run"
-    monkeypatch.setattr(neuron_packages, "installed_version", lambda name: "1.13.1+cpu")
+    monkeypatch.setattr(packages, "installed_version", lambda name: "1.13.1+cpu")
     assert find_neuron().warnings == ()
 
 

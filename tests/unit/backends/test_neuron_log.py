@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from pytest_torchscript.backends.neuron_log import (
+from pytest_torchscript.backends.neuron.log import (
     NOTHING,
     ON_DEVICE,
     PARTLY,

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.backends.artifact_cache import ArtifactCache, cache_key
 from pytest_torchscript.backends.base import ExportRequest
+from pytest_torchscript.backends.cache import ArtifactCache, cache_key
 from pytest_torchscript.errors import OptionError
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import ExportRequest
-from pytest_torchscript.backends.detect import native_problem
-from pytest_torchscript.backends.neuron_base import NeuronBackendBase
-from pytest_torchscript.backends.neuron_log import ON_DEVICE, Placement
-from pytest_torchscript.backends.neuron_packages import NATIVE_FROM
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.detect import native_problem
+from pytest_torchscript.backends.neuron.log import ON_DEVICE, Placement
+from pytest_torchscript.backends.neuron.packages import NATIVE_FROM
 from pytest_torchscript.backends.torchscript import quiet
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.stack import numbers_of

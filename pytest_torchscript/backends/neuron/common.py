@@ -10,15 +10,15 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.artifact_cache import ArtifactCache, CacheKey, cache_key
 from pytest_torchscript.backends.base import BF16, Artifact, Backend, ExportRequest, Readiness, Traits
-from pytest_torchscript.backends.detect import NeuronStatus, find_neuron
-from pytest_torchscript.backends.emulate import emulate, load_emulated
+from pytest_torchscript.backends.cache import ArtifactCache, CacheKey, cache_key
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
-from pytest_torchscript.backends.neuron_errors import explain, import_library
-from pytest_torchscript.backends.neuron_log import NOTHING, Placement
-from pytest_torchscript.backends.neuron_options import NeuronOptions
-from pytest_torchscript.backends.neuron_plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
+from pytest_torchscript.backends.neuron.detect import NeuronStatus, find_neuron
+from pytest_torchscript.backends.neuron.emulate import emulate, load_emulated
+from pytest_torchscript.backends.neuron.errors import explain, import_library
+from pytest_torchscript.backends.neuron.log import NOTHING, Placement
+from pytest_torchscript.backends.neuron.options import NeuronOptions
+from pytest_torchscript.backends.neuron.plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
 from pytest_torchscript.backends.torchscript import LOADER, quiet
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.settings import Settings

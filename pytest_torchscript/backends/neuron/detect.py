@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_torchscript.backends.neuron_devices import find_devices, root_of
-from pytest_torchscript.backends.neuron_packages import (
+from pytest_torchscript.backends.neuron.devices import find_devices, root_of
+from pytest_torchscript.backends.neuron.packages import (
     ABSENT,
     INDEX,
     NATIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_torchscript.backends.base import Options
-from pytest_torchscript.backends.neuron_log import FUSED_THRESHOLD
+from pytest_torchscript.backends.neuron.log import FUSED_THRESHOLD
 from pytest_torchscript.errors import OptionError
 
 #: Passed explicitly, because the compilers' own defaults changed between releases. Inf1 has no float32 matrix product:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_torchscript.backends.neuron_devices import count_cores
+from pytest_torchscript.backends.neuron.devices import count_cores
 from pytest_torchscript.errors import OptionError
 
 VISIBLE, NUMBER = "NEURON_RT_VISIBLE_CORES", "NEURON_RT_NUM_CORES"

@@ -11,7 +11,7 @@ import re
 import subprocess
 from types import ModuleType
 
-from pytest_torchscript.backends.neuron_packages import INDEX
+from pytest_torchscript.backends.neuron.packages import INDEX
 from pytest_torchscript.errors import BackendError, first_line
 
 _RUNTIME_HINT = "see that /dev/neuron* is passed to the container and no other process holds the cores (neuron-ls)"

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import ExportRequest
-from pytest_torchscript.backends.neuron_base import NeuronBackendBase
-from pytest_torchscript.backends.neuron_log import Placement, captured, judge_placement, read_log
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.log import Placement, captured, judge_placement, read_log
 from pytest_torchscript.backends.torchscript import quiet
 
 

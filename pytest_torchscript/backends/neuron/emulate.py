@@ -13,7 +13,7 @@ import torch
 
 from pytest_torchscript.backends.base import Artifact, ExportRequest
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
-from pytest_torchscript.backends.neuron_plan import EMULATED
+from pytest_torchscript.backends.neuron.plan import EMULATED
 from pytest_torchscript.backends.torchscript import TorchScriptBackend, load_torchscript
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_torchscript.backends.detect import NeuronStatus
-from pytest_torchscript.backends.neuron_packages import ABSENT
+from pytest_torchscript.backends.neuron.detect import NeuronStatus
+from pytest_torchscript.backends.neuron.packages import ABSENT
 from pytest_torchscript.errors import BackendError, OptionError, closest, with_hint
 from pytest_torchscript.settings import NEURON_MODES
 
