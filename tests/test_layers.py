@@ -258,6 +258,10 @@ PLANTED = {
         {"inputs/a.py": "def f():\n    from pytest_torchscript.checks import case"},
         "inputs.a:2 imports pytest_torchscript.checks: inputs may not import checks",
     ),
+    "a common module that imports an engine": (
+        {"common/a.py": "from pytest_torchscript.models.eager import Eager"},
+        "common may not import models",
+    ),
     "the lab importing a check": (
         {"lab/a.py": "def f():\n    from pytest_torchscript.checks.finding import Finding"},
         "lab may not import checks",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest, Traits
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.silence import quiet
 
 
 class TorchScriptArtifact(Artifact):
@@ -32,17 +31,15 @@ class TorchScriptArtifact(Artifact):
 
 
 class TorchScriptBackend(Backend):
-    """Traces with torch's own checker off: it compares graphs, cries wolf, and runs at the traced size only."""
+    """Traces with torch.jit.trace, without gradients and without its own checker."""
 
     name = "torchscript"
     traits = Traits(saves=True, torchscript=True)
 
     def export(self, request: ExportRequest) -> TorchScriptArtifact:
         """Trace the module on clones of the example."""
-        example = tuple(tensor.clone() for tensor in request.example)
-        with quiet(), torch.no_grad():
-            module = torch.jit.trace(request.module, example, check_trace=False, strict=False)
-        return TorchScriptArtifact(module, traced=True)
+        with quiet():
+            return TorchScriptArtifact(jit.trace(request.module, request.example), traced=True)
 
     def loader(self) -> str:
         """Load with torch alone."""
@@ -62,11 +59,3 @@ def load_torchscript(path: Path) -> TorchScriptArtifact:
     """Load a file of torch.jit.save onto the CPU."""
     with quiet():
         return TorchScriptArtifact(torch.jit.load(str(path), map_location="cpu"))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what torch says of tracing itself: its deprecation, and TracerWarnings, which `tracing` records apart."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.torchscript import TorchScriptArtifact, quiet
+from pytest_torchscript.backends.torchscript import TorchScriptArtifact
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes

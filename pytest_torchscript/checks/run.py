@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.checks.determinism import unsteady
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.common.silence import hush
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
 from pytest_torchscript.results import (
     ERROR,
@@ -63,7 +63,7 @@ _SHAPES = ("trace", "axis", "joint")
 _OWN_EXPORTS = ("anchors", "hidden_states", "attentions")
 
 
-@hush
+@quiet()
 def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
     """Carry out one check and return its piece of the report: one export with one check.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
-
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.signature import signature_of
@@ -35,10 +34,5 @@ def check_trace(lab: Lab) -> Finding:
 
 def _place(error: BaseException) -> list[str]:
     """Return the innermost line of the model's own code that raised."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_library(frame.filename)]
-    return [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}" for frame in own[-1:]]
-
-
-def _is_library(path: str) -> bool:
-    parts = path.replace("\\", "/").split("/")
-    return "pytest_torchscript" in parts or "torch" in parts or path.startswith("<")
+    frame = raising_frame(error)
+    return [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"] if frame is not None else []

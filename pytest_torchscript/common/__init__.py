@@ -1,1 +1,1 @@
-"""What every part of the engine may lean on: small, and knowing none of them."""
+"""What every part of the engine may lean on: silence, seeds, copies, the call of the tracer, whose code a line is."""

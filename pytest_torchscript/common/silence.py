@@ -1,39 +1,99 @@
-"""Keep what libraries say of every call out of the user's output: it is told once, by us, where it matters."""
+"""Keep what libraries say out of the user's output: what matters is told once, by us, in its place.
+
+Imports neither torch nor transformers: what is not loaded says nothing.
+"""
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import importlib
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-_LOGGERS = ("transformers", "huggingface_hub")
-Function = TypeVar("Function", bound=Callable[..., Any])
+#: Loggers that speak while a model is fetched, built or called.
+_LOGGERS = (
+    "transformers",
+    "huggingface_hub",
+    "urllib3",
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "filelock",
+    "accelerate",
+    "timm",
+)
 
 
-@contextmanager
-def hushed() -> Iterator[None]:
-    """Silence log lines of transformers and the Hub, and Python warnings; levels and filters are restored after."""
-    loggers = [(logging.getLogger(name), logging.getLogger(name).level) for name in _LOGGERS]
-    with warnings.catch_warnings():
+@contextlib.contextmanager
+def quiet(*, told: Callable[[str], None] | None = None, category: type[Warning] = Warning) -> Iterator[None]:
+    """Silence Python warnings, the libraries' loggers and their progress bars; everything is restored after.
+
+    ``told`` is called with the text of each warning of ``category``, while the code that warns is still on the stack.
+    Also a decorator: ``@quiet()``.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        for logger, _ in loggers:
-            logger.setLevel(logging.CRITICAL + 1)
-        try:
-            yield
-        finally:
-            for logger, level in loggers:
-                logger.setLevel(level)
+        if told is not None:
+            stack.enter_context(_heard(told, category))
+        for name in _LOGGERS:
+            stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL + 1))
+        stack.enter_context(_no_transformers_bars())
+        stack.enter_context(_no_hub_bars())
+        yield
 
 
-def hush(function: Function) -> Function:
-    """Carry a function out hushed."""
+@contextlib.contextmanager
+def _heard(told: Callable[[str], None], category: type[Warning]) -> Iterator[None]:
+    def show(message: Any, kind: type[Warning], *_rest: Any, **_named: Any) -> None:
+        if issubclass(kind, category):
+            told(str(message))
 
-    @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        with hushed():
-            return function(*args, **kwargs)
+    warnings.filterwarnings("always", category=category)
+    before = warnings.showwarning
+    warnings.showwarning = cast(Any, show)
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
-    return cast(Function, wrapper)
+
+@contextlib.contextmanager
+def _level(logger: logging.Logger, level: int) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextlib.contextmanager
+def _no_transformers_bars() -> Iterator[None]:
+    if "transformers" not in sys.modules:
+        yield
+        return
+    bars: Any = importlib.import_module("transformers.utils.logging")
+    shown = getattr(bars, "is_progress_bar_enabled", lambda: True)()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _no_hub_bars() -> Iterator[None]:
+    bars: Any = importlib.import_module("huggingface_hub.utils") if "huggingface_hub" in sys.modules else None
+    if bars is None or bars.are_progress_bars_disabled():
+        yield
+        return
+    bars.disable_progress_bars()
+    try:
+        yield
+    finally:
+        bars.enable_progress_bars()

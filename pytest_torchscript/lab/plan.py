@@ -11,7 +11,7 @@ from torch import nn
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import make_backend
-from pytest_torchscript.common.silence import hush
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, OptionError
 from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
 from pytest_torchscript.inputs.draw import is_mask
@@ -46,7 +46,7 @@ class CasePlan:
         """The names of the axes, in the order of the inputs; declared fixed ones included."""
         return tuple(self.spec.axes)
 
-    @hush
+    @quiet()
     def load(self, backend: str = "torchscript") -> Lab:
         """Load the model for one backend."""
         blueprint = self.blueprint
@@ -89,7 +89,7 @@ def without_masks(subject: Subject) -> Subject:
     return subject
 
 
-@hush
+@quiet()
 def plan_case(
     reference: str | nn.Module,
     settings: Settings,

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.seeding import seeded
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, closest, first_line
 from pytest_torchscript.models.construct import require_buildable
-from pytest_torchscript.models.surroundings import quiet, seeded
 from pytest_torchscript.stack import dtype_keyword
 
 CONFIG = "config.json"

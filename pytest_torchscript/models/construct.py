@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from pytest_torchscript.common.seeding import seeded
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line
-from pytest_torchscript.models.surroundings import quiet, seeded
 
 #: Every process builds equal weights.
 SEED = 20_240

@@ -6,13 +6,13 @@ attention type for good, LeViT fills a cache) is replaced by a fresh copy after 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.models.calling import Positional
 
 Tensors = Mapping[str, torch.Tensor]
@@ -23,7 +23,7 @@ class Eager:
 
     def __init__(self, module: Positional, *, seed: int = 0) -> None:
         self._pristine = module
-        self._working = fresh_copy(module)
+        self._working = copy_module(module)
         self._state = fingerprint(self._working)
         self.seed = seed
         self.passes = 0
@@ -41,7 +41,7 @@ class Eager:
         finally:
             if fingerprint(self._working) != self._state:
                 self.changes_itself = True
-                self._working = fresh_copy(self._pristine)
+                self._working = copy_module(self._pristine)
                 self._state = fingerprint(self._working)
 
     def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
@@ -54,21 +54,13 @@ class Eager:
 
     def copy(self) -> Positional:
         """Return a copy that shares the weights: for one trace, or for two calls in a row."""
-        copied: Positional = fresh_copy(self._pristine)
+        copied: Positional = copy_module(self._pristine)
         return copied
 
     def in_float64(self) -> Positional:
         """Return a copy in double precision; costs twice the weights until it is dropped."""
-        copied: Positional = fresh_copy(self._pristine, share=False)
+        copied: Positional = copy_module(self._pristine, share=False)
         return copied.double()
-
-
-def fresh_copy(module: Any, *, share: bool = True) -> Any:
-    """Copy a module; with ``share`` its parameters are the same tensors, everything else is its own."""
-    memo: dict[int, Any] = {}
-    if share:
-        memo = {id(parameter): parameter for parameter in module.parameters()}
-    return copy.deepcopy(module, memo)
 
 
 def fingerprint(module: nn.Module) -> tuple[Any, ...]:

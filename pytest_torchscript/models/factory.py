@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pytest_torchscript.common.frames import raising_frame
+from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.errors import ModelError, closest, first_line
-from pytest_torchscript.models.surroundings import seeded
 
 _RETURNS = "return an nn.Module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
 
@@ -104,14 +104,8 @@ def _described(value: Any) -> str:
 
 
 def _place(error: BaseException) -> tuple[str, ...]:
-    """Name the innermost line of code that is neither ours nor the import system's."""
+    """Name the innermost line of the user's code."""
     if isinstance(error, SyntaxError) and error.filename:
         return (f"at {error.filename}:{error.lineno}",)
-    own = str(Path(__file__).parent)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((own, "<frozen"))
-        and not frame.filename.startswith(str(Path(importlib.__file__).parent))
-    ]
-    return (f"at {frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}",) if frames else ()
+    frame = raising_frame(error)
+    return (f"at {frame.filename}:{frame.lineno} in {frame.name}",) if frame is not None else ()

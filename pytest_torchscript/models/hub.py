@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line
 from pytest_torchscript.models.checkpoint import CONFIG, WEIGHTS, shards, weight_files
-from pytest_torchscript.models.surroundings import quiet
 
 #: Seconds that the probe may take in all: the fall-back of `auto` is promised within five.
 PROBE_SECONDS = 4.0

@@ -13,9 +13,10 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
+from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.seeding import seeded
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.models.eager import fresh_copy
-from pytest_torchscript.models.surroundings import quiet, seeded
 from pytest_torchscript.outputs import tensor_leaves
 
 _BATCH, _LENGTH, _SAMPLES, _IMAGE = 2, 8, 4000, 224
@@ -55,7 +56,7 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
 
 def _copied(module: nn.Module) -> Any:
     """Copy a module with its cache of keys and values off: some of them need a newer torch than the model does."""
-    copy = fresh_copy(module)
+    copy = copy_module(module)
     if getattr(getattr(copy, "config", None), "use_cache", None):
         copy.config.use_cache = False
     return copy

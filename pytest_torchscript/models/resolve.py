@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models import hub
 from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, made_up
 from pytest_torchscript.models.checkpoint import load_pretrained
 from pytest_torchscript.models.construct import build
-from pytest_torchscript.models.eager import fresh_copy
 from pytest_torchscript.models.rescale import rescale_weights
 from pytest_torchscript.settings import Settings
 
@@ -43,7 +43,7 @@ def count_parameters(module: nn.Module) -> int:
 def _given(blueprint: Blueprint, module: nn.Module) -> LoadedModel:
     notes = blueprint.notes
     if module.training:
-        module = fresh_copy(module).eval()  # the caller's own is left as it is
+        module = copy_module(module).eval()  # the caller's own is left as it is
         notes = (*notes, "it was in training mode: checked in eval mode")
     return LoadedModel(blueprint, module, count_parameters(module), notes)
 

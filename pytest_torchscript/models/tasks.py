@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
-from pytest_torchscript.models.surroundings import quiet
 
 DEFAULT = "default"
 

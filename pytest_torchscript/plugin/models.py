@@ -7,15 +7,14 @@ needs it.
 from __future__ import annotations
 
 import traceback
-import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, ModelError, first_line
 from pytest_torchscript.plugin.commands import again_own, again_suite
 from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX
@@ -56,14 +55,6 @@ def conftest_key(item: Any) -> CaseKey:
     """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
     callspec = getattr(item, "callspec", None)
     return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep warnings of torch, transformers and the model out of the user's output; ``-W error`` must not change a verdict."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.models import Cases, Subject, quiet, told
+from pytest_torchscript.plugin.models import Cases, Subject, told
 from pytest_torchscript.plugin.names import PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of

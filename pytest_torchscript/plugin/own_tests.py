@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, InputError, OptionError, TorchScriptFailure, first_line, with_hint
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import fixture_value
 from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of, settings_changes
-from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, conftest_key, quiet, reference_subject
+from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, conftest_key, reference_subject
 from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of

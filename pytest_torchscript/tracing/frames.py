@@ -8,15 +8,10 @@ from a scripted function carries ``File "file", line N, in function`` instead.
 from __future__ import annotations
 
 import linecache
-import os
 import re
-import sysconfig
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
+from pytest_torchscript.common.frames import is_machinery, is_model_file, is_tracer
 from pytest_torchscript.results import Cause
 
 if TYPE_CHECKING:
@@ -36,27 +31,6 @@ class Frame(NamedTuple):
 
 #: Innermost frame first.
 Stack = tuple[Frame, ...]
-
-
-_TORCH = str(Path(torch.__file__).parent)
-_OWN = str(Path(__file__).parent.parent)
-_LIBRARY = tuple(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "platstdlib"))
-_TRACER = (str(Path("torch", "jit", "_trace.py")), str(Path("torch", "nn", "modules", "module.py")))
-_INSTALLED = frozenset(("site-packages", "dist-packages"))
-#: Packages that carry out what a model's line asks for; the line that asks is the one to name.
-_HELPERS = frozenset(
-    (
-        "einops",
-        "functorch",
-        "jaxtyping",
-        "beartype",
-        "typeguard",
-        "numpy",
-        "opt_einsum",
-        "torch_neuron",
-        "torch_neuronx",
-    )
-)
 
 
 def parse_range(text: str) -> Stack:
@@ -90,43 +64,11 @@ def live_stack(frame: FrameType | None) -> Stack:
     return tuple(frames)
 
 
-@lru_cache(maxsize=4096)
-def is_tracer(file: str) -> bool:
-    """Whether a file is that of torch's tracer: what lies outside it only asked for the trace."""
-    return file.startswith(_TORCH) and file.endswith(_TRACER[0])
-
-
-@lru_cache(maxsize=4096)
-def is_model_file(file: str) -> bool:
-    """Whether a file is the model's code: not torch's, not this package's, not Python's, no helper library's."""
-    if file.startswith("<frozen ") or _is_under(file, (_TORCH, _OWN)) or _is_library(file):
-        return False
-    return _installed_package(file) not in _HELPERS
-
-
-def _installed_package(file: str) -> str:
-    parts = Path(file).parts
-    return next((parts[n + 1] for n, part in enumerate(parts[:-1]) if part in _INSTALLED), "")
-
-
-def _is_library(file: str) -> bool:
-    """Whether a file is Python's own; packages may be installed below Python's library."""
-    return _is_under(file, _LIBRARY) and not _installed_package(file)
-
-
-def _is_under(file: str, folders: tuple[str, ...]) -> bool:
-    return any(file.startswith(folder + os.sep) for folder in folders)
-
-
 def model_stack(stack: Stack) -> Stack:
     """Return the frames of the model's code; where there are none (a model made of torch's own modules) all but
     this package's and the machinery that calls modules."""
     found = tuple(frame for frame in stack if is_model_file(frame.file))
-    return found or tuple(frame for frame in stack if not _is_machinery(frame.file))
-
-
-def _is_machinery(file: str) -> bool:
-    return _is_under(file, (_OWN,)) or _is_library(file) or (file.startswith(_TORCH) and file.endswith(_TRACER))
+    return found or tuple(frame for frame in stack if not is_machinery(frame.file))
 
 
 def source_line(frame: Frame) -> str:

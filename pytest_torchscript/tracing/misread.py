@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.frames import is_tracer
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.stack import lines_may_be_off
-from pytest_torchscript.tracing.frames import Frame, Stack, is_tracer, live_stack, model_stack, parse_range
+from pytest_torchscript.tracing.frames import Frame, Stack, live_stack, model_stack, parse_range
 from pytest_torchscript.tracing.source_code import nodes_around
-from pytest_torchscript.tracing.trace import quiet_tracer, run_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,8 +67,8 @@ def lines_are_off() -> bool:
         text = text + text + text
         return x.neg() if text else x
 
-    with quiet_tracer():
-        graph = run_tracer(probe, (torch.zeros(1),)).inlined_graph
+    with quiet():
+        graph = jit.trace(probe, (torch.zeros(1),)).inlined_graph
     stacks = chain.from_iterable(parse_range(node.sourceRange())[:1] for node in graph.nodes())
     return any(frame.line != probe.__code__.co_firstlineno + 3 for frame in stacks)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import sys
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pytest_torchscript.tracing.frames import live_stack, model_stack
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.tracing.frames import Frame, live_stack, model_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# torch's stubs know neither.
-_TRACE: Any = torch.jit.trace
+# torch's stubs do not know it.
 _TracerWarning: Any = torch.jit.TracerWarning  # type: ignore[attr-defined]
 
 
@@ -47,56 +47,26 @@ class Trace:
 def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     """Trace `module` on clones of `example`, without gradients and without torch's own second look.
 
-    A copy of the module is traced that shares its parameters: what the forward pass keeps on the module (a cache, a
+    A copy of the module is traced that shares its weights: what the forward pass keeps on the module (a cache, a
     counter) starts afresh in every trace and never reaches the module given. What torch raises comes through unchanged.
     """
-    with quiet_tracer() as warned:
-        traced = run_tracer(isolated(module), example)
+    with warned_lines() as warned:
+        traced = jit.trace(copy_module(module), example)
     return Trace(traced, tuple(warned), module, example)
 
 
-def run_tracer(module: Any, example: tuple[torch.Tensor, ...]) -> Any:
-    """Call torch's tracer as every part of this package does."""
-    with torch.no_grad():
-        return _TRACE(module, tuple(tensor.clone() for tensor in example), check_trace=False, strict=False)
-
-
 @contextmanager
-def quiet_tracer() -> Iterator[list[WarnedLine]]:
+def warned_lines() -> Iterator[list[WarnedLine]]:
     """Collect TracerWarnings instead of showing them. Other warnings go nowhere: torch's own notice that TorchScript is
     deprecated, what arises only because sizes are tensors under the tracer, and what the eager run says itself."""
     warned: list[WarnedLine] = []
-    show = warnings.showwarning
 
-    def record(message: Any, category: type[Warning], *_rest: Any, **_named: Any) -> None:
-        if issubclass(category, _TracerWarning):
-            line = _warned_line(str(message))
-            if line not in warned:
-                warned.append(line)
+    def take(text: str) -> None:
+        stack = model_stack(live_stack(sys._getframe(1)))
+        first = stack[0] if stack else Frame("", 0, "")
+        line = WarnedLine(first.file, first.line, text, first.function)
+        if line not in warned:
+            warned.append(line)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("always", category=_TracerWarning)
-        warnings.showwarning = record
-        try:
-            yield warned
-        finally:
-            warnings.showwarning = show
-
-
-def _warned_line(text: str) -> WarnedLine:
-    stack = model_stack(live_stack(sys._getframe(2)))
-    return WarnedLine(stack[0].file, stack[0].line, text, stack[0].function) if stack else WarnedLine("", 0, text)
-
-
-def isolated(module: nn.Module) -> nn.Module:
-    """Copy a module's structure and buffers but share its parameters; where that fails, return it itself."""
-    memo: dict[int, Any] = {id(parameter): parameter for parameter in module.parameters()}
-    for part in module.modules():
-        # Tensors computed from parameters (the weight of an old-style weight norm) refuse to be copied.
-        computed = (value for value in vars(part).values() if isinstance(value, torch.Tensor) and not value.is_leaf)
-        memo.update((id(value), value) for value in computed)
-    try:
-        return copy.deepcopy(module, memo)
-    except Exception:  # whatever a module holds: locks, handles, handwritten __deepcopy__
-        return module
+    with quiet(told=take, category=_TracerWarning):
+        yield warned

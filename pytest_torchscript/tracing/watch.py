@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch.overrides import TorchFunctionMode
 
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.misread import Call, call_at, lines_are_off
-from pytest_torchscript.tracing.trace import Trace, isolated, quiet_tracer, run_tracer
+from pytest_torchscript.tracing.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,8 +59,8 @@ def watch(trace: Trace) -> Seen:
         trace.derived["seen"] = seen = Seen()
         if trace.origin is not None:
             # A model may not bear the watch: what was seen until then still counts.
-            with suppress(Exception), quiet_tracer(), _Watch(seen):
-                run_tracer(isolated(trace.origin), trace.example)
+            with suppress(Exception), quiet(), _Watch(seen):
+                jit.trace(copy_module(trace.origin), trace.example)
     return trace.derived["seen"]  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from pytest_torchscript.backends.base import Backend, ExportRequest
 from pytest_torchscript.backends.registry import backend_for
-from pytest_torchscript.backends.torchscript import quiet
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.outputs import tensor_leaves
 

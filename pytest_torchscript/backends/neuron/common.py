@@ -19,7 +19,8 @@ from pytest_torchscript.backends.neuron.errors import explain, import_library
 from pytest_torchscript.backends.neuron.log import NOTHING, Placement
 from pytest_torchscript.backends.neuron.options import NeuronOptions
 from pytest_torchscript.backends.neuron.plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
-from pytest_torchscript.backends.torchscript import LOADER, quiet
+from pytest_torchscript.backends.torchscript import LOADER
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.settings import Settings
 

@@ -10,7 +10,7 @@ import torch
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.log import Placement, captured, judge_placement, read_log
-from pytest_torchscript.backends.torchscript import quiet
+from pytest_torchscript.common.silence import quiet
 
 
 class NeuronBackend(NeuronBackendBase):

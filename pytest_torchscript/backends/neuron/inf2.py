@@ -16,7 +16,7 @@ from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.detect import native_problem
 from pytest_torchscript.backends.neuron.log import ON_DEVICE, Placement
 from pytest_torchscript.backends.neuron.packages import NATIVE_FROM
-from pytest_torchscript.backends.torchscript import quiet
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.stack import numbers_of
 

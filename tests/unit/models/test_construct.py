@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
-import warnings
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from torch import nn
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import NoMetaError, build, float32_config, require_buildable, sub_configs
 from pytest_torchscript.models.rescale import rescale_weights
-from pytest_torchscript.models.surroundings import quiet, seeded
 
 
 class Config:
@@ -107,45 +104,6 @@ def test_float32_everywhere() -> None:
     changed = float32_config(config)
     assert {part.torch_dtype for part in sub_configs(changed)} == {torch.float32}
     assert {part.torch_dtype for part in sub_configs(config)} == {torch.bfloat16}
-
-
-def test_quiet_silences_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
-    from transformers.utils import logging as transformers_logging
-
-    logger = transformers_logging.get_logger("transformers.models.bert")
-    level = logging.getLogger("transformers").level
-    bars = transformers_logging.is_progress_bar_enabled()
-    with quiet():
-        logger.warning("not shown")
-        warnings.warn("not shown", stacklevel=1)
-        assert not transformers_logging.is_progress_bar_enabled()
-    assert capfd.readouterr().err == ""
-    assert logging.getLogger("transformers").level == level
-    assert transformers_logging.is_progress_bar_enabled() == bars
-    with pytest.warns(UserWarning, match="shown"):
-        warnings.warn("shown", stacklevel=1)
-
-
-def test_seeded_gives_all_generators_back() -> None:
-    import random
-
-    import numpy
-
-    def draw() -> tuple[float, float, float]:
-        return float(torch.rand(())), random.random(), float(numpy.random.rand())
-
-    torch.manual_seed(0)
-    random.seed(0)
-    numpy.random.seed(0)
-    expected = draw()
-    torch.manual_seed(0)
-    random.seed(0)
-    numpy.random.seed(0)
-    with seeded(5):
-        first = draw()
-    assert draw() == expected
-    with seeded(5):
-        assert draw() == first
 
 
 PRINT_SUM = """

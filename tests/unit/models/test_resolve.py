@@ -47,7 +47,7 @@ def test_a_module_in_training_mode_is_switched_and_said() -> None:
     loaded = built(module)
     assert not any(child.training for child in loaded.module.modules())
     assert all(child.training for child in module.modules())
-    assert [id(each) for each in loaded.module.parameters()] == [id(each) for each in module.parameters()]
+    assert [each.data_ptr() for each in loaded.module.parameters()] == [each.data_ptr() for each in module.parameters()]
     assert loaded.notes == ("it was in training mode: checked in eval mode",)
     assert built(module.eval()).notes == ()
     assert built(module).module is module

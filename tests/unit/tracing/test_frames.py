@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sysconfig
 from pathlib import Path
 
-import pytest
 import torch
 
-import pytest_torchscript
 from pytest_torchscript.tracing.frames import (
     Frame,
-    is_model_file,
     make_cause,
     model_stack,
     parse_range,
@@ -19,25 +15,6 @@ from pytest_torchscript.tracing.frames import (
 )
 
 TORCH = Path(torch.__file__).parent
-SITE = Path(sysconfig.get_path("purelib"))
-
-
-@pytest.mark.parametrize(
-    ("file", "mine"),
-    [
-        ("/home/me/model.py", True),
-        ("/home/me/torch/model.py", True),
-        ("<string>", True),
-        (str(SITE / "transformers" / "masking_utils.py"), True),
-        (str(SITE / "einops" / "einops.py"), False),
-        (str(TORCH / "nn" / "functional.py"), False),
-        (str(Path(sysconfig.get_path("stdlib"), "functools.py")), False),
-        (str(Path(pytest_torchscript.__file__).parent / "models" / "calling.py"), False),
-        ("<frozen importlib._bootstrap>", False),
-    ],
-)
-def test_whose_code_a_file_is(file: str, mine: bool) -> None:
-    assert is_model_file(file) is mine
 
 
 def test_a_stack_ends_where_the_tracer_was_called() -> None:
