@@ -189,6 +189,8 @@ class Backend:
     #: What users call it: ``--torchscript-backend NAME``.
     name: str = ""
     traits: Traits = Traits()
+    #: What to do about a wrong answer, where it is for the backend to say.
+    hint: str = ""
     Options: ClassVar[type[Any]] = Options
 
     def __init__(self, options: Any = None) -> None:

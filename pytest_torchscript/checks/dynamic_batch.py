@@ -13,13 +13,12 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact
+from pytest_torchscript.compare.rows import apart
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.trial import artifact_error, run_artifact
 from pytest_torchscript.outputs import tensor_leaves
 
 AXIS = "batch"
-#: Two runs of one artifact may differ by the arithmetic of other shapes: bf16 on a device, float32 elsewhere.
-ROW_BF16, ROW_FLOAT32 = 1.6e-2, 32 * 1.3e-6
 
 
 @dataclass(frozen=True)
@@ -74,22 +73,6 @@ def _compare_rows(
                 if fault is not None:
                     return RowFault(rows, row, path, *fault)
     return None
-
-
-def apart(together: torch.Tensor, alone: torch.Tensor, share: float) -> tuple[float, float] | None:
-    """Return difference and allowance of two answers that differ; a share of the largest magnitude is allowed."""
-    if together.shape != alone.shape:
-        return float("inf"), 0.0
-    if not together.is_floating_point():
-        return None if torch.equal(together, alone) else (float((together != alone).sum()), 0.0)
-    finite = torch.isfinite(alone)
-    if not torch.equal(finite, torch.isfinite(together)):
-        return float("inf"), 0.0
-    if not finite.any():
-        return None
-    left, right = together[finite].double(), alone[finite].double()
-    difference, allowed = float((left - right).abs().max()), share * float(right.abs().max())
-    return None if difference <= allowed else (difference, allowed)
 
 
 def _row_of(lab: Lab, inputs: Mapping[str, torch.Tensor], row: int) -> dict[str, torch.Tensor]:

@@ -11,16 +11,13 @@ import torch
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.padded_generation import Lengths, PaddedGenerator
 
 EQUAL, TIE, DIFFERENT = "equal", "tie", "different"
 TASKS = ("seq2seq-lm", "seq2seq-lm-with-past", "causal-lm", "causal-lm-with-past")
-
-#: Two candidates tie where their scores differ by less than this share of the largest logit: float32 with the room that
-#: other checks give padded answers, and bf16 on a device.
-TIE_FLOAT32, TIE_BF16 = 32 * 1.3e-6, 1.6e-2
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,14 @@ def compare_generation(
     beams: Sequence[int] = (1, 4),
     target: int = 16,
     texts: int = 1,
-    tie: float = TIE_FLOAT32,
+    tie: float = Policy().row_share,
     seed: int = 0,
 ) -> GenerationResult:
     """Generate at several source lengths and beam counts, with eager and with artifacts of fixed shapes.
 
     ``model`` is a transformers model with a language-modelling head, in eval mode. ``target`` is the number of tokens
-    the decoder holds; for a causal model the window holds the longest source besides.
+    the decoder holds; for a causal model the window holds the longest source besides. Two candidates tie where their
+    scores differ by less than ``tie`` of the largest logit.
     """
     found, details = [], {}
     for count in beams:
@@ -206,7 +204,7 @@ def check_generation(lab: Lab) -> Finding:
     if enters != "input_ids":
         return Finding.skipped(f"generation is compared where a text goes in, and here {enters} does")
     try:
-        found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=_tie(lab.backend))
+        found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=lab.bench.judge.policy.row_share)
     except Exception as error:
         evidence = list(error.evidence) if isinstance(error, Error) else []
         hint = error.hint if isinstance(error, Error) else "run test_trace first"
@@ -226,9 +224,3 @@ def check_generation(lab: Lab) -> Finding:
         said += f"; eager chose among {found.distinct} tokens only, so this says little"
     note = str(found.details.get("note", ""))
     return Finding.passed("; ".join(filter(None, [said, note])), device=found.details or None)
-
-
-def _tie(backend: Backend) -> float:
-    """Return the tie of a backend: a real device computes in bf16."""
-    plan = getattr(backend, "plan", None)
-    return TIE_BF16 if plan is not None and plan.action == "run" else TIE_FLOAT32

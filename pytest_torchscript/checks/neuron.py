@@ -14,11 +14,12 @@ from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.log import ON_DEVICE
 from pytest_torchscript.backends.neuron.options import LADDERS
-from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, RUN, SKIP, lacks_compiler
+from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, SKIP, lacks_compiler
 from pytest_torchscript.checks.device import missing, neuron_backend
-from pytest_torchscript.checks.dynamic_batch import ROW_BF16, ROW_FLOAT32, batched_alone, row_counts
+from pytest_torchscript.checks.dynamic_batch import batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import (
     FAILS,
     MARGINAL,
@@ -31,7 +32,7 @@ from pytest_torchscript.compare.three_way import (
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import FRESH
-from pytest_torchscript.lab.three_way_judge import DeviceJudge
+from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
 from pytest_torchscript.lab.trial import Tensors, run_artifact
 from pytest_torchscript.results import PASSED
 
@@ -62,13 +63,18 @@ def check_neuron(lab: Lab) -> Finding:
 
 def _with_rows(lab: Lab, backend: NeuronBackendBase, artifact: Artifact, finding: Finding) -> Finding:
     """Add the question of dynamic batching to an artifact that answered right."""
-    fault = batched_alone(lab, artifact, share=ROW_BF16 if backend.plan.action == RUN else ROW_FLOAT32)
+    fault = batched_alone(lab, artifact, share=_policy(lab, backend).row_share)
     if fault is not None:
         hint = "compile without dynamic_batch and pad the batch, or look for an operator on the CPU that keeps the size"
         return Finding.failed(f"{backend.name}: {fault}", [_compiled(artifact)], hint, device=finding.device)
     counts = ", ".join(map(str, row_counts(lab.sizes.get("batch", 1))))
     headline = f"{finding.headline}\n    dynamic batching: {counts} rows answer as each row alone"
     return replace(finding, headline=headline)
+
+
+def _policy(lab: Lab, backend: NeuronBackendBase) -> Policy:
+    """Return the tolerance of this backend, where the lab's own may be another."""
+    return Policy(backend.traits.arithmetic, lab.settings.rtol, lab.settings.atol)
 
 
 def _not_exported(backend: NeuronBackendBase, error: Exception) -> Finding:
@@ -146,8 +152,8 @@ def _by_tolerance(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> F
 def _three_way(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
     judge = (
         lab.bench.judge
-        if isinstance(lab.bench.judge, DeviceJudge)
-        else DeviceJudge(lab.subject.eager, ordinary=lab.bench.ordinary)
+        if isinstance(lab.bench.judge, ThreeWayJudge)
+        else ThreeWayJudge(lab.subject.eager, _policy(lab, backend), ordinary=lab.bench.ordinary)
     )
     found = compare_three_way([_sample(lab, artifact, *answers) for answers in judge.answers])
     numbers = {"three_way": _numbers(found), "coarse": judge.coarse.how}
@@ -178,7 +184,7 @@ def _summary(leaf: LeafNumbers) -> str:
     )
 
 
-def _lost_by_saving(lab: Lab, backend: NeuronBackendBase, artifact: Artifact, judge: DeviceJudge) -> str:
+def _lost_by_saving(lab: Lab, backend: NeuronBackendBase, artifact: Artifact, judge: ThreeWayJudge) -> str:
     """Return what is wrong with the artifact once saved and loaded; empty where it is as good as before.
 
     Not bit for bit: torch fuses an artifact's CPU part once it is warm, and bf16 makes much of a last bit.

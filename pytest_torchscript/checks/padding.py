@@ -130,9 +130,7 @@ def _failure(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, in
 
 def _hint(lab: Lab, *, eager_too: bool) -> str:
     if not eager_too:
-        return (
-            lab.bench.judge.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
-        )
+        return lab.backend.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
     if any(is_mask(spec) for spec in lab.spec.values()):
         return "the model does not honour its mask everywhere; add a mask, or feed inputs of the traced size only"
     return "no input tells the model which positions are real; add a mask, or feed inputs of the traced size only"

@@ -11,7 +11,6 @@ from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.infer import infer_inputs
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import FRESH
-from pytest_torchscript.lab.three_way_judge import DeviceJudge
 from pytest_torchscript.lab.trial import AGREES, DIFFERS, REFUSED, UNDECIDABLE, Tensors, Trial
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, ValuesResult
 from pytest_torchscript.spec import InputSpec
@@ -47,7 +46,7 @@ def check_values(lab: Lab) -> Finding:
 def _other_entries(lab: Lab) -> Iterator[tuple[Lab, str]]:
     """Yield the model fed otherwise, each for a trace of its own: without each optional input, without all of them, and
     by embeddings in place of ids. Nothing of a file made elsewhere, nor where each would be a compilation of minutes."""
-    if lab.settings.artifact is not None or isinstance(lab.bench.judge, DeviceJudge):
+    if not lab.backend.traits.reexports:
         return
     optional = [name for name in lab.spec.optional if len(lab.spec) > 1]
     left_out: list[tuple[str, ...]] = list(combinations(optional, 1))

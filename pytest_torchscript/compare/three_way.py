@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import torch
 
 from pytest_torchscript.compare.leaves import pair_leaves
+from pytest_torchscript.compare.tolerances import LARGE
 
 PASSES, MARGINAL, FAILS = "passes", "marginal", "fails"
 
@@ -35,8 +36,6 @@ LINF_LIMIT, L2_LIMIT = 5.0, 3.0
 SAMPLES = 10
 
 _FLOOR = 8 * torch.finfo(torch.float32).eps
-#: Elements this much larger than the median are fills (a mask's smallest float), compared by sign and size alone.
-_FILL = 1e4
 #: An error is like precision where it is small against the leaf, has no direction, and is not in a few elements alone.
 _PRECISION_RMS, _PRECISION_BIAS, _PRECISION_PEAK = 0.05, 0.5, 10.0
 
@@ -292,7 +291,7 @@ def _usual(tensor: torch.Tensor) -> torch.Tensor:
     magnitudes = tensor[finite & (tensor != 0)].abs()
     if not magnitudes.numel():
         return finite
-    return finite & (tensor.abs() <= _FILL * magnitudes.median())
+    return finite & (tensor.abs() <= LARGE * magnitudes.median())
 
 
 def _rms(error: torch.Tensor) -> float:

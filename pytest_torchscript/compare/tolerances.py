@@ -38,7 +38,7 @@ class Closeness:
         """Return r for a leaf of this dtype; ``wide`` is the one for models that cannot run in float64."""
         dtype = real_dtype(dtype)
         epsilon = torch.finfo(dtype).eps
-        rtol = _RTOL.get(dtype, 2 * epsilon)
+        rtol = rtol_of(dtype)
         if wide:
             return self.wide * rtol
         return 4 * epsilon if self.exact else rtol
@@ -58,6 +58,11 @@ def closeness_named(name: str) -> Closeness:
         f"closeness={name!r} is unknown",
         hint=f"choose from {', '.join(_CLOSENESS)}; closest: {closest(name, _CLOSENESS) or 'none'}",
     )
+
+
+def rtol_of(dtype: torch.dtype) -> float:
+    """Return the relative tolerance of torch.testing.assert_close for a dtype."""
+    return _RTOL.get(dtype, 2 * torch.finfo(dtype).eps)
 
 
 def decidable(dtype: torch.dtype) -> float:

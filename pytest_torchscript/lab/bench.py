@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.neuron.common import NeuronBackendBase
-from pytest_torchscript.backends.neuron.plan import RUN
+from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import SAMPLES
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.real import real_inputs
 from pytest_torchscript.inputs.values import variations
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.subject import FRESH, Sizes, Subject, Tensors
-from pytest_torchscript.lab.three_way_judge import DeviceJudge
+from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
 from pytest_torchscript.lab.trial import AGREES, Judge, Trial
 
 
@@ -32,12 +30,12 @@ class Bench:
 
     @cached_property
     def judge(self) -> Judge:
-        """Compares with eager; a Neuron device by what bf16 explains."""
-        settings, backend = self.subject.settings, self.export.backend
-        tolerance: dict[str, Any] = {"rtol": settings.rtol, "atol": settings.atol}
-        if isinstance(backend, NeuronBackendBase) and backend.plan.action == RUN:
-            return DeviceJudge(self.subject.eager, **tolerance, ordinary=self.ordinary)
-        return Judge(self.subject.eager, **tolerance, shapes_only=self.subject.meta)
+        """Compares with eager, by the policy that the backend's arithmetic and the user's settings choose."""
+        settings = self.subject.settings
+        policy = Policy(self.export.backend.traits.arithmetic, settings.rtol, settings.atol)
+        if policy.three_way and not self.subject.meta:
+            return ThreeWayJudge(self.subject.eager, policy, ordinary=self.ordinary)
+        return Judge(self.subject.eager, policy, shapes_only=self.subject.meta)
 
     def ordinary(self) -> Iterator[Tensors]:
         """Yield the ten fresh inputs at the anchor that a device is asked with."""

@@ -117,7 +117,7 @@ class Evidence:
             return (
                 "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
             )
-        return self.bench.judge.hint or usual
+        return self.export.backend.hint or usual
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

@@ -14,15 +14,14 @@ from pytest_torchscript.lab.trial import AGREES, DIFFERS, UNDECIDABLE, Judge, Te
 
 
 @dataclass
-class DeviceJudge(Judge):
-    """Compares three ways: float32 on the CPU, bf16 on the CPU, the device. The user's rtol and atol replace that.
+class ThreeWayJudge(Judge):
+    """Compares three ways: float32 on the CPU, bf16 on the CPU, the device.
 
     ``ordinary`` yields the inputs of the check `neuron`: what bf16 costs on them is the floor under what it costs on one
     input, where it may be nothing by luck.
     """
 
     ordinary: Callable[[], Iterable[Tensors]] = tuple
-    hint = "see test_neuron for whether it looks like precision, and test_trace for where the graph was placed"
 
     @cached_property
     def coarse(self) -> Coarse:
@@ -42,7 +41,7 @@ class DeviceJudge(Judge):
 
     def compare(self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Compare one answer of the device; undecidable where bf16 cannot follow float32."""
-        if self.rtol is not None:
+        if not self.policy.three_way:
             return super().compare(actual, expected, inputs, closeness=closeness)
         try:
             sample = Sample(expected, self.coarse(inputs, expected), actual)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
+from pytest_torchscript.backends.base import Unavailable
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.outputs import tensor_leaves
@@ -41,16 +43,12 @@ class Trial:
 
 @dataclass
 class Judge:
-    """Compares artifacts with one eager model, by one tolerance. Holds its double-precision copy while it is needed."""
+    """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed."""
 
     eager: Eager
-    rtol: float | None = None
-    atol: float | None = None
+    policy: Policy = field(default_factory=Policy)
     shapes_only: bool = False
     _precise: Any = None
-    undecided: int = 0
-    #: What to do about a wrong answer, where that is not for the check to say.
-    hint: ClassVar[str] = ""
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""
@@ -66,6 +64,8 @@ class Judge:
         """Run the artifact alone, against an answer that eager gave before."""
         try:
             actual = run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
+        except Unavailable:  # no answer of the model's
+            raise
         except Exception as error:
             return Trial(RAISES, artifact_error(error), raised=error.with_traceback(None))
         return self.compare(actual, expected, inputs, closeness=closeness)
@@ -77,10 +77,10 @@ class Judge:
         comparison = compare_outputs(
             actual,
             expected,
-            closeness=closeness,
+            closeness=self.policy.closeness(closeness),
             precise=lambda: self.precise(inputs),
-            rtol=self.rtol,
-            atol=self.atol,
+            rtol=self.policy.rtol,
+            atol=self.policy.atol,
         )
         status = {"equal": AGREES, "different": DIFFERS, "undecidable": UNDECIDABLE}[comparison.status]
         return Trial(status, comparison=comparison)

@@ -78,6 +78,13 @@ class NeuronBackendBase(Backend):
             return Traits(moves=False, saves=True, torchscript=True)
         return Traits(arithmetic=BF16, moves=False, reexports=False)
 
+    @property
+    def hint(self) -> str:  # type: ignore[override]
+        """What a device answers wrongly is looked at by the check of its own."""
+        if self.plan.action != RUN:
+            return ""
+        return "see test_neuron for whether it looks like precision, and test_trace for where the graph was placed"
+
     def readiness(self) -> Readiness:
         """Say by the plan what can be exported, and whether it may be run."""
         label = EMULATED if self.plan.action == EMULATE else ""

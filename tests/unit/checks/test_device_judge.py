@@ -10,9 +10,10 @@ from torch import nn
 
 from pytest_torchscript.checks import run_check
 from pytest_torchscript.checks.device import neuron_backend
+from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.lab.bf16 import Coarse
 from pytest_torchscript.lab.plan import plan_case
-from pytest_torchscript.lab.three_way_judge import DeviceJudge
+from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -63,7 +64,7 @@ def run(lab, check):
 
 @pytest.mark.parametrize("check", ["outputs", "values", "padding", "neuron"])
 def test_a_healthy_device_passes(lab, check):
-    assert isinstance(lab.bench.judge, DeviceJudge)
+    assert isinstance(lab.bench.judge, ThreeWayJudge)
     assert run(lab, check).outcome == "passed", run(lab, check).message
 
 
@@ -93,10 +94,10 @@ def test_what_bf16_cannot_follow_is_undecidable(lab, monkeypatch):
 
 
 def test_tolerance_of_the_user_counts(lab):
-    lab.bench.judge.rtol, lab.bench.judge.atol = 0.0, 1e-7
+    lab.bench.judge.policy = Policy("bf16", 0.0, 1e-7)
     assert run(lab, "outputs").outcome == "failed"
     lab.bench.ledger.clear()
-    lab.bench.judge.rtol, lab.bench.judge.atol = 0.0, 0.2
+    lab.bench.judge.policy = Policy("bf16", 0.0, 0.2)
     assert run(lab, "outputs").outcome == "passed"
 
 
