@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
-from pytest_torchscript.backends.neuron.detect import NEURON_BACKENDS, choose_backend
+from pytest_torchscript.backends.neuron.detect import choose_backend
+from pytest_torchscript.backends.neuron.generations import GENERATIONS
 from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
 from pytest_torchscript.backends.registry import backend_class
 from pytest_torchscript.checks.finding import Finding
@@ -30,7 +31,7 @@ _UNRUN = ("trace", "determinism", "sensitivity")
 
 def neuron_backend(settings: Settings) -> NeuronBackendBase:
     """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
-    named = [name for name in settings.backends if name in NEURON_BACKENDS]
+    named = [name for name in settings.backends if name in GENERATIONS]
     status = None if named else choose_backend()
     name = named[0] if named else status.backend if status else "neuron"
     chosen = backend_class(name)

@@ -13,7 +13,6 @@ import torch
 from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.log import ON_DEVICE
-from pytest_torchscript.backends.neuron.options import LADDERS
 from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, SKIP, lacks_compiler
 from pytest_torchscript.checks.device import missing, neuron_backend
 from pytest_torchscript.checks.dynamic_batch import batched_alone, row_counts
@@ -230,7 +229,7 @@ def _mismatch(backend: NeuronBackendBase, artifact: Artifact, found: ThreeWay, n
     evidence = evidence[:5]
     if found.like_precision:
         evidence.append("it looks like precision: small, without direction, spread over the output; try, in this order")
-        rungs = _rungs(backend.name, details.get("compiler_args", ()))
+        rungs = _rungs(backend.generation.ladder, details.get("compiler_args", ()))
         evidence.extend(f"  {rung}" for rung in rungs or ["(the most precise arguments are in use)"])
         hint = "give the next compiler arguments of the list (compiler_args among the neuron options)"
     else:
@@ -239,9 +238,8 @@ def _mismatch(backend: NeuronBackendBase, artifact: Artifact, found: ThreeWay, n
     return Finding.failed(f"{backend.name}: the device does not answer as eager", evidence, hint, device=details)
 
 
-def _rungs(backend: str, arguments: tuple[str, ...]) -> tuple[str, ...]:
+def _rungs(ladder: tuple[str, ...], arguments: tuple[str, ...]) -> tuple[str, ...]:
     """Return the rungs of the ladder above the arguments in use."""
-    ladder = LADDERS[backend]
     given = " ".join(arguments)
     used = [index for index, rung in enumerate(ladder) if rung in given]
     return ladder[max(used) + 1 :] if used else ladder

@@ -24,6 +24,8 @@ BACKENDS = ("neuron", "neuronx")
 
 #: On the config: why this process has no Neuron core to run on; empty where it has.
 CORES: pytest.StashKey[str] = pytest.StashKey()
+#: What holds the core of this process until it ends.
+CLAIM: pytest.StashKey[object] = pytest.StashKey()
 
 
 def plan_of(config: pytest.Config) -> tuple[str, Plan]:
@@ -103,6 +105,7 @@ def take_cores(config: pytest.Config) -> str:
         workerinput.get("workerid"), workers, backend=plan_of(config)[0], run=workerinput.get("testrunuid", "")
     )
     os.environ.update(assignment.environment)
+    config.stash[CLAIM] = assignment.claim
     return assignment.note
 
 

@@ -16,6 +16,7 @@ from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
 from pytest_torchscript.backends.neuron.detect import NeuronStatus, find_neuron
 from pytest_torchscript.backends.neuron.emulate import emulate, load_emulated
 from pytest_torchscript.backends.neuron.errors import explain, import_library
+from pytest_torchscript.backends.neuron.generations import Generation
 from pytest_torchscript.backends.neuron.log import NOTHING, Placement
 from pytest_torchscript.backends.neuron.options import NeuronOptions
 from pytest_torchscript.backends.neuron.plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
@@ -60,7 +61,7 @@ class NeuronArtifact(Artifact):
 class NeuronBackendBase(Backend):
     """A backend whose artifacts have fixed shapes. Subclasses compile, and say where the graph was placed."""
 
-    library_name = ""
+    generation: Generation
     Options = NeuronOptions
     options: NeuronOptions
 
@@ -100,7 +101,7 @@ class NeuronBackendBase(Backend):
 
     def loader(self) -> str:
         """Load a stand-in as TorchScript is loaded, an artifact after the library that defines its operators."""
-        return LOADER if self.plan.action == EMULATE else f"import {self.library_name}\n{LOADER}"
+        return LOADER if self.plan.action == EMULATE else f"import {self.generation.library}\n{LOADER}"
 
     def export(self, request: ExportRequest) -> Artifact:
         """Compile, or emulate. BackendError for what is missing, known failures, nothing on the device."""
@@ -127,7 +128,7 @@ class NeuronBackendBase(Backend):
         if self.plan.action not in (RUN, COMPILE):
             raise self.plan.error()
         self._prepare_environment()
-        return import_library(self.library_name, backend=self.name)
+        return import_library(self.generation)
 
     def _prepare_environment(self) -> None:
         """Set what must be set before the library is imported."""
@@ -180,7 +181,7 @@ class NeuronBackendBase(Backend):
         }
 
     def _arguments(self) -> tuple[str, ...]:
-        return self.options.arguments(self.name)
+        return self.options.arguments(self.generation)
 
     def _artifact(
         self, module: torch.jit.ScriptModule, shapes: ArtifactShapes, details: Mapping[str, Any]

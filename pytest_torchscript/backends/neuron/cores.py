@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from pytest_torchscript.backends.neuron.devices import count_cores
 from pytest_torchscript.errors import OptionError
 
@@ -23,12 +25,12 @@ VISIBLE, NUMBER = "NEURON_RT_VISIBLE_CORES", "NEURON_RT_NUM_CORES"
 class CoreAssignment:
     """What to add to a worker's environment, and a sentence for the header (empty where there is nothing to say).
 
-    ``claim`` is the file descriptor of the lock that holds the core, open until the process ends.
+    ``claim`` is the lock that holds the core: keep it as long as the process.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
-    claim: int | None = field(default=None, compare=False, repr=False)
+    claim: BaseFileLock | None = field(default=None, compare=False, repr=False)
 
 
 def assign_cores(
@@ -62,25 +64,22 @@ def assign_cores(
     return CoreAssignment({VISIBLE: str(core)}, f"{worker} takes NeuronCore {core}", claim)
 
 
-def _claimed(run: str, preferred: int, cores: int) -> tuple[int, int | None]:
+def _claimed(run: str, preferred: int, cores: int) -> tuple[int, BaseFileLock | None]:
     """Return a core that no other worker of the run holds, the preferred one if it is free, and what holds it.
 
     The locks end with their process, however it ends.
     """
     if not run:
         return preferred, None
-    import fcntl  # where there is a Neuron device there is Linux
-
     folder = Path(tempfile.gettempdir()) / f"pytest-torchscript-cores-{run}"
     folder.mkdir(exist_ok=True)
     for core in [preferred, *(other for other in range(cores) if other != preferred)]:
-        lock = os.open(folder / str(core), os.O_RDWR | os.O_CREAT)
+        lock = FileLock(folder / str(core))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-        else:
-            return core, lock
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        return core, lock
     return preferred, None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_torchscript.backends.neuron.devices import find_devices, root_of
+from pytest_torchscript.backends.neuron.generations import GENERATIONS, Generation
 from pytest_torchscript.backends.neuron.packages import (
     ABSENT,
     INDEX,
@@ -21,8 +22,6 @@ from pytest_torchscript.backends.neuron.packages import (
     find_package,
     torch_mismatch,
 )
-
-NEURON_BACKENDS = ("neuron", "neuronx")
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,12 @@ class NeuronStatus:
     warnings: tuple[str, ...] = ()
 
     @property
+    def here(self) -> bool:
+        """Whether the instance is one of this generation; off the vendor's cloud the first generation is meant."""
+        first = next(iter(GENERATIONS))
+        return self.instance.startswith(GENERATIONS[self.backend].instances) if self.instance else self.backend == first
+
+    @property
     def compiles(self) -> bool:
         """Whether a compilation can be tried: a compiler that was not seen may still be found by the package."""
         return self.package == REAL and self.compiler != PLACEHOLDER
@@ -68,8 +73,9 @@ def find_neuron(
     """Look for device, package and compiler of a backend; ``root`` replaces ``/`` in tests."""
     env = os.environ if env is None else env
     devices = find_devices(root_of(env, root))
-    package, compiler = find_package(backend), find_compiler(backend, env)
-    problems = [*_package_problem(backend, package), *_compiler_problem(backend, compiler)]
+    generation = GENERATIONS[backend]
+    package, compiler = find_package(generation), find_compiler(generation, env)
+    problems = [*_package_problem(generation, package), *_compiler_problem(generation, compiler)]
     if not devices.nodes:
         problems.append(Problem("device", devices.why, devices.hint))
     mismatch = torch_mismatch(package)
@@ -95,38 +101,34 @@ def choose_backend(env: Mapping[str, str] | None = None, *, root: str | None = N
 
     Where both packages are installed the instance decides: Inf1 runs torch-neuron alone, Inf2 and Trn1 torch-neuronx.
     """
-    found = {backend: find_neuron(env, backend=backend, root=root) for backend in NEURON_BACKENDS}
-    instance = found["neuron"].instance
-    preferred = "neuron" if not instance or instance.startswith("inf1") else "neuronx"
-    ranking = sorted(NEURON_BACKENDS, key=lambda name: (_KIND_ORDER[found[name].package], name != preferred))
-    return found[ranking[0]]
+    found = [find_neuron(env, backend=name, root=root) for name in GENERATIONS]
+    return min(found, key=lambda status: (_KIND_ORDER[status.package], not status.here))
 
 
 _KIND_ORDER = {REAL: 0, NATIVE: 1, PLACEHOLDER: 2, ABSENT: 3}
 
 
-def _package_problem(backend: str, package: Package) -> Iterator[Problem]:
-    install = f"pip install 'pytest-torchscript[{backend}]' --extra-index-url {INDEX}"
-    if backend == "neuron":
-        install += " (Python 3.9 or 3.10, torch 1.13.1)"
+def _package_problem(generation: Generation, package: Package) -> Iterator[Problem]:
+    install = f"pip install 'pytest-torchscript[{generation.name}]' --extra-index-url {INDEX}"
+    install += f" ({generation.needs})" if generation.needs else ""
     if package.kind == ABSENT:
         yield Problem("package", f"package {package.name} is not installed", install)
     if package.kind == PLACEHOLDER:
         what = f"package {package} is PyPI's placeholder, not the library"
         yield Problem("package", what, f"pip uninstall {package.name}; {install}")
     if package.kind == NATIVE:
-        yield native_problem(package.version)
+        yield native_problem(generation, package.version)
 
 
-def native_problem(version: str) -> Problem:
-    """Return what is said of the native generation of torch-neuronx, and the way out."""
-    what = f"torch-neuronx {version} is the native generation (2.13 and later, no trace): not supported yet"
-    return Problem("package", what, f"pip install 'torch-neuronx<2.13' --extra-index-url {INDEX}")
+def native_problem(generation: Generation, version: str) -> Problem:
+    """Return what is said of the native generation of a library, and the way out."""
+    name, first = generation.package, ".".join(map(str, generation.native_from))
+    what = f"{name} {version} is the native generation ({first} and later, no trace): not supported yet"
+    return Problem("package", what, f"pip install '{name}<{first}' --extra-index-url {INDEX}")
 
 
-def _compiler_problem(backend: str, compiler: Package) -> Iterator[Problem]:
-    requirement = "'neuron-cc[tensorflow]'" if backend == "neuron" else "neuronx-cc"
-    install = f"pip install {requirement} --extra-index-url {INDEX}"
+def _compiler_problem(generation: Generation, compiler: Package) -> Iterator[Problem]:
+    install = f"pip install {generation.compiler_requirement} --extra-index-url {INDEX}"
     if compiler.kind == ABSENT:
         yield Problem("compiler", f"compiler {compiler.name} is not installed", install)
     if compiler.kind == PLACEHOLDER:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_torchscript.backends.neuron.generations import GENERATIONS
+
 #: Names a folder to look under instead of ``/``: for tests with stand-in devices (docs/neuron.md).
 ROOT_VARIABLE = "PYTEST_TORCHSCRIPT_NEURON_ROOT"
 
@@ -32,7 +34,6 @@ _INSTANCE_CORES = {
     "trn1.32xlarge": 32,
     "trn1n.32xlarge": 32,
 }
-_CORES_A_DEVICE = {"neuron": 4, "neuronx": 2}
 _LISTING = "/opt/aws/neuron/bin/neuron-ls"
 _LISTING_SECONDS = 20
 
@@ -94,7 +95,7 @@ def count_cores(env: Mapping[str, str], *, backend: str = "neuron", root: str | 
         _cores_of_sysfs(base)
         or _cores_of_listing(env)
         or _INSTANCE_CORES.get(devices.instance, 0)
-        or len(devices.nodes) * _CORES_A_DEVICE[backend]
+        or len(devices.nodes) * GENERATIONS[backend].cores_a_device
     )
 
 

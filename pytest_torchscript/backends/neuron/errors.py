@@ -11,6 +11,7 @@ import re
 import subprocess
 from types import ModuleType
 
+from pytest_torchscript.backends.neuron.generations import Generation
 from pytest_torchscript.backends.neuron.packages import INDEX
 from pytest_torchscript.errors import BackendError, first_line
 
@@ -100,17 +101,17 @@ def _telling_line(error: BaseException, pattern: str) -> str:
     return f"{type(error).__name__}: {line}"[:300] if line else first_line(error)
 
 
-def import_library(module: str, *, backend: str) -> ModuleType:
+def import_library(generation: Generation) -> ModuleType:
     """Import torch_neuron or torch_neuronx. BackendError where it is absent, a placeholder, or broken."""
+    module, package = generation.library, generation.package
     try:
         return importlib.import_module(module)
     except Exception as error:
-        package = module.replace("_", "-")
         if "WRONG PACKAGE" in str(error):
             message = f"package {package} is PyPI's placeholder, not the library"
         elif isinstance(error, ModuleNotFoundError) and error.name == module:
             message = f"package {package} is not installed"
         else:
             message = f"package {package} cannot be imported"
-        hint = f"pip install 'pytest-torchscript[{backend}]' --extra-index-url {INDEX}"
+        hint = f"pip install 'pytest-torchscript[{generation.name}]' --extra-index-url {INDEX}"
         raise BackendError(message, evidence=[first_line(error)], hint=hint) from error

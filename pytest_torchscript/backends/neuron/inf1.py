@@ -9,6 +9,7 @@ import torch
 
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.generations import INF1
 from pytest_torchscript.backends.neuron.log import Placement, captured, judge_placement, read_log
 from pytest_torchscript.common.silence import quiet
 
@@ -16,8 +17,8 @@ from pytest_torchscript.common.silence import quiet
 class NeuronBackend(NeuronBackendBase):
     """Compiles with torch_neuron.trace, by keyword alone: the order of its parameters changed between releases."""
 
-    name = "neuron"
-    library_name = "torch_neuron"
+    name = INF1.name
+    generation = INF1
 
     def _trace(
         self, library: ModuleType, request: ExportRequest

@@ -14,11 +14,11 @@ import torch
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.detect import native_problem
+from pytest_torchscript.backends.neuron.generations import INF2
 from pytest_torchscript.backends.neuron.log import ON_DEVICE, Placement
-from pytest_torchscript.backends.neuron.packages import NATIVE_FROM
+from pytest_torchscript.backends.neuron.packages import is_native
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError
-from pytest_torchscript.stack import numbers_of
 
 #: Read when the library is imported; without it a machine with no device cannot say what to compile for.
 TARGET_VARIABLE = "NEURON_PLATFORM_TARGET_OVERRIDE"
@@ -27,8 +27,8 @@ TARGET_VARIABLE = "NEURON_PLATFORM_TARGET_OVERRIDE"
 class NeuronxBackend(NeuronBackendBase):
     """Compiles with torch_neuronx.trace, by keyword alone: further positional arguments are swallowed."""
 
-    name = "neuronx"
-    library_name = "torch_neuronx"
+    name = INF2.name
+    generation = INF2
 
     def _prepare_environment(self) -> None:
         if not self.status.device:
@@ -37,8 +37,8 @@ class NeuronxBackend(NeuronBackendBase):
     def _library(self) -> ModuleType:
         library = super()._library()
         version = str(getattr(library, "__version__", ""))
-        if numbers_of(version)[:2] >= NATIVE_FROM or not hasattr(library, "trace"):
-            problem = native_problem(version or "of unknown version")
+        if is_native(self.generation, version) or not hasattr(library, "trace"):
+            problem = native_problem(self.generation, version or "of unknown version")
             raise BackendError(problem.what, hint=problem.hint)
         return library
 

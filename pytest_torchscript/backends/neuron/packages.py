@@ -15,16 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_torchscript.backends.neuron.generations import Generation
 from pytest_torchscript.stack import installed_version, numbers_of
 
 REAL, PLACEHOLDER, ABSENT, NATIVE = "real", "placeholder", "absent", "native"
 
 INDEX = "https://pip.repos.neuron.amazonaws.com"
-#: From this version on `torch-neuronx` is another library: eager device and torch.compile, no `trace`.
-NATIVE_FROM = (2, 13)
-
-_MODULES = {"neuron": "torch_neuron", "neuronx": "torch_neuronx"}
-_COMPILERS = {"neuron": ("neuron-cc", "neuroncc"), "neuronx": ("neuronx-cc", "neuronxcc")}
 _PLACEHOLDER_VERSIONS = ("1.0", "1.0.post1")
 _PLACEHOLDER_TEXT = "WRONG PACKAGE"
 
@@ -41,22 +37,25 @@ class Package:
         return f"{self.name} {self.version}".strip()
 
 
-def find_package(backend: str) -> Package:
-    """Return the framework package of a backend: torch-neuron or torch-neuronx."""
-    module = _MODULES[backend]
-    name = module.replace("_", "-")
-    found = _find(name, module)
-    if backend == "neuronx" and found.kind == REAL and numbers_of(found.version)[:2] >= NATIVE_FROM:
-        return Package(name, NATIVE, found.version)
+def find_package(generation: Generation) -> Package:
+    """Return the library of a generation: torch-neuron or torch-neuronx."""
+    found = _find(generation.package, generation.library)
+    if found.kind == REAL and is_native(generation, found.version):
+        return Package(found.name, NATIVE, found.version)
     return found
 
 
-def find_compiler(backend: str, env: Mapping[str, str]) -> Package:
-    """Return the compiler of a backend: neuron-cc or neuronx-cc, installed or on PATH."""
-    name, module = _COMPILERS[backend]
-    found = _find(name, module)
-    if found.kind != REAL and shutil.which(name, path=env.get("PATH")):
-        return Package(name, REAL)
+def is_native(generation: Generation, version: str) -> bool:
+    """Whether this version is the library without `trace`."""
+    first = generation.native_from
+    return bool(first) and numbers_of(version)[: len(first)] >= first
+
+
+def find_compiler(generation: Generation, env: Mapping[str, str]) -> Package:
+    """Return the compiler of a generation: neuron-cc or neuronx-cc, installed or on PATH."""
+    found = _find(generation.compiler, generation.compiler_module)
+    if found.kind != REAL and shutil.which(found.name, path=env.get("PATH")):
+        return Package(found.name, REAL)
     return found
 
 
