@@ -5,6 +5,7 @@
      +-- ModelError          a reference that cannot be turned into a model
      +-- InputError          inputs that cannot be inferred, declared or made
      +-- BackendError        a backend that is absent, or that cannot export or load
+     +-- LibraryError        a library whose installed release lacks a name that is used
      +-- TorchScriptFailure  a model under check is wrong (also an AssertionError)
 
 A leaf: imports nothing of the package, and nothing heavy.
@@ -42,6 +43,10 @@ class InputError(Error):
 
 class BackendError(Error):
     """A backend that is not there, or that failed to export, save, load or run for a reason of its own."""
+
+
+class LibraryError(Error):
+    """A library whose installed release has no such name any more, or not yet."""
 
 
 class TorchScriptFailure(Error, AssertionError):  # noqa: N818 - it is a verdict, not a fault

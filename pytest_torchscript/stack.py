@@ -5,9 +5,13 @@ A leaf that imports none of what it asks about. Where a feature can be looked fo
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import re
 import sys
+from typing import Any
+
+from pytest_torchscript.errors import LibraryError
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
@@ -22,6 +26,30 @@ def installed_version(package: str) -> str:
         return str(importlib.metadata.version(package))
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def library_name(home: str, *names: str, used_for: str) -> Any:
+    """Return what a library's module holds under the first of these names that it has: releases move and rename.
+
+    ``library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="reading a configuration")``.
+    Raises LibraryError where the installed release has none of them; what importing it raises by itself passes through.
+    """
+    package = home.partition(".")[0]
+    try:
+        module = importlib.import_module(home)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{home}.".startswith(f"{error.name}."):  # something that the library needs
+            raise
+        module = None
+    for name in names:
+        if hasattr(module, name):
+            return getattr(module, name)
+    version = installed_version(package)
+    lacks = f"{package} {version} has no {home}.{' or '.join(names)}" if version else f"{package} is not installed"
+    raise LibraryError(
+        f"{lacks}, used for {used_for}",
+        hint=f"install a release of {package} that was tried: docs/stacks.md lists them",
+    )
 
 
 def dtype_keyword() -> str:

@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-# torch's stubs know it not.
-_TRACE: Any = torch.jit.trace
+from pytest_torchscript.stack import library_name
 
 
 def trace(module: Any, example: tuple[torch.Tensor, ...], *, strict: bool = False) -> Any:
@@ -16,5 +15,6 @@ def trace(module: Any, example: tuple[torch.Tensor, ...], *, strict: bool = Fals
     torch's own checker stays off: it compares graphs, cries wolf, and runs at the traced size only. ``strict`` False lets
     dicts among the outputs pass.
     """
+    tracer = library_name("torch.jit", "trace", used_for="every trace")
     with torch.no_grad():
-        return _TRACE(module, tuple(tensor.clone() for tensor in example), check_trace=False, strict=strict)
+        return tracer(module, tuple(tensor.clone() for tensor in example), check_trace=False, strict=strict)

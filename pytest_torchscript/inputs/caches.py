@@ -15,7 +15,7 @@ import torch
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
-from pytest_torchscript.stack import knows_cache_objects_alone
+from pytest_torchscript.stack import knows_cache_objects_alone, library_name
 
 #: What `forward` may call its cache, the newer name first: transformers renamed it in 5.24.
 KEYWORDS = ("cache", "past_key_values")
@@ -83,7 +83,8 @@ def _number(config: Any, *names: str) -> int:
             return value
     raise InputError(
         f"{type(config).__name__}: cannot infer the cache: the configuration has none of: {', '.join(names)}",
-        hint=f'declare every layer: {{"{CACHE_PREFIX}0.key": TensorSpec("batch", heads, "past_sequence", size), …}}',
+        hint="use the task without -with-past where the model keeps a state of another kind, or "
+        f'declare every layer: {{"{CACHE_PREFIX}0.key": TensorSpec("batch", heads, "past_sequence", size), …}}',
     )
 
 
@@ -109,6 +110,8 @@ def pack_for(config: Any, names: tuple[str, ...], *, model_class: type | None = 
     if not any(name.startswith(CACHE_PREFIX) for name in names):
         return None
     keyword = _keyword_of(model_class)
+    if not _takes_tuples(model_class):  # a class that is gone is told here, not as a refusal of every call
+        _cache_class("EncoderDecoderCache" if any(".decoder." in name for name in names) else "DynamicCache")
 
     def pack(named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
         flat = {name: value for name, value in named.items() if name.startswith(CACHE_PREFIX)}
@@ -128,11 +131,9 @@ def pack_cache(config: Any, flat: Mapping[str, torch.Tensor], *, model_class: ty
         return tuple(tuple(layer.values()) for layer in layers)
     if "key" in layers[0]:
         return _dynamic([(layer["key"], layer["value"]) for layer in layers], config)
-    from transformers.cache_utils import EncoderDecoderCache
-
     own = _dynamic([(layer["decoder.key"], layer["decoder.value"]) for layer in layers], config)
     cross = _dynamic([(layer["encoder.key"], layer["encoder.value"]) for layer in layers], None)
-    return EncoderDecoderCache(own, cross)
+    return _cache_class("EncoderDecoderCache")(own, cross)
 
 
 def _by_layer(flat: Mapping[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
@@ -150,14 +151,17 @@ def _takes_tuples(model_class: type | None) -> bool:
     return not getattr(model_class, "_supports_cache_class", model_class is None)
 
 
-def _dynamic(pairs: list[tuple[torch.Tensor, torch.Tensor]], config: Any) -> Any:
-    from transformers.cache_utils import DynamicCache
+def _cache_class(name: str) -> Any:
+    return library_name("transformers.cache_utils", name, used_for="caches of past keys and values")
 
+
+def _dynamic(pairs: list[tuple[torch.Tensor, torch.Tensor]], config: Any) -> Any:
+    made = _cache_class("DynamicCache")
     # With a configuration the cache knows which layers slide, as the one that eager makes for itself does.
-    knows = config is not None and "config" in inspect.signature(DynamicCache.__init__).parameters
-    cache = DynamicCache(config=decoder_config(config)) if knows else DynamicCache()
+    knows = config is not None and "config" in inspect.signature(made.__init__).parameters
+    cache = made(config=decoder_config(config)) if knows else made()
     if len(getattr(cache, "layers", ())) not in (0, len(pairs)):  # the encoder's layers, where only the decoder is used
-        cache = DynamicCache()
+        cache = made()
     for number, (key, value) in enumerate(pairs):
         cache.update(key, value, number)
     return cache

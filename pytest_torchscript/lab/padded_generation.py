@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
 from pytest_torchscript.errors import InputError
+from pytest_torchscript.stack import library_name
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,9 @@ class PaddedDecoder(nn.Module):
         index: torch.Tensor,
     ) -> tuple[torch.Tensor]:
         """Return the logits of the step that `index` names."""
-        from transformers.modeling_outputs import BaseModelOutput
-
+        encoded = _output_class("BaseModelOutput")
         logits = self.model(
-            encoder_outputs=BaseModelOutput(last_hidden_state=hidden),
+            encoder_outputs=encoded(last_hidden_state=hidden),
             attention_mask=attention_mask,
             decoder_input_ids=decoder_input_ids,
             use_cache=False,
@@ -104,6 +104,10 @@ class PaddedWindow(nn.Module):
             input_ids=input_ids, attention_mask=attention_mask, use_cache=False, return_dict=True, **more
         )
         return (output.logits[:, -1, :],)
+
+
+def _output_class(name: str) -> Any:
+    return library_name("transformers.modeling_outputs", name, used_for="generation")
 
 
 @dataclass
@@ -144,16 +148,15 @@ class PaddedGenerator:
         result: torch.Tensor = stand_in.generate(input_ids, attention_mask=mask, **options)
         return result
 
-    def _generate_in_two(self, stand_in: Any, input_ids: torch.Tensor, options: Mapping[str, Any]) -> torch.Tensor:
-        from transformers.modeling_outputs import BaseModelOutput
-
+    def _generate_in_two(self, stand_in: Any, input_ids: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+        encoded = _output_class("BaseModelOutput")
         room = self.lengths.source - input_ids.shape[1]
         mask = functional.pad(torch.ones_like(input_ids), (0, room))
         ids = functional.pad(input_ids, (0, room), value=self.pad)
         hidden = self.encoder(ids, mask)[0]
         stand_in.forward = self._decoder_step(hidden, mask)
-        encoded = BaseModelOutput(last_hidden_state=hidden)
-        result: torch.Tensor = stand_in.generate(ids, attention_mask=mask, encoder_outputs=encoded, **options)
+        options["encoder_outputs"] = encoded(last_hidden_state=hidden)
+        result: torch.Tensor = stand_in.generate(ids, attention_mask=mask, **options)
         return result
 
     def _decoder_step(self, hidden: torch.Tensor, mask: torch.Tensor) -> Callable[..., Any]:
@@ -168,22 +171,20 @@ class PaddedGenerator:
             encoder_outputs: Any = None,  # noqa: ARG001
             **_: Any,
         ) -> Any:
-            from transformers.modeling_outputs import Seq2SeqLMOutput
-
+            answer = _output_class("Seq2SeqLMOutput")
             tokens = decoder_input_ids.shape[1]
             ids = functional.pad(decoder_input_ids, (0, target - tokens), value=self.pad)
             logits = self.decoder(ids, hidden, mask, torch.tensor(tokens - 1))[0]
-            return Seq2SeqLMOutput(logits=logits.unsqueeze(1))
+            return answer(logits=logits.unsqueeze(1))
 
         return forward
 
     def _window_step(self, input_ids: Any = None, attention_mask: Any = None, **_: Any) -> Any:  # noqa: ARG002
-        from transformers.modeling_outputs import CausalLMOutput
-
+        answer = _output_class("CausalLMOutput")
         room = self.lengths.target - input_ids.shape[1]
         ids = functional.pad(input_ids, (room, 0), value=self.pad)
         mask = functional.pad(torch.ones_like(input_ids), (room, 0))
-        return CausalLMOutput(logits=self.window(ids, mask)[0].unsqueeze(1))
+        return answer(logits=self.window(ids, mask)[0].unsqueeze(1))
 
     @property
     def encoder(self) -> Artifact:

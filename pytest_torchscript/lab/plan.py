@@ -60,7 +60,7 @@ class CasePlan:
             exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
             loaded = replace(loaded, notes=(*loaded.notes, *notes))
         parameters = tuple(hyper_parameters(blueprint, loaded.module))
-        subject = Subject(
+        made = Subject(
             loaded,
             spec,
             self.settings,
@@ -68,8 +68,10 @@ class CasePlan:
             windows=windows_of(parameters),
             constants=constants,
         )
+        subject = without_masks(made) if made.meta else made
+        subject.module  # noqa: B018 - what cannot be called is told here, once
         return Lab(
-            without_masks(subject) if subject.meta else subject,
+            subject,
             exporter or make_backend(backend, self.settings),
             self.prefix,
             label=self.reference,

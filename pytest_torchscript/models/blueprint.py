@@ -26,6 +26,7 @@ from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, e
 from pytest_torchscript.models.shrink import shrink_config
 from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
 from pytest_torchscript.settings import WEIGHTS, Settings
+from pytest_torchscript.stack import library_name
 
 PRETRAINED, RANDOM, TINY, META = "pretrained", "random", "tiny", "meta"
 
@@ -105,12 +106,12 @@ def plan_module(
 def _transformers_config(module: nn.Module) -> Any:
     import sys
 
-    transformers = sys.modules.get("transformers")  # a module of theirs cannot exist without it
-    if transformers is None:
+    if "transformers" not in sys.modules:  # a module of theirs cannot exist without it
         return None
+    model_base = library_name("transformers", "PreTrainedModel", used_for="telling its models from others")
+    config_base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     config = getattr(module, "config", None)
-    known = isinstance(module, transformers.PreTrainedModel) and isinstance(config, transformers.PretrainedConfig)
-    return config if known else None
+    return config if isinstance(module, model_base) and isinstance(config, config_base) else None
 
 
 def _task_of_class(config: Any, model_class: type[Any]) -> str:

@@ -19,7 +19,7 @@ from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, closest, first_line
 from pytest_torchscript.models.construct import require_buildable
-from pytest_torchscript.stack import dtype_keyword
+from pytest_torchscript.stack import dtype_keyword, library_name
 
 CONFIG = "config.json"
 #: Files of weights as transformers looks for them, the safe ones first.
@@ -81,11 +81,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def config_from_pretrained(source: str, *, trust_remote_code: bool) -> Any:
     """Return AutoConfig's reading of a directory or Hub id; ModelError with its reason."""
-    from transformers import AutoConfig
-
+    auto_config = library_name("transformers", "AutoConfig", used_for="configurations")
     try:
         with quiet():
-            return AutoConfig.from_pretrained(
+            return auto_config.from_pretrained(
                 source, trust_remote_code=trust_remote_code, local_files_only=Path(source).is_dir()
             )
     except Exception as error:  # a configuration class may raise anything about its values
@@ -94,11 +93,10 @@ def config_from_pretrained(source: str, *, trust_remote_code: bool) -> Any:
 
 def config_from_dict(identifier: str, values: dict[str, Any]) -> Any:
     """Return the configuration that a dict with ``model_type`` describes."""
-    from transformers import CONFIG_MAPPING
-
+    known = library_name("transformers", "CONFIG_MAPPING", used_for="bundled configurations")
     try:
         with quiet():
-            config = CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
+            config = known[values["model_type"]].from_dict(dict(values))
             config.name_or_path = identifier
             return config
     except Exception as error:

@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.stack import library_name
 
 #: Every process builds equal weights.
 SEED = 20_240
@@ -82,11 +83,10 @@ def float32_config(config: Any) -> Any:
 
 def sub_configs(config: Any) -> Iterator[Any]:
     """Yield a configuration and every configuration inside it."""
-    from transformers import PretrainedConfig
-
+    base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     yield config
     for value in list(vars(config).values()):
-        if isinstance(value, PretrainedConfig):
+        if isinstance(value, base):
             yield from sub_configs(value)
 
 

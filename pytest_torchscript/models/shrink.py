@@ -15,6 +15,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
 from pytest_torchscript.models.shrink_rules import Change, derived_names, is_depth, propose
+from pytest_torchscript.stack import library_name
 
 #: A model of more parameters than this is neither tiny nor quick to try.
 _QUICK = 30_000_000
@@ -93,13 +94,12 @@ def _tried(
 
 def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) -> Any:
     """Return a configuration with changes made in it and in those inside it; what is derived is derived anew."""
-    from transformers import PretrainedConfig
-
+    base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     values = config.to_dict()
     for name in (*derived_names(config), "out_features", "stage_names"):
         values.pop(name, None)
     for name, value in vars(config).items():
-        if isinstance(value, PretrainedConfig):
+        if isinstance(value, base):
             values[name] = apply(value, changes, (*path, name)).to_dict()
     for change in changes:
         if change.path == path:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_torchscript.models.construct import sub_configs
+from pytest_torchscript.stack import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
 EXPERTS = 4
@@ -87,11 +88,10 @@ def is_depth(change: Change) -> bool:
 
 def tree(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield a configuration and those inside it, with the attribute names that lead there."""
-    from transformers import PretrainedConfig
-
+    base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     yield path, config
     for name, value in vars(config).items():
-        if isinstance(value, PretrainedConfig):
+        if isinstance(value, base):
             yield from tree(value, (*path, name))
 
 
@@ -313,21 +313,17 @@ def _token_id(value: int, vocabulary: int) -> int:
 
 def derived_names(config: Any) -> set[str]:
     """Return the attributes that a configuration's class computes from others: they would contradict changed ones."""
-    from transformers import PretrainedConfig
-
+    base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     try:
         fresh = vars(type(config)())
-        generic = set(vars(PretrainedConfig()))
+        generic = set(vars(base()))
     except Exception:  # a class that cannot be made without arguments derives nothing that we know of
         return set()
     given = set(inspect.signature(type(config).__init__).parameters)
     return {
         name
         for name, value in fresh.items()
-        if name not in given
-        and name not in generic
-        and not isinstance(value, PretrainedConfig)
-        and not name.startswith("_")
+        if name not in given and name not in generic and not isinstance(value, base) and not name.startswith("_")
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
+from pytest_torchscript.stack import library_name
 
 DEFAULT = "default"
 
@@ -112,15 +113,15 @@ def remote_class(config: Any, task: str, source: str) -> type[Any] | None:
 
     Raises ModelError where the code is missing or fails.
     """
-    from transformers.dynamic_module_utils import get_class_from_dynamic_module
-
     auto_map = getattr(config, "auto_map", None) or {}
     name = next((name for name in AUTO_CLASSES.get(task, ()) if name in auto_map), None)
     if name is None:
         return None
+    home = "transformers.dynamic_module_utils"
+    get_class = library_name(home, "get_class_from_dynamic_module", used_for="a checkpoint's own code")
     try:
         with quiet():
-            found: type[Any] = get_class_from_dynamic_module(auto_map[name], source)
+            found: type[Any] = get_class(auto_map[name], source)
     except Exception as error:  # the code of a checkpoint may raise anything
         raise ModelError(
             f"{source}: its own code for {name} cannot be used: {first_line(error)}",

@@ -13,13 +13,11 @@ from torch import nn
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.stack import library_name
 from pytest_torchscript.tracing.frames import Frame, live_stack, model_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# torch's stubs do not know it.
-_TracerWarning: Any = torch.jit.TracerWarning  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -68,5 +66,6 @@ def warned_lines() -> Iterator[list[WarnedLine]]:
         if line not in warned:
             warned.append(line)
 
-    with quiet(told=take, category=_TracerWarning):
+    category = library_name("torch.jit", "TracerWarning", used_for="what the tracer says")
+    with quiet(told=take, category=category):
         yield warned
