@@ -68,12 +68,24 @@ def closest(name: str, choices: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(name, list(choices), n=1)), "")
 
 
-def unknown(kind: str, name: str, choices: Iterable[str], *, listed: str = "choose from") -> OptionError:
-    """Return the error of a word that is none of some choices: it names the closest, and lists them all."""
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
+    """Return the question that names the closest choice, with a blank after it; empty where none is close."""
+    near = closest(str(name), choices)
+    return f"did you mean {near!r}? " if near else ""
+
+
+def unknown(
+    kind: str, name: object, choices: Iterable[str], *, listed: str = "choose from", also: Iterable[str] = ()
+) -> OptionError:
+    """Return the error of a word that is none of some choices: it names the closest, and lists them all, that one first.
+
+    ``also`` are other words for them: close ones are named, but not listed.
+    """
     words = list(choices)
+    asked = did_you_mean(name, [*words, *also])
     near = closest(str(name), words)
-    hint = (f"did you mean {near!r}? " if near else "") + f"{listed}: " + ", ".join(words)
-    return OptionError(f"{kind} {name!r} does not exist", hint=hint)
+    words.sort(key=lambda word: word != near)
+    return OptionError(f"{kind} {name!r} does not exist", hint=f"{asked}{listed}: {', '.join(words) or 'none'}")
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:

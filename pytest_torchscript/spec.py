@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Union
 
-from pytest_torchscript.errors import InputError, OptionError, closest
+from pytest_torchscript.errors import InputError, OptionError, unknown
 
 if TYPE_CHECKING:
     import torch
@@ -277,10 +277,7 @@ class InputSpec(Mapping[str, TensorSpec]):
 
 def unknown_axis(name: str, known: Mapping[str, Any]) -> OptionError:
     """Return the error of an axis that no input carries."""
-    near = closest(name, known)
-    listed = ", ".join(known) or "none"
-    hint = f"did you mean {near!r}? The axes are: {listed}" if near else f"the axes are: {listed}"
-    return OptionError(f"axis {name!r} does not exist", hint=hint)
+    return unknown("axis", name, known, listed="the axes are")
 
 
 def narrowed(axis: Axis, override: Axis) -> Axis:

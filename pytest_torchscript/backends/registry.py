@@ -33,7 +33,7 @@ def backend_class(name: str, own: Iterable[type[Backend]] = ()) -> type[Backend]
     if name in brought:
         return brought[name]
     if name not in _HOMES:
-        raise unknown("backend", name, (*_HOMES, *brought), listed="backends")
+        raise unknown("backend", name, (*_HOMES, *brought))
     home, _, attribute = _HOMES[name].partition(":")
     found: type[Backend] = getattr(importlib.import_module(home), attribute)
     return found
@@ -49,6 +49,20 @@ def backend_for(name: str, **options: Any) -> Backend:
     """Return a backend of this package with options of its own."""
     chosen = backend_class(name)
     return chosen(chosen.Options.of(options, backend=name))
+
+
+def check_options(settings: Settings) -> None:
+    """Raise OptionError for a backend that nothing answers to, and for an option that no backend has, or of another type."""
+    known = backend_names(settings.own_backends)
+    for name in (*settings.backends, *settings.options):
+        if name not in known:
+            raise unknown("backend", name, known)
+    for name in settings.options:
+        backend_class(name, settings.own_backends).options_from(settings)
+    if settings.neuron_options:
+        from pytest_torchscript.backends.neuron.options import NeuronOptions
+
+        NeuronOptions.of(settings.neuron_options, backend="neuron")
 
 
 def own_backends(answers: Iterable[Any]) -> tuple[type[Backend], ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.checks.determinism import unsteady
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, OptionError, closest, first_line, with_hint
+from pytest_torchscript.errors import Error, first_line, unknown, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -20,7 +20,7 @@ from pytest_torchscript.results import (
     Signature,
     merge_models,
 )
-from pytest_torchscript.settings import Settings
+from pytest_torchscript.settings import Settings, make_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -172,7 +172,7 @@ def message(lab: Lab, name: str, finding: Finding) -> str:
 
 def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:
     """Return the checks that mean something for a model: all, less those on request and those of other tasks or devices."""
-    left_out = set(ON_REQUEST)
+    left_out = set() if settings.speed else set(ON_REQUEST)
     if not task.startswith(_GENERATING):
         left_out.add("generation")
     if not backend.startswith("neuron") and settings.neuron not in ("require", "compile", "emulate"):
@@ -194,59 +194,36 @@ def check(
     model: str | nn.Module,
     *,
     inputs: Declared | None = None,
-    axes: Mapping[str, Any] | None = None,
+    axes: Any = None,
     name: str | None = None,
-    checks: tuple[str, ...] | None = None,
+    checks: str | Sequence[str] | None = None,
     **settings: Any,
 ) -> ModelResult:
     """Carry out every check on a model and return what was found; nothing is raised for a model that is wrong.
 
     ``model`` is a module or a reference; ``inputs`` maps names to TensorSpecs or example tensors; ``axes`` maps axis names
-    to an Axis or to the size they are fixed at; ``checks`` names some checks only; the other keywords are fields of
-    Settings (weights, task, anchor, rtol, atol, max_examples, …).
+    to an Axis, to the size or sizes they are fixed at, or to text such as ``"1:512"``; ``checks`` names some checks only; the
+    other keywords are those of the marker: the options of the command line by name (weights, task, anchor, rtol, atol …).
 
     Raises ModelError, InputError or OptionError where there is nothing to check: see `ModelResult.passed` for the rest.
     """
+    from pytest_torchscript.backends.registry import check_options
     from pytest_torchscript.lab.plan import check_names, plan_case
 
-    chosen = make_settings(axes=axes, **settings)
+    chosen, wanted = make_settings(axes=axes, **settings), _known(checks)
+    check_options(chosen)
     plan = plan_case(model, chosen, inputs=inputs, name=name)
     check_names([plan], chosen)
-    pieces = [run_all(plan.load(backend), checks=_known(checks)) for backend in chosen.backends]
+    pieces = [run_all(plan.load(backend), checks=wanted) for backend in chosen.backends]
     return merge_models(pieces)[0]
 
 
-def _known(checks: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    for name in checks or ():
+def _known(checks: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    wanted = (checks,) if isinstance(checks, str) else tuple(checks or ())
+    for name in wanted:
         if name not in CHECKS:
-            raise OptionError(
-                f"check {name!r} does not exist",
-                hint=f"did you mean {closest(name, CHECKS)!r}? Checks: {', '.join(CHECKS)}",
-            )
-    return checks
-
-
-def make_settings(*, axes: Mapping[str, Any] | None = None, **values: Any) -> Settings:
-    """Return settings from keywords; OptionError names a keyword that is none, or values that exclude each other."""
-    from pytest_torchscript.spec import Axis
-
-    known = Settings.__dataclass_fields__
-    for name in values:
-        if name not in known:
-            raise OptionError(
-                f"setting {name!r} does not exist",
-                hint=f"did you mean {closest(name, known)!r}? Settings: {', '.join(known)}",
-            )
-    if (values.get("rtol") is None) != (values.get("atol") is None):
-        raise OptionError(
-            "give both rtol and atol, or neither",
-            hint="a bare atol is a guess; without both the tolerance is calibrated",
-        )
-    described = {}
-    for name, axis in (axes or {}).items():
-        sizes = (axis,) if isinstance(axis, int) else axis
-        described[name] = axis if isinstance(axis, Axis) else Axis.fixed_at(name, *sizes)
-    return Settings(axes=described, **values)
+            raise unknown("check", name, CHECKS, listed="checks are")
+    return wanted or None
 
 
 __all__ = ["CHECKS", "ON_REQUEST", "SKIPPED", "check", "make_settings", "run_all", "run_check"]

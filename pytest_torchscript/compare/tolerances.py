@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pytest_torchscript.errors import OptionError, closest
+from pytest_torchscript.errors import OptionError, did_you_mean
 
 #: The relative tolerances of torch.testing.assert_close.
 _RTOL = {torch.float64: 1e-7, torch.float32: 1.3e-6, torch.float16: 1e-3, torch.bfloat16: 1.6e-2}
@@ -56,7 +56,7 @@ def closeness_named(name: str) -> Closeness:
         return _CLOSENESS[name]
     raise OptionError(
         f"closeness={name!r} is unknown",
-        hint=f"choose from {', '.join(_CLOSENESS)}; closest: {closest(name, _CLOSENESS) or 'none'}",
+        hint=f"{did_you_mean(name, _CLOSENESS)}choose from: {', '.join(_CLOSENESS)}",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from pytest_torchscript.errors import ModelError, OptionError, closest
+from pytest_torchscript.errors import ModelError, unknown
 from pytest_torchscript.models import hub
 from pytest_torchscript.models.bundled import bundled_config
 from pytest_torchscript.models.checkpoint import (
@@ -65,11 +65,7 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
     Raises ModelError where the reference cannot be resolved.
     """
     if settings.weights not in WEIGHTS:
-        near = closest(settings.weights, WEIGHTS)
-        raise OptionError(
-            f"weights {settings.weights!r} do not exist",
-            hint=f"{f'did you mean {near!r}? ' if near else ''}one of {', '.join(WEIGHTS)}",
-        )
+        raise unknown("weights", settings.weights, WEIGHTS)
     if reference.kind == FACTORY:
         module, inputs = call_factory(reference.text, seed=SEED)
         return plan_module(module, reference.text, inputs=inputs, settings=settings)

@@ -17,7 +17,7 @@ from torch import nn
 
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import ModelError, closest, first_line
+from pytest_torchscript.errors import ModelError, did_you_mean, first_line
 from pytest_torchscript.models.construct import require_buildable
 from pytest_torchscript.stack import dtype_keyword, library_name
 
@@ -44,10 +44,9 @@ def _require_known_type(path: Path, model_type: Any) -> None:
 
     if isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING:
         return
-    near = closest(str(model_type), transformers.CONFIG_MAPPING)
     raise ModelError(
         f"{path}: model_type={model_type!r} is no architecture that transformers {transformers.__version__} knows",
-        hint=f"did you mean {near!r}? Or install a release that has it" if near else "install a release that has it",
+        hint=f"{did_you_mean(model_type, transformers.CONFIG_MAPPING)}install a release that has it",
     )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.common.seeding import seeded
-from pytest_torchscript.errors import ModelError, closest, first_line
+from pytest_torchscript.errors import ModelError, did_you_mean, first_line
 
 _RETURNS = "return an nn.Module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
 
@@ -74,10 +74,9 @@ def _attribute(module: Any, attribute: str, text: str) -> Any:
     for name in attribute.split("."):
         if not hasattr(value, name):
             public = [each for each in dir(value) if not each.startswith("_")]
-            near = closest(name, public)
             raise ModelError(
                 f"{text}: module {module.__name__!r} has no {attribute!r}",
-                hint=f"did you mean {near!r}?" if near else "name a function that returns the module",
+                hint=did_you_mean(name, public).strip() or "name a function that returns the module",
             )
         value = getattr(value, name)
     return value

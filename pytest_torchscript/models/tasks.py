@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import ModelError, OptionError, closest, first_line
+from pytest_torchscript.errors import ModelError, first_line, unknown
 from pytest_torchscript.stack import library_name
 
 DEFAULT = "default"
@@ -77,11 +77,7 @@ def model_class_for(config: Any, task: str) -> type[Any]:
     imported; OptionError for a task nobody knows.
     """
     if task not in AUTO_CLASSES:
-        near = closest(task, AUTO_CLASSES)
-        listed = ", ".join(AUTO_CLASSES)
-        raise OptionError(
-            f"task {task!r} does not exist", hint=f"did you mean {near!r}? The tasks are: {listed}" if near else listed
-        )
+        raise unknown("task", task, AUTO_CLASSES)
     found = _lookup(config, task)
     if found is None and task == DEFAULT:
         found = _saved_class(config) or next((_lookup(config, other) for other in tasks_for(config)), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import Error, OptionError, closest
+from pytest_torchscript.errors import Error, OptionError, did_you_mean
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import collector_id, settle_id
 from pytest_torchscript.plugin.models import Cases, Subject, cases_of, conftest_key, reference_subject
@@ -65,8 +65,6 @@ class Contents:
     def _asks(self, run: Run, check: str, backend: str) -> bool:
         from pytest_torchscript.checks.run import checks_for
 
-        if check == "speed":
-            return run.speed
         if check == "generation" and self.task is None:
             return True  # skips itself where the model turns out to generate nothing
         return check in checks_for(run.settings, self.task or "default", backend)
@@ -243,8 +241,7 @@ def check_ids(config: pytest.Config, suites: Mapping[str, Contents], unresolved:
         if reference == CONFTEST and not names:
             hint = f"override the fixture '{MODEL_FIXTURE}' in {config.rootpath / 'conftest.py'}"
         else:
-            near = closest(suite_id.test, names)
-            hint = (f"did you mean {near!r}? " if near else "") + "its tests are: " + ", ".join(names)
+            hint = f"{did_you_mean(suite_id.test, names)}its tests are: {', '.join(names)}"
         raise pytest.UsageError(f"not found: {suite_id}\n    hint: {hint}")
 
 

@@ -6,7 +6,7 @@ The model is the marker's, else the overridden fixture's, else those of the comm
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +15,13 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, InputError, OptionError, TorchScriptFailure, first_line, with_hint
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import fixture_value
-from pytest_torchscript.plugin.markers import MARKER, Declaration, changed, declaration_of, settings_changes
+from pytest_torchscript.plugin.markers import MARKER, Declaration, declaration_of, settings_of, with_changes
 from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, conftest_key, reference_subject
 from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
-from pytest_torchscript.settings import Settings
+from pytest_torchscript.settings import Settings, changed, read_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +59,7 @@ def parametrize_own(metafunc: pytest.Metafunc) -> None:
     run = run_of(config)
     try:
         declared = declaration_of(node)
-        backends = changed(run.settings, declared.changes).backends
+        backends = settings_of(node).backends
     except OptionError:
         declared, backends = Declaration(model=object()), run.settings.backends[:1]  # its set-up says what is wrong
     references: tuple[str | None, ...] = (None,)
@@ -127,7 +127,7 @@ def own_subject(item: pytest.Item, wanted: Request) -> Subject:
     """Return the model of a user's own test. OptionError where it has none."""
     run = run_of(item.config)
     declared = declaration_of(item)
-    settings = changed(run.settings, declared.changes)
+    settings = settings_of(item)
     key = own_key(item, wanted)
     if declared.model is not None:
         return Subject(key, item.nodeid, declared.model, settings, declared.inputs)
@@ -248,8 +248,8 @@ class TorchScript:
         from pytest_torchscript import checks
 
         declared = declaration_of(item)
-        asked = {**declared.changes, **settings_changes(settings)}
-        chosen = changed(run_of(self.config).settings, asked)
+        asked = {**declared.changes, **read_keywords(settings)}
+        chosen = with_changes(run_of(self.config).settings, asked)
         subject = Subject(
             object(),
             item.nodeid,
@@ -259,8 +259,8 @@ class TorchScript:
         )
         cases = Cases(self.config)
         plan = cases.plan(subject)
-        named = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
-        checks.check_names([plan], replace(Settings(), **named))
+        named: dict[str, Any] = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
+        checks.check_names([plan], changed(Settings(), named))
         with quiet():
             return merge_models([checks.run_all(cases.case(subject, backend)) for backend in chosen.backends])[0]
 

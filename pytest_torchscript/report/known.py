@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pytest_torchscript.errors import OptionError, closest
+from pytest_torchscript.errors import OptionError, did_you_mean
 from pytest_torchscript.results import DIVERGES, FIXED
 
 _KEYS = ("model", "check", "axis", "verdict", "backend", "reason")
@@ -130,8 +130,8 @@ def _entry(path: str, number: int, table: Any) -> KnownFailure:
         raise _wrong(path, f"{where} is no table", f"write {_EXAMPLE}")
     for key, value in table.items():
         if key not in _KEYS:
-            near = closest(key, _KEYS)
-            raise _wrong(path, f"{where}: the key {key!r} is unknown", f"did you mean {near!r}?" if near else _keys())
+            asked = did_you_mean(key, _KEYS)
+            raise _wrong(path, f"{where}: the key {key!r} is unknown", f"{asked}the keys are: {', '.join(_KEYS)}")
         if not isinstance(value, str) or not value.strip():
             raise _wrong(path, f"{where}: {key}={value!r} is no text", f'write {key} = "…"')
     for key in ("model", "reason"):
@@ -156,10 +156,6 @@ def _subject(path: str, where: str, table: Mapping[str, str]) -> tuple[str, str 
     if axis is not None and check != "axis":
         raise _wrong(path, f"{where}: check={check!r} has no axis", "name one of the two")
     return check, axis
-
-
-def _keys() -> str:
-    return f"the keys are: {', '.join(_KEYS)}"
 
 
 def _wrong(path: str, what: str, hint: str) -> OptionError:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_torchscript.errors import OptionError, closest
+from pytest_torchscript.errors import OptionError, did_you_mean
 from pytest_torchscript.report.html_report import to_html
 from pytest_torchscript.report.json_report import to_json
 from pytest_torchscript.report.markdown import to_markdown
@@ -23,8 +23,7 @@ def writer_for(path: str | os.PathLike[str]) -> Writer:
     ending = Path(path).suffix
     if ending.lower() in _WRITERS:
         return _WRITERS[ending.lower()]
-    near = closest(ending.lower(), _WRITERS)
-    asked = f"did you mean {near}? " if near else ""
+    asked = did_you_mean(ending.lower(), _WRITERS)
     said = f"the ending {ending!r} is unknown" if ending else "it has no ending"
     raise OptionError(f"report {os.fspath(path)!r}: {said}", hint=f"{asked}the endings are: {', '.join(_WRITERS)}")
 

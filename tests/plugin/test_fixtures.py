@@ -314,7 +314,13 @@ def test_check_twice_in_a_test(run: Run, pytester: pytest.Pytester) -> None:
         ("torchscript.check(Good(), inputs=INPUTS, wieghts='tiny')", "setting 'wieghts' does not exist"),
         ("torchscript.check(Good(), inputs=INPUTS, axes={'tme': 4})", "axis 'tme' does not exist"),
         ("torchscript.check(Good(), inputs=INPUTS, rtol=1e-3)", "give both rtol and atol"),
-        ("torchscript.check(Good(), inputs=INPUTS, backend='onxx')", "backends 'onxx' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, backend='onxx')", "backend 'onxx' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, weights='tyny')", "weights 'tyny' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, neuron='emulat')", "mode 'emulat' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, task='masked')", "task 'masked' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, axes=['time'])", "axes: 'time' does not describe an axis"),
+        ("torchscript.check(Good(), inputs=INPUTS, option='neuron.tmeout=3')", "neuron option 'tmeout' does not exist"),
+        ("torchscript.check(Good(), inputs=INPUTS, neuron_options={'tmeout': 3})", "neuron option 'tmeout'"),
         ("torchscript.check(Good())", "inputs"),
         ("torchscript.check('zoo:missing')", "missing"),
     ],
@@ -354,10 +360,18 @@ def test_marker_that_is_malformed(run: Run, pytester: pytest.Pytester) -> None:
         @pytest.mark.torchscript(weights="big")
         def test_word():
             pass
+
+        @pytest.mark.torchscript(rtol=1e-4)
+        def test_half():
+            pass
+
+        @pytest.mark.torchscript(backend="onxx")
+        def test_backend():
+            pass
         """
     )
     result = run()
-    result.assert_outcomes(errors=5)
+    result.assert_outcomes(errors=7)
     text = result.stdout.str()
     for said in (
         "@pytest.mark.torchscript: setting 'modle' does not exist",
@@ -365,6 +379,8 @@ def test_marker_that_is_malformed(run: Run, pytester: pytest.Pytester) -> None:
         "@pytest.mark.torchscript: inputs: list does not map names to inputs",
         "@pytest.mark.torchscript: axes: 1.5 does not describe an axis",
         "@pytest.mark.torchscript: weights 'big' does not exist",
+        "@pytest.mark.torchscript: rtol is given without atol",
+        "@pytest.mark.torchscript: backend 'onxx' does not exist",
     ):
         assert said in text
     assert "markers.py" not in text

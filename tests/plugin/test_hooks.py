@@ -86,7 +86,7 @@ def test_backends_hook(run: Run, pytester: pytest.Pytester) -> None:
     run(*chosen, "-k", "outputs or axis").assert_outcomes(passed=3)
     result = run("--torchscript-backend", "eagrely")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*hint: choose from: eagerly, *"])
+    result.stderr.fnmatch_lines(["*hint: did you mean 'eagerly'? choose from: eagerly, *"])
 
 
 @pytest.mark.parametrize(

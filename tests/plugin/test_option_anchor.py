@@ -6,7 +6,7 @@ import pytest
 from plugin_runs import Run, assert_usage_error, read_report
 
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.plugin.options import parse_anchor
+from pytest_torchscript.settings import anchor as read_anchor
 
 MASKED = """
     import torch
@@ -27,13 +27,13 @@ MASKED = """
     ("text", "anchor"), [("batch=1", ("batch", 1)), ("mask=none", ("mask", None)), ("mask=None", ("mask", None))]
 )
 def test_parse(text: str, anchor: tuple[str, int | None]) -> None:
-    assert parse_anchor(text) == anchor
+    assert read_anchor(text) == anchor
 
 
 @pytest.mark.parametrize("text", ["", "batch", "batch=", "batch=x", "=1", "batch=1:2"])
 def test_malformed(text: str) -> None:
     with pytest.raises(OptionError, match="is not an anchor"):
-        parse_anchor(text)
+        read_anchor(text)
 
 
 def test_malformed_option(run: Run) -> None:

@@ -7,7 +7,7 @@ from plugin_runs import Run, assert_usage_error, checks_of, read_report
 
 from pytest_torchscript import Axis
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.plugin.options import parse_axis
+from pytest_torchscript.settings import parse_axis
 
 
 @pytest.mark.parametrize(

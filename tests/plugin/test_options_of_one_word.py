@@ -6,7 +6,7 @@ import pytest
 from plugin_runs import Run, assert_usage_error, names, read_report
 
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.plugin.options import choice_of, parse_count, parse_tolerance
+from pytest_torchscript.settings import count, one_of, tolerance
 
 
 @pytest.mark.parametrize(
@@ -25,21 +25,21 @@ def test_unknown_word(run: Run, option: str, wrong: str, right: str) -> None:
 
 def test_closest_first() -> None:
     with pytest.raises(OptionError) as raised:
-        choice_of("weights", ("auto", "pretrained", "random", "tiny", "meta"))("rando")
-    assert raised.value.hint.startswith("choose from: random, ")
+        one_of("weights", ("auto", "pretrained", "random", "tiny", "meta"))("rando")
+    assert raised.value.hint.startswith("did you mean 'random'? choose from: random, ")
     assert raised.value.hint.count(",") == 4
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "", "1.5"])
 def test_count(text: str) -> None:
     with pytest.raises(OptionError, match="is not a number of examples"):
-        parse_count(text)
+        count(text)
 
 
 @pytest.mark.parametrize("text", ["-1", "x", "", "nan", "inf"])
 def test_tolerance(text: str) -> None:
     with pytest.raises(OptionError, match="is not a tolerance"):
-        parse_tolerance(text)
+        tolerance(text)
 
 
 @pytest.mark.parametrize(("given", "missing"), [("rtol", "atol"), ("atol", "rtol")])
@@ -66,6 +66,33 @@ def test_max_examples(run: Run, pytester: pytest.Pytester) -> None:
     run(*args, "--torchscript-max-examples", "1").assert_outcomes(passed=1)
     few = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
     assert len(few) < len(many)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("weights", "weights '' does not exist"),
+        ("task", "task '' does not exist"),
+        ("backend", "'' is not a name"),
+        ("neuron", "mode '' does not exist"),
+        ("artifact", "'' is not a path"),
+        ("cache", "'' is not a path"),
+        ("known-failures", "'' is not a path"),
+        ("report", "'' is not a path"),
+        ("max-examples", "'' is not a number of examples"),
+        ("rtol", "'' is not a tolerance"),
+        ("axis", "'' does not describe an axis"),
+        ("anchor", "'' is not an anchor"),
+        ("option", "'' is not an option"),
+        ("neuron-option", "'' is not an option"),
+        ("model", "reference '' is empty"),
+    ],
+)
+def test_empty(run: Run, pytester: pytest.Pytester, option: str, said: str) -> None:
+    """Given and empty, as from a variable of CI that is not set: refused. In an ini file it is none."""
+    assert_usage_error(run(f"--torchscript-{option}="), f"--torchscript-{option}: {said}")
+    pytester.makeini(f"[pytest]\ntorchscript_{option.replace('-', '_') + ('s' if option == 'model' else '')} =\n")
+    assert run().ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def test_task_takes_one_model(run: Run) -> None:

@@ -40,4 +40,4 @@ def test_backends_end_the_names() -> None:
 
 def test_speed_on_request() -> None:
     assert "test_speed" not in list(Contents((), "default").names(Run()))
-    assert "test_speed" in list(Contents((), "default").names(Run(speed=True)))
+    assert "test_speed" in list(Contents((), "default").names(Run(settings=Settings(speed=True))))

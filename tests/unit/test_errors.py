@@ -10,7 +10,9 @@ from pytest_torchscript.errors import (
     OptionError,
     TorchScriptFailure,
     closest,
+    did_you_mean,
     first_line,
+    unknown,
     with_hint,
 )
 
@@ -37,6 +39,27 @@ def test_closest() -> None:
     assert closest("sequnce", ["batch", "sequence"]) == "sequence"
     assert closest("height", iter(["batch", "sequence"])) == ""
     assert closest("x", []) == ""
+
+
+def test_a_word_that_is_no_choice() -> None:
+    assert str(unknown("weights", "tinny", ("auto", "tiny"))) == (
+        "weights 'tinny' does not exist\n    hint: did you mean 'tiny'? choose from: tiny, auto"
+    )
+    assert unknown("axis", "height", ["batch"], listed="the axes are").hint == "the axes are: batch"
+    assert unknown("axis", 3, []).hint == "choose from: none"
+
+
+def test_other_words_for_a_choice_are_named_and_not_listed() -> None:
+    error = unknown("setting", "bakcend", ["backends", "weights"], also=["backend"])
+    assert error.hint in (
+        "did you mean 'backend'? choose from: backends, weights",
+        "did you mean 'backends'? choose from: backends, weights",
+    )
+
+
+def test_nothing_close_is_not_asked() -> None:
+    assert did_you_mean("height", ["batch"]) == ""
+    assert did_you_mean("bach", ["batch"]) == "did you mean 'batch'? "
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pytest_torchscript.backends.neuron.detect import NeuronStatus
 from pytest_torchscript.backends.neuron.packages import ABSENT
-from pytest_torchscript.errors import BackendError, OptionError, closest, with_hint
+from pytest_torchscript.errors import BackendError, unknown, with_hint
 from pytest_torchscript.settings import NEURON_MODES
 
 RUN, COMPILE, EMULATE, SKIP, FAIL = "run", "compile", "stand-in", "skip", "fail"
@@ -42,11 +42,7 @@ class Plan:
 def neuron_plan(mode: str, status: NeuronStatus) -> Plan:
     """Decide. OptionError for a mode that does not exist."""
     if mode not in NEURON_MODES:
-        near = closest(mode, NEURON_MODES)
-        raise OptionError(
-            f"neuron mode {mode!r} does not exist",
-            hint=(f"did you mean {near!r}? " if near else "") + "modes: " + ", ".join(NEURON_MODES),
-        )
+        raise unknown("neuron mode", mode, NEURON_MODES)
     if mode == "off":
         return Plan(SKIP, "Neuron is switched off (--torchscript-neuron off)", "use --torchscript-neuron auto")
     if mode == "emulate":

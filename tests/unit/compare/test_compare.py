@@ -341,7 +341,8 @@ def test_negative_tolerances_and_unknown_closeness_are_errors() -> None:
     with pytest.raises(OptionError, match="not negative"):
         compare_outputs(torch.ones(1), torch.ones(1), rtol=-1, atol=0)
     with pytest.raises(
-        OptionError, match=r"closeness='trace' is unknown\n.*hint: choose from traced, optimised; closest: tr"
+        OptionError,
+        match=r"closeness='trace' is unknown\n.*hint: did you mean 'traced'\? choose from: traced, optimised",
     ):
         compare_outputs(torch.ones(1), torch.ones(1), closeness="trace")
 

@@ -97,7 +97,7 @@ def test_the_task_of_a_head_is_known() -> None:
 def test_weights_that_do_not_exist() -> None:
     with pytest.raises(OptionError) as caught:
         plan_model(parse_reference("gpt2"), Settings(weights="tinny"))
-    assert caught.value.message == "weights 'tinny' do not exist"
+    assert caught.value.message == "weights 'tinny' does not exist"
     assert "did you mean 'tiny'?" in caught.value.hint
 
 

@@ -143,7 +143,7 @@ def test_png_of_nothing() -> None:
             "out.xml",
             r"report 'out.xml': the ending '.xml' is unknown\n    hint: .*the endings are: .json, .md, .html, .png",
         ),
-        ("out.htm", r"the ending '.htm' is unknown\n    hint: did you mean .html\?"),
+        ("out.htm", r"the ending '.htm' is unknown\n    hint: did you mean '.html'\?"),
         ("out", r"report 'out': it has no ending\n    hint: the endings are"),
     ],
 )
