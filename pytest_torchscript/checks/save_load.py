@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +98,23 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
 
 
 def _explained(lab: Lab, path: Path) -> str:
-    """Say what the file's bytes are: weights, and the rest."""
+    """Say what the file's bytes are: weights, and the rest. Quantized layers keep some of theirs packed, out of reach."""
+    tensors, packed = _held(lab.subject.loaded.module.state_dict().values())
+    weights = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
     size = path.stat().st_size
-    weights = sum(
-        {
-            leaf.data_ptr(): leaf.numel() * leaf.element_size()
-            for leaf in lab.subject.loaded.module.state_dict().values()
-        }.values()
-    )
-    return f"{size / 1e6:.1f} MB, of which {weights / 1e6:.1f} MB are weights and buffers of eager"
+    beside = f", beside {packed} packed ones that cannot be measured" if packed else ""
+    return f"{size / 1e6:.1f} MB, of which {weights / 1e6:.1f} MB are weights and buffers of eager{beside}"
+
+
+def _held(values: Iterable[Any]) -> tuple[list[torch.Tensor], int]:
+    """Return the tensors among the values of a state dict, in tuples too, and how many objects hold more of them."""
+    tensors, packed = [], 0
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            tensors.append(value)
+        elif isinstance(value, (list, tuple)):
+            inner, more = _held(value)
+            tensors, packed = tensors + inner, packed + more
+        elif isinstance(value, torch.ScriptObject):
+            packed += 1
+    return tensors, packed
