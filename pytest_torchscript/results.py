@@ -136,6 +136,8 @@ class ModelResult:
     parameters: int = 0
     exports: list[ExportResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: With several backends: by axis the verdict of each, ``{"axis": "sequence", "torchscript": "fixed", …}``.
+    ladder: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def checks(self) -> list[CheckResult]:
@@ -175,7 +177,7 @@ class RunReport:
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "notes", "buckets"}
+_OMIT_EMPTY = {"reason", "device", "notes", "buckets", "ladder"}
 
 
 def to_plain(value: Any) -> Any:
@@ -234,7 +236,18 @@ def merge_models(pieces: Iterable[ModelResult]) -> list[ModelResult]:
         model.notes.extend(note for note in piece.notes if note not in model.notes)
         for export in piece.exports:
             _merge_export(model, export)
+    for model in models.values():
+        model.ladder = _ladder(model)
     return list(models.values())
+
+
+def _ladder(model: ModelResult) -> list[dict[str, str]]:
+    """Set the axes of several backends side by side; nothing where there is one backend."""
+    if len(model.exports) < 2:
+        return []
+    names = dict.fromkeys(axis.axis for export in model.exports for axis in export.axes)
+    found = [(export.backend, {axis.axis: axis.verdict for axis in export.axes}) for export in model.exports]
+    return [{"axis": name, **{backend: verdicts.get(name, UNTESTED) for backend, verdicts in found}} for name in names]
 
 
 def _merge_export(model: ModelResult, piece: ExportResult) -> None:

@@ -83,7 +83,7 @@ def own_backends(answers: Iterable[Any]) -> tuple[type[Backend], ...]:
                     f"hook pytest_torchscript_backends: {item.__name__} has the name {item.name!r}",
                     hint="set its attribute name to one word: what --torchscript-backend is given",
                 )
-            if item.name in _HOMES or brought.get(item.name, item) is not item:
+            if item.name in (*_HOMES, "axis") or brought.get(item.name, item) is not item:
                 raise OptionError(
                     f"hook pytest_torchscript_backends: there is another backend {item.name!r} than {item.__name__}",
                     hint="give it a name of its own; taken are: " + ", ".join((*_HOMES, *brought)),

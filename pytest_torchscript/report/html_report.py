@@ -11,6 +11,7 @@ from pytest_torchscript.report.wording import (
     device_text,
     environment_text,
     finding_text,
+    ladder_text,
     model_text,
     outcome_text,
     outcome_word,
@@ -80,6 +81,11 @@ def _model(number: int, model: ModelResult) -> Iterator[str]:
     yield f'<h2 id="model-{number}">{escape(model.model)}</h2>\n<p>{escape(model_text(model))}</p>'
     if model.notes:
         yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in model.notes)}</ul>"
+    if model.ladder:
+        backends = [export.backend for export in model.exports]
+        yield f"<p>{escape(ladder_text(model))}</p>"
+        rows = [[escape(row["axis"]), *(_verdict(row[backend]) for backend in backends)] for row in model.ladder]
+        yield from _table(["axis", *map(escape, backends)], rows)
     for export in model.exports:
         yield from _export(export)
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_torchscript.report.wording import (
+    BAD,
     EMULATED,
     axis_detail,
     cause_text,
@@ -14,6 +15,7 @@ from pytest_torchscript.report.wording import (
     device_text,
     environment_text,
     finding_text,
+    ladder_text,
     message_line,
     model_text,
     outcome_text,
@@ -75,8 +77,26 @@ def _model(model: ModelResult) -> Iterator[str]:
     for note in model.notes:
         yield ""
         yield f"> {literal(' '.join(note.split()))}"
+    yield from _ladder(model)
     for export in model.exports:
         yield from _export(export)
+
+
+def _ladder(model: ModelResult) -> Iterator[str]:
+    if not model.ladder:
+        return
+    backends = [export.backend for export in model.exports]
+    yield ""
+    yield literal(ladder_text(model))
+    yield ""
+    yield f"| axis | {' | '.join(map(literal, backends))} |"
+    yield "|---" * (len(backends) + 1) + "|"
+    for row in model.ladder:
+        yield f"| {code(row['axis'])} | {' | '.join(_verdict_cell(row[backend]) for backend in backends)} |"
+
+
+def _verdict_cell(verdict: str) -> str:
+    return f"**{verdict}**" if verdict in BAD else verdict
 
 
 def _sign(model: ModelResult) -> str:
@@ -125,8 +145,13 @@ def _axes(export: ExportResult) -> Iterator[str]:
     yield "| axis | verdict | range | tried | |"
     yield "|---|---|---|---|---|"
     for axis in export.axes:
-        verdict = f"**{axis.verdict}**" if axis.verdict in ("diverges", "fixed") else axis.verdict
-        cells = [code(axis.axis), verdict, range_text(axis), tried_text(axis), literal(axis_detail(axis))]
+        cells = [
+            code(axis.axis),
+            _verdict_cell(axis.verdict),
+            range_text(axis),
+            tried_text(axis),
+            literal(axis_detail(axis)),
+        ]
         cells[-1] += "".join(f"<br>{code(cause_text(cause))}" for cause in axis.causes)
         yield f"| {' | '.join(cells)} |"
 

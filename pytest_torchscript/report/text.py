@@ -10,6 +10,7 @@ from pytest_torchscript.report.wording import (
     cost_text,
     device_text,
     finding_text,
+    ladder_text,
     model_text,
     outcome_text,
     range_text,
@@ -38,6 +39,16 @@ def _model_lines(model: ModelResult) -> Iterator[str]:
         yield from _indented(f"note: {note}")
     for export in model.exports:
         yield from _export_lines(export)
+    yield from _ladder_lines(model)
+
+
+def _ladder_lines(model: ModelResult) -> Iterator[str]:
+    if not model.ladder:
+        return
+    backends = [export.backend for export in model.exports]
+    rows = [("axis", *backends), *((row["axis"], *(row[backend] for backend in backends)) for row in model.ladder)]
+    yield from (_INDENT + line for line in _aligned(rows))
+    yield from _indented(ladder_text(model))
 
 
 def _indented(text: str, depth: int = 1) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pytest_torchscript.results import (
     FIXED,
     PASSED,
     SKIPPED,
+    STATIC,
     AnchorFinding,
     AxisResult,
     BucketCost,
@@ -158,6 +159,22 @@ def model_text(model: ModelResult) -> str:
     if model.weights:
         parts.append(f"{model.weights} weights")
     return ", ".join(parts) or "not loaded"
+
+
+def ladder_text(model: ModelResult) -> str:
+    """Return what each backend makes of the axes, in one line: ``onnx keeps every axis; torchscript loses batch at …``."""
+    return "; ".join(f"{export.backend} {_kept_text(export)}" for export in model.exports) if model.ladder else ""
+
+
+def _kept_text(export: ExportResult) -> str:
+    lost = [axis for axis in export.axes if axis.verdict in BAD]
+    if lost:
+        places = (f" at {place_text(axis.causes[0])}" if axis.causes and axis.causes[0].line else "" for axis in lost)
+        return "loses " + ", ".join(f"{axis.axis}{place}" for axis, place in zip(lost, places))
+    kept = [axis.axis for axis in export.axes if axis.verdict in (DYNAMIC, STATIC)]
+    if not kept:
+        return "tested no axis"
+    return "keeps every axis" if len(kept) == len(export.axes) else f"keeps {', '.join(kept)}"
 
 
 def device_text(device: Mapping[str, Any]) -> str:

@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import html
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pytest_torchscript.report.html_report import to_html
+from pytest_torchscript.report.markdown import to_markdown
 from pytest_torchscript.report.text import summary_lines
 from pytest_torchscript.report.wording import count_text, position
-from pytest_torchscript.results import AxisResult, CheckResult, ExportResult, ModelResult, RunReport
+from pytest_torchscript.results import (
+    AxisResult,
+    Cause,
+    CheckResult,
+    ExportResult,
+    ModelResult,
+    RunReport,
+    merge_models,
+    to_plain,
+)
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "summary.txt"
 
@@ -58,3 +71,39 @@ def test_errors_are_counted_and_skips_grouped_by_their_reason() -> None:
         "    skipped values, padding: no values on meta",
         "    skipped attentions",
     ]
+
+
+def two_backends() -> ModelResult:
+    cause = Cause("/models/x.py", 12, "forward", "range(x.shape[0])", "2 became 3")
+    traced = [AxisResult("batch", 1, 9, "fixed", [1, 2], causes=[cause]), AxisResult("time", 1, 9, "dynamic", [1, 9])]
+    exported = [AxisResult("batch", 1, 9, "dynamic", [1, 2])]
+    pieces = [
+        ModelResult("m", exports=[ExportResult("torchscript", axes=traced)]),
+        ModelResult("m", exports=[ExportResult("torch_export", axes=exported)]),
+    ]
+    return merge_models(pieces)[0]
+
+
+def test_backends_stand_side_by_side() -> None:
+    model = two_backends()
+    assert model.ladder == [
+        {"axis": "batch", "torchscript": "fixed", "torch_export": "dynamic"},
+        {"axis": "time", "torchscript": "dynamic", "torch_export": "untested"},
+    ]
+    assert list(summary_lines(RunReport(models=[model])))[-4:] == [
+        "  axis   torchscript  torch_export",
+        "  batch  fixed        dynamic",
+        "  time   dynamic      untested",
+        "  torchscript loses batch at /models/x.py:12 in forward; torch_export keeps every axis",
+    ]
+
+
+@pytest.mark.parametrize("render", [to_markdown, to_html])
+def test_every_rendering_has_the_ladder(render: Callable[[RunReport], bytes]) -> None:
+    text = render(RunReport(models=[two_backends()])).decode()
+    assert "torchscript loses batch at /models/x.py:12 in forward; torch_export keeps every axis" in html.unescape(text)
+
+
+def test_one_backend_has_no_ladder() -> None:
+    model = merge_models([ModelResult("m", exports=[ExportResult("onnx", axes=[AxisResult("time", 1, 9)])])])[0]
+    assert "ladder" not in to_plain(model)
