@@ -127,7 +127,10 @@ class ExportResult:
 
 @dataclass
 class ModelResult:
-    """Everything about one model. ``notes`` are sentences for the summary: why these weights, what was switched."""
+    """Everything about one model. ``notes`` are sentences for the summary: why these weights, what was switched.
+
+    ``inputs_found`` are the inputs that eager was found to take, as Python code to paste.
+    """
 
     model: str
     class_name: str = ""
@@ -136,6 +139,7 @@ class ModelResult:
     parameters: int = 0
     exports: list[ExportResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    inputs_found: str = ""
     #: With several backends: by axis the verdict of each, ``{"axis": "sequence", "torchscript": "fixed", …}``.
     ladder: list[dict[str, str]] = field(default_factory=list)
 
@@ -177,7 +181,7 @@ class RunReport:
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "notes", "buckets", "ladder"}
+_OMIT_EMPTY = {"reason", "device", "notes", "buckets", "ladder", "inputs_found"}
 
 
 def to_plain(value: Any) -> Any:
@@ -229,7 +233,7 @@ def merge_models(pieces: Iterable[ModelResult]) -> list[ModelResult]:
     models: dict[str, ModelResult] = {}
     for piece in pieces:
         model = models.setdefault(piece.model, ModelResult(piece.model))
-        for name in ("class_name", "weights", "parameters"):
+        for name in ("class_name", "weights", "parameters", "inputs_found"):
             setattr(model, name, getattr(piece, name) or getattr(model, name))
         if piece.class_name:
             model.task = piece.task

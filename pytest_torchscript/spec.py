@@ -5,17 +5,20 @@ A leaf: torch is imported only for type checkers, so that declaring inputs costs
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Union
 
-from pytest_torchscript.errors import InputError, OptionError, unknown
+from pytest_torchscript.errors import InputError, OptionError, did_you_mean, unknown
+from pytest_torchscript.form import Form, plain_form, read_form
 
 if TYPE_CHECKING:
     import torch
 
-    Fill = Callable[["torch.Generator", tuple[int, ...]], "torch.Tensor"]
+    #: Takes a generator, a shape and, where it has a third parameter, the sizes of all axes by name.
+    Fill = Callable[..., "torch.Tensor"]
 
 #: Ranges of axes that are named but not described: wide enough to leave every usual window behind.
 DEFAULT_MAX = 512
@@ -99,18 +102,20 @@ class TensorSpec:
     """One input: ``TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=30522)``.
 
     A dim is an Axis, an axis name, a fixed int, or a sum of names and ints (``"past + sequence"``). ``low`` is inclusive
-    and ``high`` exclusive, as in torch.randint; floats without a range are drawn from the standard normal distribution.
+    and ``high`` exclusive, as in torch.randint; either may be the name of an axis, or a sum: then it is as large as that
+    (``high="nodes"`` for an index of nodes). Floats without a range are drawn from the standard normal distribution.
     ``dtype`` None means float32.
 
     ``role`` says what the values mean, where a range cannot: ``ids``, ``mask``, ``types``, ``positions``, ``boxes`` (x0<=x1,
-    y0<=y1) … (inputs/values.py draws them). ``fill`` replaces all of that by a function of a torch.Generator and a shape.
-    ``special`` are values worth trying (padding, separator, end of text); ``pad`` is what fills padded positions.
+    y0<=y1) … (inputs/values.py draws them). ``fill`` replaces all of that by a function of a torch.Generator, a shape and,
+    where it takes a third argument, the sizes of all axes by name. ``special`` are values worth trying (padding, separator,
+    end of text); ``pad`` is what fills padded positions.
     """
 
     dims: tuple[Dim, ...]
     dtype: torch.dtype | None = None
-    low: float | None = None
-    high: float | None = None
+    low: float | str | None = None
+    high: float | str | None = None
     optional: bool = False
     role: str = ""
     pad: float = 0
@@ -121,8 +126,8 @@ class TensorSpec:
         self,
         *dims: Dim,
         dtype: torch.dtype | None = None,
-        low: float | None = None,
-        high: float | None = None,
+        low: float | str | None = None,
+        high: float | str | None = None,
         optional: bool = False,
         role: str = "",
         pad: float = 0,
@@ -138,9 +143,22 @@ class TensorSpec:
                 raise InputError(f"TensorSpec: dim={dim} is negative", hint="name the axis instead: 'batch'")
             if isinstance(dim, str):
                 _terms(dim)
-        if low is not None and high is not None and low >= high:
+        for label, bound in (("low", low), ("high", high)):
+            if isinstance(bound, str):
+                _terms(bound, label)
+            elif bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+                raise InputError(
+                    f"TensorSpec: {label}={bound!r} is of type {type(bound).__name__}",
+                    hint=f"{label} is a number, or the name of an axis: {label}='nodes'",
+                )
+        if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= high:
             raise InputError(
                 f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"
+            )
+        if fill is not None and not callable(fill):
+            raise InputError(
+                f"TensorSpec: fill={fill!r} is of type {type(fill).__name__}",
+                hint="fill is a function of a torch.Generator and a shape that returns a tensor",
             )
         values = (tuple(dims), dtype, low, high, optional, role, pad, tuple(special), fill)
         for name, value in zip(self.__dataclass_fields__, values):
@@ -162,6 +180,35 @@ class TensorSpec:
         """Return the positions of the dims that are exactly this axis."""
         return tuple(index for index, dim in enumerate(self.dims) if dim_name(dim) == axis)
 
+    def bounding_axes(self) -> Iterator[str]:
+        """Yield the names of the axes that ``low`` and ``high`` depend on."""
+        for label, bound in (("low", self.low), ("high", self.high)):
+            if isinstance(bound, str):
+                yield from (term for term in _terms(bound, label) if isinstance(term, str))
+
+    def at(self, sizes: Sizes) -> TensorSpec:
+        """Return the spec as it is at some sizes: numbers for bounds that were axes, and a fill that knows the sizes.
+
+        Raises InputError where that leaves no value between low and high.
+        """
+        changes: dict[str, Any] = {
+            label: dim_size(bound, sizes)
+            for label, bound in (("low", self.low), ("high", self.high))
+            if isinstance(bound, str)
+        }
+        if changes:
+            low, high = changes.get("low", self.low), changes.get("high", self.high)
+            if low is not None and high is not None and low >= high:
+                where = " ".join(f"{name}={sizes[name]}" for name in dict.fromkeys(self.bounding_axes()))
+                raise InputError(
+                    f"TensorSpec: low={self.low!r} is not below high={self.high!r} at {where}",
+                    hint="high is exclusive: give the axis a larger min, or write high='nodes + 1'",
+                )
+        if self.fill is not None and _takes_sizes(self.fill):
+            fill, known = self.fill, dict(sizes)
+            changes["fill"] = lambda generator, shape: fill(generator, shape, known)
+        return self.updated(**changes) if changes else self
+
     def updated(self, **changes: Any) -> TensorSpec:
         """Return a copy with some fields changed."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -169,7 +216,18 @@ class TensorSpec:
         return TensorSpec(*values.pop("dims"), **values)
 
 
-def _terms(text: str) -> list[str | int]:
+def _takes_sizes(fill: Fill) -> bool:
+    """Whether a fill has a third parameter that is given by place."""
+    try:
+        parameters = inspect.signature(fill).parameters.values()
+    except (TypeError, ValueError):  # built in: a callable that shows no signature
+        return False
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    by_place = [parameter for parameter in parameters if parameter.kind in placed]
+    return len(by_place) > 2 and (by_place[2].default is inspect.Parameter.empty or by_place[2].name == "sizes")
+
+
+def _terms(text: str, label: str = "dim") -> list[str | int]:
     terms: list[str | int] = []
     for part in text.split("+"):
         word = part.strip()
@@ -179,7 +237,7 @@ def _terms(text: str) -> list[str | int]:
             terms.append(word)
         else:
             raise InputError(
-                f"TensorSpec: dim {text!r} is not an axis name",
+                f"TensorSpec: {label} {text!r} is not an axis name",
                 hint="write 'batch', or a sum such as 'past + sequence'",
             )
     return terms
@@ -205,10 +263,29 @@ class InputSpec(Mapping[str, TensorSpec]):
     """The ordered inputs of a model, by name, and the axes they share.
 
     An axis that is described by an Axis anywhere has that range everywhere; two different descriptions are an error.
+
+    What is nested comes flat: ``{"state": (h, c)}`` has the inputs ``state.0`` and ``state.1``, and `form` puts them together
+    again for a call. `examples` are the tensors that a user gave, if any, by flat name: a trace of theirs is made with
+    these. `found` is the declaration, as Python code, where eager was asked for it; `notes` say what else was found then.
     """
 
-    def __init__(self, inputs: Mapping[str, TensorSpec], *, axes: Mapping[str, Axis] | None = None) -> None:
-        self._inputs = dict(inputs)
+    def __init__(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        axes: Mapping[str, Axis] | None = None,
+        form: Form | None = None,
+        examples: Mapping[str, torch.Tensor] | None = None,
+        found: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        if form is None:
+            form, inputs = read_form(inputs, lambda value: isinstance(value, TensorSpec) or _is_tensor(value))
+        self.form = form
+        self.found = found
+        self.notes = notes
+        self.examples: dict[str, torch.Tensor] = dict(examples or {})
+        self._inputs: dict[str, TensorSpec] = dict(inputs)
         for name, spec in self._inputs.items():
             if not isinstance(spec, TensorSpec):
                 raise InputError(
@@ -217,8 +294,17 @@ class InputSpec(Mapping[str, TensorSpec]):
                 )
         self.axes: dict[str, Axis] = self._merge()
         for name, axis in (axes or {}).items():
-            if name in self.axes:
+            if name in self.axes or name in self._bounding:
                 self.axes[name] = axis
+        for name in self._bounding - self.axes.keys():
+            raise InputError(
+                f"TensorSpec: a bound names the axis {name!r}, which no input carries",
+                hint=f"{did_you_mean(name, self.axes)}the axes are: {', '.join(self.axes) or 'none'}",
+            )
+
+    @property
+    def _bounding(self) -> set[str]:
+        return {name for spec in self._inputs.values() for name in spec.bounding_axes()}
 
     def _merge(self) -> dict[str, Axis]:
         described: dict[str, Axis] = {}
@@ -256,17 +342,69 @@ class InputSpec(Mapping[str, TensorSpec]):
         """The names of the inputs that may be left out."""
         return tuple(name for name, spec in self._inputs.items() if spec.optional)
 
+    def replaced(self, inputs: Mapping[str, TensorSpec], *, axes: Mapping[str, Axis] | None = None) -> InputSpec:
+        """Return the same form with other specs: all inputs or some of them by flat name, in the order they are fed in."""
+        form = self.form if inputs.keys() == self._inputs.keys() else self.form.keeping(tuple(inputs))
+        examples = {name: value for name, value in self.examples.items() if name in inputs}
+        kept = self.axes if axes is None else axes
+        return InputSpec(inputs, axes=kept, form=form, examples=examples, found=self.found, notes=self.notes)
+
     def without(self, *names: str) -> InputSpec:
         """Return the spec with some inputs left out."""
-        return InputSpec({name: spec for name, spec in self._inputs.items() if name not in names}, axes=self.axes)
+        return self.replaced({name: spec for name, spec in self._inputs.items() if name not in names})
 
     def with_axes(self, axes: Mapping[str, Axis]) -> InputSpec:
         """Return the spec with some axes replaced; names that no input carries are ignored."""
-        return InputSpec(self._inputs, axes={**self.axes, **axes})
+        return self.replaced(self._inputs, axes={**self.axes, **axes})
 
     def with_input(self, name: str, spec: TensorSpec) -> InputSpec:
         """Return the spec with one input replaced or added at the end."""
-        return InputSpec({**self._inputs, name: spec}, axes=self.axes)
+        if name in self._inputs:
+            return self.replaced({**self._inputs, name: spec})
+        form = Form({**self.form.arguments, **plain_form([name]).arguments}, self.form.positional)
+        return InputSpec(
+            {**self._inputs, name: spec}, axes=self.axes, form=form, examples=self.examples, notes=self.notes
+        )
+
+    def at(self, sizes: Sizes) -> InputSpec:
+        """Return the spec as it is at some sizes, where bounds and fills depend on them: see `TensorSpec.at`."""
+        inputs = {name: spec.at(sizes) for name, spec in self._inputs.items()}
+        same = all(inputs[name] is spec for name, spec in self._inputs.items())
+        return self if same else self.replaced(inputs)
+
+    def sizes_of(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
+        """Return the size of every axis in some tensors, by flat name.
+
+        Raises InputError where a tensor has not the dims that are declared, or where one axis has two sizes.
+        """
+        sizes: dict[str, int] = {}
+        seen: dict[str, str] = {}
+        sums: list[tuple[list[str | int], int, str]] = []
+        for name, tensor in tensors.items():
+            spec = self._inputs[name]
+            if tensor.dim() != len(spec.dims):
+                raise InputError(
+                    f"input {name!r}: the example has shape {tuple(tensor.shape)}, declared are the dims "
+                    f"{tuple(dim_name(dim) for dim in spec.dims)}",
+                    hint="declare one dim for each of the example's",
+                )
+            for dim, size in zip(spec.dims, tensor.shape):
+                terms: list[str | int] = [dim.name] if isinstance(dim, Axis) else _terms(str(dim))
+                sums.append((terms, size, name))
+        for terms, size, name in sorted(sums, key=lambda entry: len(entry[0])):
+            unknown = [term for term in terms if isinstance(term, str) and term not in sizes]
+            known = sum(term if isinstance(term, int) else sizes[term] for term in terms if term not in unknown)
+            if len(unknown) == 1 and size >= known:
+                sizes[unknown[0]] = size - known
+                seen[unknown[0]] = name
+            elif not unknown and size != known:
+                what = " + ".join(str(term) for term in terms)
+                if len(terms) == 1 and isinstance(terms[0], str):
+                    said = f"axis {what!r} has two sizes in the examples: {known} in {seen[what]!r}, {size} in {name!r}"
+                else:
+                    said = f"input {name!r}: the example has {size} where {known} is declared ({what})"
+                raise InputError(said, hint="give examples whose sizes fit together, or name the axes otherwise")
+        return {name: sizes[name] for name in self.axes if name in sizes}
 
     def require_axis(self, name: str) -> Axis:
         """Return an axis by name, or raise an OptionError that names the close one."""
@@ -278,6 +416,11 @@ class InputSpec(Mapping[str, TensorSpec]):
 def unknown_axis(name: str, known: Mapping[str, Any]) -> OptionError:
     """Return the error of an axis that no input carries."""
     return unknown("axis", name, known, listed="the axes are")
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether a value is a torch.Tensor, asked without torch: what is none was not made by it either."""
+    return any(kind.__module__ == "torch" and kind.__name__ == "Tensor" for kind in type(value).__mro__)
 
 
 def narrowed(axis: Axis, override: Axis) -> Axis:

@@ -25,7 +25,7 @@ PACKAGE = "pytest_torchscript"
 #: Those that are installed: beside the tests only in a checkout.
 SOURCES = Path(pytest_torchscript.__file__).parent
 
-LEAVES = {"errors", "spec", "settings", "results", "outputs", "stack"}
+LEAVES = {"errors", "form", "spec", "settings", "results", "outputs", "stack"}
 ENGINES = {"models", "inputs", "tracing", "backends", "compare"}
 #: What each ring may import, beside itself.
 ALLOWED = {

@@ -25,8 +25,8 @@ from pytest_torchscript.settings import Settings, make_settings
 if TYPE_CHECKING:
     from torch import nn
 
+    from pytest_torchscript.inputs.declare import Inputs
     from pytest_torchscript.lab.lab import Lab
-    from pytest_torchscript.lab.plan import Declared
 
 #: Every check in the order of the suite, by the module that holds ``check_<name>``.
 _HOMES = {
@@ -151,12 +151,13 @@ def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult
     blueprint = lab.subject.loaded.blueprint
     return ModelResult(
         model=lab.label,
-        class_name=type(lab.subject.loaded.module).__name__,
+        class_name=lab.subject.loaded.class_name,
         task=blueprint.task,
         weights=blueprint.weights,
         parameters=lab.subject.loaded.parameters,
         exports=[export],
         notes=[*lab.subject.loaded.notes, *finding.notes],
+        inputs_found=lab.spec.found,
     )
 
 
@@ -191,9 +192,9 @@ def run_all(lab: Lab, *, checks: tuple[str, ...] | None = None) -> ModelResult:
 
 
 def check(
-    model: str | nn.Module,
+    model: str | nn.Module | Callable[..., Any],
     *,
-    inputs: Declared | None = None,
+    inputs: Inputs | None = None,
     axes: Any = None,
     name: str | None = None,
     checks: str | Sequence[str] | None = None,
@@ -201,9 +202,10 @@ def check(
 ) -> ModelResult:
     """Carry out every check on a model and return what was found; nothing is raised for a model that is wrong.
 
-    ``model`` is a module or a reference; ``inputs`` maps names to TensorSpecs or example tensors; ``axes`` maps axis names
-    to an Axis, to the size or sizes they are fixed at, or to text such as ``"1:512"``; ``checks`` names some checks only; the
-    other keywords are those of the marker: the options of the command line by name (weights, task, anchor, rtol, atol …).
+    ``model`` is a module, a function or a reference; ``inputs`` are TensorSpecs or example tensors, by name, in a tuple, or
+    one alone, nested and with constants beside them; ``axes`` maps axis names to an Axis, to the size or sizes they are
+    fixed at, or to text such as ``"1:512"``; ``checks`` names some checks only; the other keywords are those of the marker:
+    the options of the command line by name (weights, task, anchor, rtol, atol …).
 
     Raises ModelError, InputError or OptionError where there is nothing to check: see `ModelResult.passed` for the rest.
     """
@@ -212,7 +214,7 @@ def check(
 
     chosen, wanted = make_settings(axes=axes, **settings), _known(checks)
     check_options(chosen)
-    plan = plan_case(model, chosen, inputs=inputs, name=name)
+    plan = plan_case(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan], chosen)
     pieces = [run_all(plan.load(backend), checks=wanted) for backend in chosen.backends]
     return merge_models(pieces)[0]

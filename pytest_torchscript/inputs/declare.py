@@ -2,17 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Union
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
 
 import torch
 
 from pytest_torchscript.errors import InputError
+from pytest_torchscript.form import Form, code_of, quoted, read_form, shortened, type_name
 from pytest_torchscript.inputs.draw import MASK, PIXEL_MASK, dtype_of, is_float
+from pytest_torchscript.inputs.examples import FromExample, drawable
 from pytest_torchscript.inputs.propose import Accepts, find_axes
 from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec
 
-Declared = Mapping[str, Union[TensorSpec, torch.Tensor]]
+#: What people hand over as inputs: by name, by place, or one alone; nested, and constants beside them.
+Inputs = Union[Mapping[str, Any], Sequence[Any], TensorSpec, torch.Tensor]
+#: Names so many arguments by place, and says whether they may be given by these names too (models/calling.py).
+ByPlace = Callable[[int], "tuple[list[str], bool]"]
+
+_WRITE = "write inputs={'x': TensorSpec('batch', 'time', 16)}, a tuple of examples, or one example"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Inputs taken apart: their form, and the TensorSpec or the example of every flat input."""
+
+    form: Form
+    leaves: Mapping[str, TensorSpec | torch.Tensor]
+
+    @property
+    def examples(self) -> dict[str, torch.Tensor]:
+        """The example tensors, without gradients."""
+        return {name: leaf.detach() for name, leaf in self.leaves.items() if isinstance(leaf, torch.Tensor)}
+
+    @property
+    def specs(self) -> dict[str, TensorSpec]:
+        """The TensorSpecs; masks and ids named as in transformers have their role."""
+        return {name: with_role(name, leaf) for name, leaf in self.leaves.items() if isinstance(leaf, TensorSpec)}
+
+
+def read_inputs(inputs: Any, by_place: ByPlace | None = None) -> Declared:
+    """Take the inputs of a call apart: a mapping of names, a tuple or a list by place, or one tensor.
+
+    ``by_place`` names arguments that are given by place; without it they are numbered. Raises InputError that names the
+    input and its type for whatever cannot be fed.
+    """
+    if isinstance(inputs, InputSpec):
+        return Declared(inputs.form, dict(inputs))
+    if isinstance(inputs, (torch.Tensor, TensorSpec)):
+        inputs = (inputs,)
+    if isinstance(inputs, Mapping):
+        wrong = next((name for name in inputs if not isinstance(name, str)), None)
+        if wrong is not None:
+            raise InputError(
+                f"inputs: the key {wrong!r} is of type {type_name(wrong)}, expected the name of an input", hint=_WRITE
+            )
+        given, positional = dict(inputs), False
+    elif isinstance(inputs, (tuple, list)):
+        given, positional = _placed(inputs, by_place)
+    else:
+        raise InputError(
+            f"inputs: a value of type {type_name(inputs)} holds no inputs by name or by place", hint=_WRITE
+        )
+    form, leaves = read_form(given, _is_leaf, positional=positional)
+    if not leaves:
+        shown = ", ".join(f"{name}={shortened(value)}" for name, value in form.constants) or "nothing"
+        raise InputError(f"inputs: no tensor is among them: {shown}", hint=_WRITE)
+    for name, leaf in leaves.items():
+        if isinstance(leaf, torch.Tensor) and (leaf.layout != torch.strided or leaf.is_quantized):
+            kind = "quantized" if leaf.is_quantized else f"of layout {leaf.layout}"
+            raise InputError(
+                f"input {name!r}: the example is {kind}; sizes can be moved of dense tensors alone",
+                hint="wrap the model in one that takes dense tensors and makes the others itself",
+            )
+    return Declared(form, leaves)
+
+
+def _is_leaf(value: Any) -> bool:
+    return isinstance(value, (torch.Tensor, TensorSpec))
+
+
+def _placed(inputs: Sequence[Any], by_place: ByPlace | None) -> tuple[dict[str, Any], bool]:
+    """Return arguments given by place by name, and whether they must be given by place again."""
+    if by_place is None:
+        return {f"input_{index}": value for index, value in enumerate(inputs)}, True
+    names, named = by_place(len(inputs))
+    if len(names) < len(inputs):
+        takes = f"takes {len(names)} by place" + (f": {', '.join(names)}" if names else "")
+        raise InputError(
+            f"inputs: {len(inputs)} are given in a {type(inputs).__name__}, and the model {takes}",
+            hint="give one value for each argument; a tuple that is one argument stands in a tuple of its own: ((h, c),)",
+        )
+    return dict(zip(names, inputs)), not named
+
+
+def declare_inputs(inputs: Inputs, by_place: ByPlace | None = None) -> InputSpec:
+    """Return the inputs declared by TensorSpecs; masks and ids named as in transformers get their role.
+
+    Raises InputError for anything else: example tensors take `propose_axes`, which needs a model to ask.
+    """
+    if isinstance(inputs, InputSpec):
+        return inputs
+    declared = read_inputs(inputs, by_place)
+    for name, example in declared.examples.items():
+        raise InputError(
+            f"input {name!r}: an example tensor of shape {tuple(example.shape)} does not tell which of its dims may move",
+            hint=f"declare it: {{{name!r}: {describe_tensor(spec_of(name, example))}}}, naming the dims that move",
+        )
+    return InputSpec(declared.specs, form=declared.form)
+
+
+def with_role(name: str, spec: TensorSpec) -> TensorSpec:
+    """Return the spec of an input with the role that its name tells, where it declares none."""
+    if spec.role or spec.fill is not None:
+        return spec
+    role = role_of(name, spec)
+    # A mask without a dtype is made in integers; one declared without it has been declared in float32.
+    return spec.updated(role=role, dtype=dtype_of(spec)) if role else spec
+
 
 #: Inputs whose name says what they hold: the role is filled in where the declaration gives none.
 _IDS = ("input_ids", "decoder_input_ids")
@@ -21,36 +129,9 @@ _MASKS = ("attention_mask", "decoder_attention_mask", "encoder_attention_mask", 
 _PIXEL_MASKS = ("pixel_mask", "pixel_attention_mask", "mask")
 
 
-def declare_inputs(inputs: Declared) -> InputSpec:
-    """Return the inputs declared by TensorSpecs; masks and ids named as in transformers get their role.
-
-    Raises InputError for anything else: example tensors take `propose_axes`, which needs a model to ask.
-    """
-    if isinstance(inputs, InputSpec):
-        return inputs
-    if not isinstance(inputs, Mapping) or not inputs:
-        raise InputError(
-            f"inputs: expected a mapping of names to TensorSpecs, got {inputs!r}",
-            hint="write inputs={'x': TensorSpec('batch', 'time', 16)}",
-        )
-    return InputSpec({name: _with_role(name, spec) for name, spec in inputs.items()})
-
-
-def _with_role(name: str, spec: TensorSpec | torch.Tensor) -> TensorSpec:
-    if isinstance(spec, torch.Tensor):
-        raise InputError(
-            f"input {name!r}: an example tensor of shape {tuple(spec.shape)} does not tell which of its dims may move",
-            hint=f"declare it: {{{name!r}: {describe_tensor(spec_of(name, spec))}}}, naming the dims that move",
-        )
-    if not isinstance(spec, TensorSpec) or spec.role or spec.fill is not None:
-        return spec  # a wrong type is refused by InputSpec, which names the input
-    role = role_of(name, spec)
-    # A mask without a dtype is made in integers; one declared without it has been declared in float32.
-    return spec.updated(role=role, dtype=dtype_of(spec)) if role else spec
-
-
 def role_of(name: str, spec: TensorSpec) -> str:
     """Return what an input holds, by its name, its dims and the range of its values; empty where they do not tell."""
+    name = name.rpartition(".")[2]  # of a nested one, the key it stands under
     if name in _IDS:
         return "" if is_float(spec) else "ids"
     binary = dtype_of(spec) == torch.bool or (spec.low or 0, spec.high or 1) in ((0, 1), (0, 2))
@@ -72,15 +153,24 @@ def spec_of(name: str, example: torch.Tensor, dims: Sequence[Dim] | None = None)
         return found.updated(role=role_of(name, found))
     dtype = None if example.dtype == torch.float32 else example.dtype
     if 0 <= low < high:
-        return TensorSpec(*shape, dtype=dtype, low=low, high=high)
+        return TensorSpec(*shape, dtype=dtype, low=_rounded(low, math.floor), high=_rounded(high, math.ceil))
     return TensorSpec(*shape, dtype=dtype)
 
 
-def propose_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> InputSpec:
-    """Return the axes that example tensors may have, found by asking which sizes are accepted.
+def _rounded(bound: float, towards: Callable[[float], int]) -> float:
+    """Return a bound with three digits, moved outwards: it is printed for people."""
+    unit = 10.0 ** (math.floor(math.log10(bound)) - 2) if 0 < bound < math.inf else 1.0
+    return round(towards(bound / unit) * unit, 12) if bound < math.inf else bound
 
-    Each dim is moved alone, then together with dims of its size in other inputs; those that only move together are one
-    axis. The range is what was accepted, looked for between 1 and a default largest size in a few calls.
+
+def propose_axes(
+    accepts: Accepts, examples: Mapping[str, torch.Tensor], *, form: Form | None = None, seed: int = 0
+) -> InputSpec:
+    """Return the axes that example tensors may have, found by asking which sizes are accepted, and values that may be drawn.
+
+    ``accepts`` takes tensors by flat name; ``form`` is that of the call. Each dim is moved alone, then together with dims of
+    its size in other inputs; those that only move together are one axis, and first dims of one size are the batch. The range
+    is what was accepted, looked for between 1 and a default largest size in a few calls.
     Raises InputError where the examples themselves are refused, or are no tensors.
     """
     for name, example in examples.items():
@@ -89,26 +179,34 @@ def propose_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> Inpu
                 f"input {name!r}: {type(example).__name__} is not a tensor",
                 hint="give every input as an example tensor, or every input as a TensorSpec",
             )
-    found = find_axes(accepts, examples)
+    axes = find_axes(accepts, examples)
     described: set[str] = set()
     inputs = {}
     for name, example in examples.items():
         dims: list[Dim] = []
         for index, size in enumerate(example.shape):
-            axis = found.get((name, index))
+            axis = axes.get((name, index))
             dims.append(size if axis is None else axis.name if axis.name in described else axis)
             described |= {axis.name} if axis is not None else set()
         inputs[name] = spec_of(name, example, dims)
-    return InputSpec(inputs)
+    spec, notes = drawable(accepts, InputSpec(inputs, form=form, examples=examples), seed)
+    return InputSpec(dict(spec), axes=spec.axes, form=spec.form, examples=examples, found=describe(spec), notes=notes)
 
 
 def describe(spec: InputSpec) -> str:
     """Return a declaration as Python code that a user can paste."""
     shown: set[str] = set()
+    refused = [name for name, tensor in spec.items() if isinstance(tensor.fill, FromExample)]
+
+    def leaf(name: str) -> str:
+        return describe_tensor(spec[name], axes=spec.axes, shown=shown).replace("'", '"')
+
     lines = []
-    for name, tensor in spec.items():
-        lines.append(f"    {name!r}: {describe_tensor(tensor, axes=spec.axes, shown=shown)},")
-    return "\n".join(["{", *lines, "}"]).replace("'", '"')
+    for argument, node in spec.form.arguments.items():
+        within = [name for name in refused if name.split(".")[0] == argument]
+        note = "  # eager refuses draws from this range: give a fill=" if within else ""
+        lines.append(f"    {quoted(argument)}: {code_of(node, leaf)},{note}")
+    return "\n".join(["{", *lines, "}"])
 
 
 def describe_tensor(
@@ -123,7 +221,7 @@ def describe_tensor(
         value = getattr(tensor, field)
         if value != default:
             parts.append(f"{field}={value!r}")
-    if tensor.fill is not None:
+    if tensor.fill is not None and not isinstance(tensor.fill, FromExample):
         parts.append(f"fill={getattr(tensor.fill, '__name__', 'fill')}")
     return f"TensorSpec({', '.join(parts)})"
 

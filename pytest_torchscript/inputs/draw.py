@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 
@@ -56,9 +57,19 @@ def bounds(spec: TensorSpec) -> tuple[int, int]:
 
     Without a range only 0 and 1 are drawn: the two values that every index accepts.
     """
-    low = int(spec.low) if spec.low is not None else 0
-    high = int(spec.high) if spec.high is not None else low + (_BOX_HIGH if spec.role == "boxes" else 2)
-    return low, high
+    low, high = range_of(spec)
+    first = int(low) if low is not None else 0
+    return first, int(high) if high is not None else first + (_BOX_HIGH if spec.role == "boxes" else 2)
+
+
+def range_of(spec: TensorSpec) -> tuple[float | None, float | None]:
+    """Return low and high as numbers; those that are axes must have been put in by `TensorSpec.at` before."""
+    for label, bound in (("low", spec.low), ("high", spec.high)):
+        if isinstance(bound, str):
+            raise InputError(
+                f"TensorSpec: {label}={bound!r} is an axis whose size is not given", hint="use spec.at(sizes)"
+            )
+    return cast("tuple[float | None, float | None]", (spec.low, spec.high))
 
 
 def draw(spec: TensorSpec, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
@@ -85,7 +96,7 @@ def _filled(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator
     except Exception as error:
         raise InputError(
             f"TensorSpec: fill raised at shape={shape}: {first_line(error)}",
-            hint="fill takes a torch.Generator and a shape, and returns a tensor",
+            hint="fill takes a torch.Generator, a shape and, if it likes, the sizes by axis; it returns a tensor",
         ) from error
     if not isinstance(value, torch.Tensor) or tuple(value.shape) != shape:
         made = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
@@ -102,16 +113,18 @@ def _plain(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator)
         return torch.randint(0, 2, shape, generator=generator).to(dtype)
     if not is_float(spec):
         return torch.randint(*bounds(spec), shape, generator=generator).to(dtype)
-    if spec.low is not None and spec.high is not None:
-        return (torch.rand(shape, generator=generator) * (spec.high - spec.low) + spec.low).to(dtype)
+    low, high = range_of(spec)
+    if low is not None and high is not None:
+        return (torch.rand(shape, generator=generator) * (high - low) + low).to(dtype)
     return clamped(spec, torch.randn(shape, generator=generator)).to(dtype)
 
 
 def clamped(spec: TensorSpec, values: torch.Tensor) -> torch.Tensor:
     """Return values moved into the range of a float input: just below `high`, which is exclusive."""
-    if spec.high is not None:
-        values = values.clamp(max=spec.high - 1e-3 * max(abs(spec.high - (spec.low or 0.0)), 1e-3))
-    return values if spec.low is None else values.clamp(min=spec.low)
+    low, high = range_of(spec)
+    if high is not None:
+        values = values.clamp(max=high - 1e-3 * max(abs(high - (low or 0.0)), 1e-3))
+    return values if low is None else values.clamp(min=low)
 
 
 def _ids(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
@@ -146,7 +159,8 @@ def closed(values: torch.Tensor, closing: int | None) -> torch.Tensor:
 
 
 def _positions(spec: TensorSpec, shape: tuple[int, ...]) -> torch.Tensor:
-    low, high = bounds(spec) if spec.high is not None else (int(spec.low or 0), 2**31)
+    first, past = bounds(spec)
+    low, high = (first, past) if spec.high is not None else (first, 2**31)
     return (torch.arange(shape[-1]) % (high - low) + low).expand(shape).clone()
 
 
@@ -160,7 +174,7 @@ def _boxes(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator)
 
 def fewest_real(spec: TensorSpec) -> int:
     """Return how many positions of a mask's row are real at least: its `low`, or one."""
-    return max(1, int(spec.low or 1))
+    return max(1, int(range_of(spec)[0] or 1))
 
 
 def row_lengths(rows: int, longest: int, generator: torch.Generator, *, fewest: int = 1) -> torch.Tensor:

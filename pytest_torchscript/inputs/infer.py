@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.caches import cache_inputs
+from pytest_torchscript.form import Form, Slot, plain_form
+from pytest_torchscript.inputs.caches import cache_inputs, cache_keyword
 from pytest_torchscript.inputs.code import reads_parameter
-from pytest_torchscript.inputs.declare import declare_inputs, spec_of
+from pytest_torchscript.inputs.declare import Declared, read_inputs, spec_of
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
 from pytest_torchscript.inputs.rules import rule_for
 from pytest_torchscript.inputs.text import feeds_text, past_length
@@ -24,28 +25,57 @@ def infer_inputs(
     task: str = "default",
     *,
     embeds: bool = False,
-    declared: Mapping[str, TensorSpec | torch.Tensor] | None = None,
+    declared: Declared | Mapping[str, Any] | None = None,
 ) -> InputSpec:
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
-    the inferred ones, an example tensor with its first dim as the batch and the others fixed.
-    Raises InputError for a required input that no rule can make.
+    the inferred ones. An example tensor has the dims that would have been inferred, or its first dim as the batch and the
+    others fixed.
+    Raises InputError for a required input that no rule can make, or for examples whose sizes do not fit together.
     """
-    given = _declared(declared or {})
+    read = declared if isinstance(declared, Declared) else read_inputs(declared) if declared else Declared(Form({}), {})
+    given, stated, examples = read.form.arguments, read.specs, read.examples
     embeds = embeds or ("inputs_embeds" in given and "input_ids" not in given)
     reading = Reading(config, model_class, task, embeds, read_signature(model_class))
-    stated = dict(given)
     inputs: dict[str, TensorSpec] = {}
+    arguments: dict[str, Any] = {}
+
+    def declare(name: str) -> None:
+        part = Form({name: given[name]})
+        arguments[name] = given[name]
+        for flat in part.names:
+            inputs[flat] = stated[flat] if flat in stated else _exemplified(reading, flat, examples[flat])
+
     for name in reading.parameters:
-        spec = given.pop(name) if name in given else _inferred(reading, name)
-        if spec is not None:
-            inputs[name] = spec
-    inputs.update(given)
-    if reading.with_past:
-        inputs.update(cache_inputs(config, past=past_length(reading), source=_source(reading)))
-    _check_entry(reading, inputs)
-    return InputSpec(described_once(inputs, first=stated))
+        if name in given:
+            declare(name)
+        else:
+            spec = _inferred(reading, name)
+            if spec is not None:
+                inputs[name], arguments[name] = spec, Slot(name)
+    for name in given:
+        if name not in arguments:
+            declare(name)
+    if reading.with_past and cache_keyword(given) is None:
+        cache = cache_inputs(config, past=past_length(reading), source=_source(reading))
+        inputs.update(cache)
+        arguments.update(plain_form(tuple(cache)).arguments)
+    _check_entry(reading, arguments)
+    found = InputSpec(described_once(inputs, first=stated), form=Form(arguments), examples=examples)
+    found.sizes_of(examples)  # one size an axis
+    return found
+
+
+def _exemplified(reading: Reading, name: str, example: torch.Tensor) -> TensorSpec:
+    """Return the spec of an example: with the dims that a rule gives such an input, where they fit."""
+    found = spec_of(name, example, ("batch", *example.shape[1:]) if example.dim() else ())
+    rule = rule_for(reading, name)
+    inferred = rule(reading) if rule else None
+    if inferred is None or len(inferred.dims) != example.dim():
+        return found
+    fits = all(not isinstance(dim, int) or dim == size for dim, size in zip(inferred.dims, example.shape))
+    return inferred.updated(dtype=example.dtype) if fits else found
 
 
 def completes(config: Any, model_class: type, task: str, declared: Mapping[str, Any]) -> bool:
@@ -60,15 +90,6 @@ def completes(config: Any, model_class: type, task: str, declared: Mapping[str, 
     except InputError:
         return False
     return True
-
-
-def _declared(declared: Mapping[str, TensorSpec | torch.Tensor]) -> dict[str, TensorSpec]:
-    specs = {}
-    for name, value in declared.items():
-        if isinstance(value, torch.Tensor):
-            value = spec_of(name, value, ("batch", *value.shape[1:]) if value.dim() else ())
-        specs[name] = value
-    return dict(declare_inputs(specs)) if specs else {}
 
 
 def _inferred(reading: Reading, name: str) -> TensorSpec | None:
@@ -91,7 +112,7 @@ def _source(reading: Reading) -> Dim | None:
     return exact or Axis("encoder_sequence")
 
 
-def _check_entry(reading: Reading, inputs: Mapping[str, TensorSpec]) -> None:
+def _check_entry(reading: Reading, inputs: Mapping[str, Any]) -> None:
     """Raise where nothing enters: the main input has a default, so that its absence would show only in a call."""
     if not reading.parameters:
         raise InputError(

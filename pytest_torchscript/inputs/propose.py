@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, combinations, islice
 
@@ -29,15 +30,20 @@ def find_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[Pl
             hint="call the model with them first; give them under the names of forward's parameters",
         )
     asked = _Question(accepts, _lifted(accepts, examples))
-    axes: dict[Place, Axis] = {}
+    groups = asked.rows()
+    taken = {place for group in groups for place in group}
     for place in asked.places():
-        if place not in axes:
-            group = asked.group_of(place, taken=set(axes))
-            if group:
-                axis = _described(
-                    asked, group, _name(examples, group, {found.name for found in axes.values()}), examples
-                )
-                axes.update(dict.fromkeys(group, axis))
+        if place not in taken:
+            group = asked.group_of(place, taken=taken)
+            groups += [group] if group else []
+            taken.update(group)
+    batch = _batch(groups, examples)
+    axes: dict[Place, Axis] = {}
+    # In the order of the inputs: a user reads them there.
+    for group in sorted(groups, key=lambda group: min(map(asked.order, group))):
+        first = min(group, key=asked.order)
+        name = "batch" if group is batch else _name(examples, first, batch, {axis.name for axis in axes.values()})
+        axes.update(dict.fromkeys(group, _described(asked, group, name, examples)))
     return axes
 
 
@@ -73,6 +79,18 @@ class _Question:
             for name, value in self.examples.items():
                 if value.dim() > index and value.shape[index] > 0:
                     yield name, index
+
+    def order(self, place: Place) -> tuple[int, int]:
+        """Return where a dim stands: the input's place, then its own."""
+        return list(self.examples).index(place[0]), place[1]
+
+    def rows(self) -> list[tuple[Place, ...]]:
+        """Return the first dims that are of one size, size by size, where the model takes them moved together."""
+        firsts: dict[int, list[Place]] = {}
+        for name, value in self.examples.items():
+            if value.dim() and value.shape[0] > 0:
+                firsts.setdefault(value.shape[0], []).append((name, 0))
+        return [tuple(group) for group in firsts.values() if len(group) > 1 and self.moves(group)]
 
     def size(self, place: Place) -> int:
         """Return the size of a dim in the examples."""
@@ -139,15 +157,36 @@ def _bisect(asked: _Question, group: tuple[Place, ...], good: int, end: int, mul
     return good
 
 
-def _name(examples: Mapping[str, torch.Tensor], group: tuple[Place, ...], taken: set[str]) -> str:
-    """Name an axis by what such dims usually are: batch, sequence, time, height and width."""
-    name, index = group[0]
+def _batch(groups: Sequence[tuple[Place, ...]], examples: Mapping[str, torch.Tensor]) -> tuple[Place, ...]:
+    """Return the dims that are the batch; none where nothing tells.
+
+    First dims of one size; else what every input carries in one place (a recurrent layer's batch stands second); else the
+    first dim of the one input that is more than a vector, or of the first input where all first dims are as large.
+    """
+    rows = [group for group in groups if all(index == 0 for _, index in group)]
+    firsts = {value.shape[0] for value in examples.values() if value.dim()}
+    larger = [name for name, value in examples.items() if value.dim() > 1]
+    found = [group for group in rows if len(group) > 1 or len(examples) == 1]
+    found += [group for group in groups if sorted(group) == sorted((name, group[0][1]) for name in examples)]
+    if len(larger) == 1:
+        found += [group for group in rows if (larger[0], 0) in group]
+    if len(firsts) == 1:
+        found += [group for group in rows if (next(iter(examples)), 0) in group]
+    return found[0] if found else ()
+
+
+def _name(examples: Mapping[str, torch.Tensor], place: Place, batch: Sequence[Place], taken: set[str]) -> str:
+    """Name an axis by what such dims usually are: sequence, time, height and width."""
+    name, index = place
     example = examples[name]
     whole = not example.dtype.is_floating_point and not example.dtype.is_complex
-    if index == 0:
-        usual = "batch"
+    last = example.dim() - 1
+    if index == 0 and (name, 1) not in batch:
+        usual = ""
     elif example.dim() >= 4:
-        usual = {example.dim() - 1: "width", example.dim() - 2: "height"}.get(index, "frames" if index > 1 else "")
+        usual = {last: "width", last - 1: "height"}.get(index, "frames" if index != 1 else "")
     else:
-        usual = "sequence" if whole and index == example.dim() - 1 else "time"
-    return usual if usual and usual not in taken else f"dim_{name}_{index}"
+        usual = "sequence" if whole and last - ((name, last) in batch) == index else "time"
+    if usual and usual not in taken:
+        return usual
+    return f"dim_{re.sub(r'[^A-Za-z0-9_]+', '_', name)}_{index}"

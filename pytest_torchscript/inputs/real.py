@@ -63,8 +63,9 @@ def _attempt(maker: Maker, directory: str, spec: InputSpec, sizes: Sizes) -> Ten
     except Exception:  # what processors raise on a missing library or file is as varied as they are
         return {}
     found = {}
+    shaped = spec.at(sizes)
     for name, value in encoded.items():
-        fitted = _fitted(spec[name], torch.as_tensor(value), sizes) if name in spec else None
+        fitted = _fitted(shaped[name], torch.as_tensor(value), sizes) if name in spec else None
         if fitted is not None:
             found[name] = fitted
     return found if found.keys() & _ENTRIES else {}  # a mask alone would call drawn ids real

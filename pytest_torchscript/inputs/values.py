@@ -30,18 +30,18 @@ def make_inputs(spec: InputSpec, sizes: Sizes, seed: int) -> Tensors:
     """Return a fresh tensor for every input at the given sizes: equal for an equal seed, on every machine.
 
     Masks are right-padded, each row differently, the first one full; identifiers are mostly ordinary, seldom special.
+    Raises InputError where a fill does, or where a bound leaves no value at these sizes.
     """
-    return {name: draw(tensor, tensor.shape(sizes), generator_for(seed, name)) for name, tensor in spec.items()}
+    shaped = spec.at(sizes)
+    return {name: draw(tensor, tensor.shape(sizes), generator_for(seed, name)) for name, tensor in shaped.items()}
 
 
 def redraw(spec: InputSpec, inputs: Mapping[str, torch.Tensor], name: str, seed: int) -> Tensors:
     """Return the same inputs with one of them redrawn; of a mask, one real position is hidden."""
     tensor, generator = inputs[name], generator_for(seed, f"redraw {name}")
-    if is_mask(spec[name]):
-        fresh = _hide(spec[name], tensor, generator)
-    else:
-        fresh = draw(spec[name], tensor.shape, generator).to(tensor.dtype)
-    return {**inputs, name: fresh}
+    shaped = spec[name].at(spec.sizes_of(inputs))
+    fresh = _hide(shaped, tensor, generator) if is_mask(shaped) else draw(shaped, tensor.shape, generator)
+    return {**inputs, name: fresh.to(tensor.dtype)}
 
 
 def _hide(spec: TensorSpec, mask: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -115,7 +115,7 @@ def variations(spec: InputSpec, sizes: Sizes, seed: int) -> Iterator[tuple[str, 
     """
     base = make_inputs(spec, sizes, seed)
     seen: list[Tensors] = [base]
-    for label, changes in _changes(spec, base, seed):
+    for label, changes in _changes(spec.at(sizes), base, seed):
         made = {**base, **changes}
         if not any(_equal(made, other) for other in seen):
             seen.append(made)

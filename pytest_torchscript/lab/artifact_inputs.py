@@ -44,7 +44,7 @@ def match_inputs(facts: FileFacts, spec: InputSpec, path: str) -> InputSpec:
 
 
 def _ordered(spec: InputSpec, names: Sequence[str]) -> InputSpec:
-    return InputSpec({name: spec[name] for name in names}, axes=spec.axes)
+    return spec.replaced({name: spec[name] for name in names})
 
 
 def _bare(name: str) -> str:

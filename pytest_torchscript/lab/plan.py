@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Union
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import make_backend
+from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import InputError, OptionError
-from pytest_torchscript.inputs.declare import declare_inputs, propose_axes
+from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
+from pytest_torchscript.form import Form, shortened, type_name
+from pytest_torchscript.inputs.declare import ByPlace, Declared, Inputs, propose_axes, read_inputs
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
+from pytest_torchscript.inputs.reading import read_signature
 from pytest_torchscript.lab.artifact_inputs import fit_to_file
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.subject import Subject
+from pytest_torchscript.lab.subject import Subject, by_keyword
 from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_module
-from pytest_torchscript.models.calling import Positional, takes_keywords
+from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
+from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
 from pytest_torchscript.models.reference import parse_reference
 from pytest_torchscript.models.resolve import build_model
 from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, narrowed, unknown_axis
-
-Declared = Mapping[str, Union[TensorSpec, torch.Tensor]]
+from pytest_torchscript.spec import Axis, InputSpec, narrowed, unknown_axis
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class CasePlan:
         constants: Mapping[str, Any] = {}
         if blueprint.config is not None and blueprint.model_class is not None:
             constants = call_defaults(blueprint.config, blueprint.model_class, blueprint.task)
+        constants = {name: value for name, value in constants.items() if name not in self.spec.form.arguments}
         loaded = build_model(blueprint, self.settings)
+        loaded = replace(loaded, notes=(*loaded.notes, *form_notes(self.spec)))
         spec = self.spec.without(*self.settings.leave_out)
         exporter: Backend | None = None
         if self.settings.artifact is not None:
@@ -91,75 +96,141 @@ def without_masks(subject: Subject) -> Subject:
     return subject
 
 
+def form_notes(spec: InputSpec) -> tuple[str, ...]:
+    """Return what is to be said of the inputs' form: constants, what is nested, and how values may be drawn."""
+    notes = []
+    constants = [f"{name}={shortened(value)}" for name, value in spec.form.constants if value is not None]
+    left_out = [name for name, value in spec.form.constants if value is None]
+    if left_out:
+        notes.append(f"{', '.join(left_out)} given as None: the export is made without, and answers for nothing else")
+    if constants:
+        which = "is a constant" if len(constants) == 1 else "are constants"
+        notes.append(f"{', '.join(constants)} {which} of the export: it answers for no other value")
+    if spec.form.nested:
+        notes.append(
+            f"nested inputs are flat in the export, and put together again inside: {', '.join(spec.form.nested)}"
+        )
+    return (*notes, *spec.notes)
+
+
 @quiet()
 def plan_case(
-    reference: str | nn.Module,
+    reference: Any,
     settings: Settings,
     *,
-    inputs: Declared | None = None,
+    inputs: Inputs | None = None,
     name: str | None = None,
     offline: bool = False,
+    origin: str = "",
 ) -> CasePlan:
-    """Plan the checks of one model: a reference, or a module at hand.
+    """Plan the checks of one model: a reference (a string), or a module or a function at hand.
 
-    ``inputs`` are declared ones, by name: TensorSpecs or example tensors. ``name`` is what messages and the report call
-    the model. Raises ModelError, InputError or OptionError.
+    ``inputs`` are declared ones: see `read_inputs`; ``origin`` says in messages where they stand. ``name`` is what messages
+    and the report call the model.
+    Raises ModelError, InputError or OptionError.
     """
-    if isinstance(reference, nn.Module):
-        blueprint = plan_module(reference, name or type(reference).__name__, settings=settings)
-    else:
+    if isinstance(reference, str):
         blueprint = plan_model(parse_reference(reference), settings, offline=offline)
+    else:
+        if not is_model(reference):
+            what = f"the class {reference.__name__}" if isinstance(reference, type) else type_name(reference)
+            raise ModelError(
+                f"{what} is not a model",
+                hint="give an nn.Module, a function, or a reference such as 'bert-base-uncased'",
+            )
+        module = as_module(reference)
+        blueprint = plan_module(module, name or name_of(module), settings=settings)
     label = name or blueprint.reference
-    spec = resolve_inputs(blueprint, settings, inputs if inputs is not None else blueprint.inputs)
+    if inputs is None and blueprint.inputs is not None:
+        origin = "the inputs that the factory returned"
+    where = f"{label}: {origin or 'the inputs given'}"
+    spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
     return CasePlan(label, blueprint, spec, settings, f"torchscript::{label}")
 
 
-def resolve_inputs(blueprint: Blueprint, settings: Settings, declared: Declared | None) -> InputSpec:
+def resolve_inputs(
+    blueprint: Blueprint, settings: Settings, inputs: Inputs | None, *, origin: str = "inputs"
+) -> InputSpec:
     """Return the inputs of a model: inferred, declared, or both, with the user's axes laid over them.
 
     Declared inputs that name a main input which the rules know are complete; others are added to the inferred ones.
+    ``origin`` begins the message of an input that cannot be taken.
     """
-    config, model_class = blueprint.config, blueprint.model_class
-    if model_class is not None and not (declared and completes(config, model_class, blueprint.task, declared)):
-        return _overlaid(infer_inputs(config, model_class, blueprint.task, declared=declared), settings)
-    if not declared:
-        raise InputError(
-            f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",
-            hint="return (module, inputs) from the factory, with inputs={'x': TensorSpec('batch', 'time', 16)}",
-        )
-    return _overlaid(_declared_spec(blueprint, declared, settings), settings)
+    config, model_class, task = blueprint.config, blueprint.model_class, blueprint.task
+    declared: Declared | None = None
+    if inputs is not None:
+        try:
+            declared = read_inputs(inputs, _naming(blueprint))
+            if model_class is None or completes(config, model_class, task, declared.form.arguments):
+                return _overlaid(_declared_spec(blueprint, inputs, declared, settings), settings)
+        except InputError as error:
+            raise InputError(f"{origin}: {error.message}", evidence=error.evidence, hint=error.hint) from None
+    if model_class is not None:
+        return _overlaid(infer_inputs(config, model_class, task, declared=declared), settings)
+    # Later: ask the model itself what it takes, and set `found`.
+    raise InputError(
+        f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",
+        hint="return (module, inputs) from the factory, with inputs={'x': TensorSpec('batch', 'time', 16)}",
+    )
 
 
-def _declared_spec(blueprint: Blueprint, declared: Declared, settings: Settings) -> InputSpec:
-    if all(isinstance(value, TensorSpec) for value in declared.values()):
-        return declare_inputs(declared)
-    if blueprint.module is None:
+def _naming(blueprint: Blueprint) -> ByPlace:
+    """Return what names the arguments that are given by place."""
+    if blueprint.module is not None:
+        return partial(names_by_place, call_parameters(blueprint.module))
+    return partial(names_by_place, read_signature(blueprint.model_class) if blueprint.model_class else None)
+
+
+def _declared_spec(blueprint: Blueprint, inputs: Inputs, declared: Declared, settings: Settings) -> InputSpec:
+    """Return inputs that are declared in full: as they are, or with the axes that eager is found to take."""
+    if isinstance(inputs, InputSpec):
+        return inputs
+    examples = declared.examples
+    if not examples:
+        return InputSpec(declared.specs, form=declared.form)
+    if declared.specs:
         raise InputError(
-            f"{blueprint.reference}: example tensors need a module to ask which sizes it takes",
-            hint="declare the inputs with TensorSpecs",
-        )
-    examples = {name: value for name, value in declared.items() if isinstance(value, torch.Tensor)}
-    if len(examples) < len(declared):
-        raise InputError(
-            f"{blueprint.reference}: inputs are declared by TensorSpecs and by example tensors at once",
+            f"TensorSpecs ({', '.join(declared.specs)}) and example tensors ({', '.join(examples)}) are given at once",
             hint="declare all of them one way: an example tells no axis names that the other inputs could share",
         )
-    return propose_axes(_acceptance(blueprint.module, examples, settings), examples)
+    if blueprint.module is None:
+        raise InputError(
+            "example tensors need a module that is at hand, to ask which sizes it takes",
+            hint="declare the inputs with TensorSpecs, or return (module, inputs) from a factory",
+        )
+    keyword = by_keyword(blueprint.module, declared.form)
+    # In eval mode, and not the user's own module: it is only asked.
+    asked = copy_module(Positional(blueprint.module, tuple(examples), form=declared.form, keyword=keyword)).eval()
+    eager = Eager(asked, seed=settings.seed)
 
-
-def _acceptance(module: nn.Module, declared: Declared, settings: Settings) -> Any:
-    names = tuple(declared)
-    positional = Positional(module, names, keyword=takes_keywords(module, names))
-    eager = Eager(positional.eval(), seed=settings.seed)
-
-    def accepts(inputs: Mapping[str, torch.Tensor]) -> bool:
+    def refusal(tensors: Mapping[str, torch.Tensor]) -> str:
         try:
-            eager(inputs)
-        except Exception:
-            return False
-        return True
+            eager(tensors)
+        except Exception as error:
+            return first_line(error)
+        return ""
 
-    return accepts
+    said = refusal(examples)
+    if said:
+        shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in examples.items())
+        raise InputError(
+            f"eager refuses the example tensors themselves: {shapes}",
+            evidence=[said],
+            hint=_fitting_names(blueprint.module, declared.form)
+            or "call the model with them first: they must be the arguments of one call",
+        )
+    return propose_axes(lambda tensors: not refusal(tensors), examples, form=declared.form, seed=settings.seed)
+
+
+def _fitting_names(module: nn.Module, form: Form) -> str:
+    """Return a hint where inputs are named as no parameter is; empty where the names fit, or where none are known."""
+    parameters = call_parameters(module)
+    if parameters is None or form.positional or by_keyword(module, form):
+        return ""
+    return (
+        f"the model takes {', '.join(parameters) or 'nothing'}, and the inputs are named {', '.join(form.arguments)}: "
+        'a dict that is one argument stands under its name, as in {"batch": {"x": …}}'
+    )
 
 
 def _overlaid(spec: InputSpec, settings: Settings) -> InputSpec:

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from torch import nn
 
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import InputError, first_line
+from pytest_torchscript.form import Form
 from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
@@ -25,6 +27,11 @@ Tensors = Mapping[str, torch.Tensor]
 
 #: Which drawing of inputs is meant: what everything is traced with, and the first that the export has not seen.
 EXAMPLE, FRESH = 0, 1
+
+
+def by_keyword(module: nn.Module, form: Form) -> bool:
+    """Whether the arguments of a form are given by keyword: where the model names them as the form does."""
+    return not form.positional and takes_keywords(module, called_names(form.arguments, type(module)))
 
 
 @dataclass
@@ -46,13 +53,14 @@ class Subject:
     @cached_property
     def module(self) -> Positional:
         """The model in its calling form."""
-        names = tuple(self.spec)
+        module, form = self.loaded.module, self.spec.form
         return Positional(
-            self.loaded.module,
-            names,
+            module,
+            tuple(self.spec),
+            form=form,
             constants=self.constants,
-            pack=pack_for(self.loaded.blueprint.config, names, model_class=type(self.loaded.module)),
-            keyword=takes_keywords(self.loaded.module, called_names(names, type(self.loaded.module))),
+            pack=pack_for(self.loaded.blueprint.config, tuple(form.arguments), model_class=type(module)),
+            keyword=by_keyword(module, form),
         )
 
     @cached_property
@@ -72,10 +80,27 @@ class Subject:
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        """The main anchor. Raises InputError where eager takes none of the sizes tried."""
+        """The main anchor: what an option says, else the sizes of the user's examples, else ours.
+
+        Raises InputError where eager takes none of the sizes tried.
+        """
         if self.anchor is not None:
             return dict(self.anchor)
-        return choose_anchor(self.spec, self.refusal, avoid=self.numbers, requested=self.settings.anchor)
+        given = {name: size for name, size in self.example_sizes.items() if self.spec.axes[name].allows(size)}
+        try:
+            return self._chosen({**given, **self.settings.anchor})
+        except InputError:
+            if not given:
+                raise
+        return self._chosen(self.settings.anchor)
+
+    def _chosen(self, requested: Sizes) -> dict[str, int]:
+        return choose_anchor(self.spec, self.refusal, avoid=self.numbers, requested=requested)
+
+    @cached_property
+    def example_sizes(self) -> dict[str, int]:
+        """The sizes of the user's example tensors; none where none were given."""
+        return self.spec.sizes_of(self.spec.examples)
 
     @cached_property
     def inputs(self) -> dict[str, torch.Tensor]:
@@ -85,10 +110,12 @@ class Subject:
     def draw(self, sizes: Sizes, nth: int = EXAMPLE) -> dict[str, torch.Tensor]:
         """Return the nth drawing of inputs of these sizes, on the CPU; equal for equal sizes, number and seed.
 
-        The number 0 is the example that an export of these sizes is made with. A value frozen there must show, so what is
-        compared is drawn with another number.
+        The number 0 is the example that an export of these sizes is made with: the user's own, where it has these sizes. A
+        value frozen there must show, so what is compared is drawn with another number.
         """
         tensors = make_inputs(self.spec, sizes, self.settings.seed + nth)
+        if nth == EXAMPLE and all(sizes[name] == size for name, size in self.example_sizes.items()):
+            tensors.update(self.spec.examples)
         return {name: tensor.to("meta") for name, tensor in tensors.items()} if self.meta else tensors
 
     def ordered(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pytest_torchscript.models.checkpoint import (
 )
 from pytest_torchscript.models.construct import SEED
 from pytest_torchscript.models.factory import call_factory
+from pytest_torchscript.models.functions import name_of
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
 from pytest_torchscript.models.shrink import shrink_config
 from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
@@ -47,7 +47,7 @@ class Blueprint:
     notes: tuple[str, ...] = ()
     directory: str | None = None
     module: nn.Module | None = None
-    inputs: Mapping[str, Any] | None = None
+    inputs: Any = None
     fetch: str | None = None
     fall_back: bool = False
 
@@ -56,7 +56,7 @@ class Blueprint:
         """The class under test."""
         if self.model_class is not None:
             return self.model_class.__name__
-        return type(self.module).__name__ if self.module is not None else ""
+        return name_of(self.module) if self.module is not None else ""
 
 
 def plan_model(reference: Reference, settings: Settings, *, offline: bool = False) -> Blueprint:
@@ -74,9 +74,7 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
     return _finish(_plan_hub(reference, settings, offline=offline or settings.offline), settings)
 
 
-def plan_module(
-    module: nn.Module, name: str, *, inputs: Mapping[str, Any] | None = None, settings: Settings | None = None
-) -> Blueprint:
+def plan_module(module: nn.Module, name: str, *, inputs: Any = None, settings: Settings | None = None) -> Blueprint:
     """Return the blueprint of a module that is already there: a factory's, a fixture's, or one given to `check`.
 
     A transformers module is rebuilt from its configuration where the settings ask for random, tiny or meta weights;

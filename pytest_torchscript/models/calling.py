@@ -6,21 +6,24 @@ Of 86 architectures measured, all trace in this form; by position, nine get thei
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from pytest_torchscript.form import Form, plain_form
+from pytest_torchscript.models.functions import call_parameters
 from pytest_torchscript.outputs import tensor_leaves
 
-#: Turns the tensors of one call into the keywords of the model: packs flat caches into the model's own objects.
-Pack = Callable[[Mapping[str, torch.Tensor]], Mapping[str, Any]]
+#: Turns the arguments of one call into the keywords of the model: packs flat caches into the model's own objects.
+Pack = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Positional(nn.Module):
-    """A model seen through an ordered list of input names: ``forward(*tensors)`` returns its tensors, flat.
+    """A model seen through an ordered list of flat inputs: ``forward(*tensors)`` returns its tensors, flat.
 
+    ``form`` puts the inputs together for the model's own call: nested containers, constants; without it each is an argument.
     ``constants`` are keywords given at every call (``use_cache=False``); ``pack`` joins flat caches; ``keyword`` False
     calls the model by position, for modules whose forward does not name its parameters.
     """
@@ -30,6 +33,7 @@ class Positional(nn.Module):
         model: nn.Module,
         names: tuple[str, ...],
         *,
+        form: Form | None = None,
         constants: Mapping[str, Any] | None = None,
         pack: Pack | None = None,
         keyword: bool = True,
@@ -37,6 +41,7 @@ class Positional(nn.Module):
         super().__init__()
         self.model = model
         self.names = names
+        self.form = form or plain_form(names)
         self.constants = dict(constants or {})
         self.pack = pack
         self.keyword = keyword
@@ -48,21 +53,36 @@ class Positional(nn.Module):
 
     def call(self, *tensors: torch.Tensor) -> Any:
         """Return the model's output as it is."""
+        arguments: Mapping[str, Any] = self.form.build(dict(zip(self.names, tensors)))
         if not self.keyword:
-            return self.model(*tensors, **self.constants)
-        named: Mapping[str, Any] = dict(zip(self.names, tensors))
+            return self.model(*arguments.values(), **self.constants)
         if self.pack is not None:
-            named = self.pack(named)
-        return self.model(**named, **self.constants)
+            arguments = self.pack(arguments)
+        return self.model(**{**arguments, **self.constants})
 
 
-def takes_keywords(module: nn.Module, names: tuple[str, ...]) -> bool:
-    """Whether forward takes all names as keywords; a ScriptModule or ``*args`` forward is called by position."""
-    try:
-        parameters = inspect.signature(module.forward).parameters
-    except (TypeError, ValueError):
+def takes_keywords(module: nn.Module, names: Collection[str]) -> bool:
+    """Whether a model takes all names as keywords; one that has other names, or shows none, is called by position."""
+    parameters = call_parameters(module)
+    if parameters is None:
         return False
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return True
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return all(name in parameters and parameters[name].kind in kinds for name in names)
+
+
+def names_by_place(parameters: Mapping[str, inspect.Parameter] | None, count: int) -> tuple[list[str], bool]:
+    """Return what so many arguments given by place are called, and whether they may be given by these names too.
+
+    Fewer names than asked for where the model takes no more arguments by place.
+    """
+    if parameters is None:
+        return [f"input_{index}" for index in range(count)], False
+    placed = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [name for name, parameter in parameters.items() if parameter.kind in placed][:count]
+    named = all(parameters[name].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for name in names)
+    rest = next((name for name, item in parameters.items() if item.kind is inspect.Parameter.VAR_POSITIONAL), None)
+    if rest is not None and len(names) < count:
+        return [*names, *(f"{rest}_{index}" for index in range(count - len(names)))], False
+    return names, named

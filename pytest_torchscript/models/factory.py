@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,15 @@ from torch import nn
 from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.errors import ModelError, did_you_mean, first_line
+from pytest_torchscript.models.functions import as_module, is_model, needs_arguments
 
-_RETURNS = "return an nn.Module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
+_RETURNS = "return a module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
 
 
-def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Mapping[str, Any] | None]:
-    """Return the module of ``package.module:factory``, and the inputs it declares or None.
+def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Any]:
+    """Return the module of ``package.module:factory``, and the inputs it declares or None, as it gave them.
+
+    A function that it returns with inputs becomes a module that calls it.
 
     The current directory is put on ``sys.path`` (and stays there, as with ``python -m``), because the user's code may
     import more when it is called. Raises ModelError where the module, the factory or what it returns is not there.
@@ -34,10 +36,12 @@ def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Mapping[str, A
         try:
             made = factory()
         except (Exception, SystemExit) as error:
+            hint = f'call it by itself: python -c "import {module_name}; {module_name}.{attribute}()"'
+            if needs_arguments(factory):
+                hint = f"it is called with none; a function that is the model itself is returned by one: return {attribute}, "
+                hint += '{"x": TensorSpec("batch", 16)}'
             raise ModelError(
-                f"{text}: the factory raised {first_line(error)}",
-                evidence=_place(error),
-                hint=f'call it by itself: python -c "import {module_name}; {module_name}.{attribute}()"',
+                f"{text}: the factory raised {first_line(error)}", evidence=_place(error), hint=hint
             ) from None
     return _check(made, text)
 
@@ -82,15 +86,16 @@ def _attribute(module: Any, attribute: str, text: str) -> Any:
     return value
 
 
-def _check(made: Any, text: str) -> tuple[nn.Module, Mapping[str, Any] | None]:
-    if isinstance(made, nn.Module):
-        return made, None
-    if not (isinstance(made, (tuple, list)) and len(made) == 2 and isinstance(made[0], nn.Module)):
+def _check(made: Any, text: str) -> tuple[nn.Module, Any]:
+    model, inputs = made if isinstance(made, (tuple, list)) and len(made) == 2 else (made, None)
+    if not is_model(model):
         raise ModelError(f"{text}: the factory returned {_described(made)}, which is no model", hint=_RETURNS)
-    module, inputs = made
-    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
-        raise ModelError(f"{text}: the inputs that the factory returned are {_described(inputs)}", hint=_RETURNS)
-    return module, inputs
+    if inputs is None and not isinstance(model, nn.Module):
+        raise ModelError(
+            f"{text}: the factory returned a function without inputs",
+            hint="return (function, inputs): nothing tells what a function takes",
+        )
+    return as_module(model), inputs
 
 
 def _described(value: Any) -> str:

@@ -12,6 +12,7 @@ from pytest_torchscript.models import hub
 from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, made_up
 from pytest_torchscript.models.checkpoint import load_pretrained
 from pytest_torchscript.models.construct import build
+from pytest_torchscript.models.functions import name_of
 from pytest_torchscript.models.rescale import rescale_weights
 from pytest_torchscript.settings import Settings
 
@@ -24,6 +25,11 @@ class LoadedModel:
     module: nn.Module
     parameters: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def class_name(self) -> str:
+        """The class under test; of a function its name."""
+        return name_of(self.module)
 
 
 def build_model(blueprint: Blueprint, settings: Settings) -> LoadedModel:

@@ -22,15 +22,15 @@ class Declaration:
     """What the markers of a test say, the closest one first. ``changes`` are fields of Settings."""
 
     model: Any = None
-    inputs: Mapping[str, Any] | None = None
+    inputs: Any = None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def torchscript(model: Any = None, inputs: Any = None, **settings: Any) -> Declaration:
     """Bind what a marker is given; this is its signature."""
-    if inputs is not None and not isinstance(inputs, Mapping):
+    if isinstance(inputs, (bool, int, float, str)):  # what else it may be is told when the model is: that takes torch
         raise OptionError(
-            f"inputs: {type(inputs).__name__} does not map names to inputs",
+            f"inputs: a value of type {type(inputs).__name__} holds no inputs by name or by place",
             hint="write inputs={'signal': TensorSpec('batch', 'time', 16)}",
         )
     return Declaration(model, inputs, read_keywords(settings))

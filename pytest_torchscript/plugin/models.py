@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,15 +35,16 @@ class Subject:
     """One model to check: a reference or a value (module, ``(module, inputs)``, or something callable that returns one).
 
     Subjects of equal ``key`` are the same model under the same settings. ``label`` is its name in messages: that of a suite,
-    or the node id of a test.
+    or the node id of a test. ``origin`` says where its inputs stand, for a message about them.
     """
 
     key: CaseKey
     label: str
     value: Any
     settings: Settings
-    inputs: Mapping[str, Any] | None = None
+    inputs: Any = None
     suite: bool = False
+    origin: str = ""
 
 
 def reference_subject(reference: str, run: Run) -> Subject:
@@ -126,14 +127,20 @@ class Cases:
         from pytest_torchscript import checks
 
         value, inputs = model_and_inputs(subject.value)
-        inputs = inputs if subject.inputs is None else subject.inputs
+        origin = "the inputs that came with the model" if inputs is not None else ""
+        if subject.inputs is not None:
+            inputs, origin = subject.inputs, subject.origin
         settings = with_profile(subject.settings)
         if not isinstance(value, str):
-            plan = checks.plan_case(value, settings, inputs=inputs, name=subject.label)
+            plan = checks.plan_case(value, settings, inputs=inputs, name=subject.label, origin=origin)
         else:
-            inputs = self._hooked_inputs(value, settings) if inputs is None else inputs
+            if inputs is None:
+                inputs, origin = (
+                    self._hooked_inputs(value, settings),
+                    "the inputs of the hook pytest_torchscript_inputs",
+                )
             name = None if value == subject.label else subject.label
-            plan = checks.plan_case(value, settings, inputs=inputs, name=name, offline=self.offline)
+            plan = checks.plan_case(value, settings, inputs=inputs, name=name, offline=self.offline, origin=origin)
         if subject.label == CONFTEST:  # those of references are checked together, before the run
             checks.check_names([plan], settings)
         return plan
@@ -182,16 +189,19 @@ def _unless_error(value: _Kept | Error) -> _Kept:
     return value
 
 
-def model_and_inputs(value: Any) -> tuple[Any, Mapping[str, Any] | None]:
-    """Take apart what a fixture, marker or caller gives for a model: a reference, a module, a pair, or a maker of those."""
+def model_and_inputs(value: Any) -> tuple[Any, Any]:
+    """Take apart what a fixture, marker or caller gives for a model: a reference, a module, a function, a pair of one of
+    these and its inputs, or a maker of any of them (a class, or a function that needs no arguments)."""
     from torch import nn
 
-    if callable(value) and not isinstance(value, nn.Module):
+    from pytest_torchscript.models.functions import is_model, needs_arguments
+
+    if callable(value) and not isinstance(value, nn.Module) and (isinstance(value, type) or not needs_arguments(value)):
         value = value()
     inputs = None
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], Mapping):
+    if isinstance(value, tuple) and len(value) == 2 and (isinstance(value[0], str) or is_model(value[0])):
         value, inputs = value
-    if isinstance(value, (str, nn.Module)):
+    if isinstance(value, str) or is_model(value):
         return value, inputs
     raise ModelError(
         f"{type(value).__name__} is not a model",

@@ -41,6 +41,9 @@ NO_MODEL = OptionError(
 )
 
 
+MARKERS = f"the inputs of @pytest.mark.{MARKER}"
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """What one own test is parametrised with. Every one differs from every other: fixtures are made anew for each test."""
@@ -115,10 +118,8 @@ class OwnCase:
 def about(nodeid: str, case: Lab) -> dict[str, Any]:
     """Return what the report says about the model of a user's own test."""
     loaded = case.subject.loaded
-    piece = ModelResult(
-        nodeid, type(loaded.module).__name__, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters
-    )
-    piece.notes = list(loaded.notes)
+    piece = ModelResult(nodeid, loaded.class_name, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters)
+    piece.notes, piece.inputs_found = list(loaded.notes), case.spec.found
     plain: dict[str, Any] = to_plain(piece)
     return plain
 
@@ -130,14 +131,15 @@ def own_subject(item: pytest.Item, wanted: Request) -> Subject:
     settings = settings_of(item)
     key = own_key(item, wanted)
     if declared.model is not None:
-        return Subject(key, item.nodeid, declared.model, settings, declared.inputs)
+        return Subject(key, item.nodeid, declared.model, settings, declared.inputs, origin=MARKERS)
     if override.in_force(item):
-        return Subject(key, item.nodeid, fixture_value(item, MODEL_FIXTURE), settings, declared.inputs)
+        model = fixture_value(item, MODEL_FIXTURE)
+        return Subject(key, item.nodeid, model, settings, declared.inputs, origin=MARKERS)
     if wanted.reference is None:
         raise NO_MODEL
     if not declared.changes and declared.inputs is None:
         return reference_subject(wanted.reference, run)
-    return Subject(key, wanted.reference, wanted.reference, settings, declared.inputs)
+    return Subject(key, wanted.reference, wanted.reference, settings, declared.inputs, origin=MARKERS)
 
 
 def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
@@ -214,13 +216,13 @@ class TorchScript:
 
     config: pytest.Config
 
-    def check(self, model: Any = None, inputs: Mapping[str, Any] | None = None, **settings: Any) -> ModelResult:
+    def check(self, model: Any = None, inputs: Any = None, **settings: Any) -> ModelResult:
         """Put every check to a model and return what was found.
 
         Args:
-            model: a module, a reference, ``(module, inputs)``, or something callable that returns one of these; None
-                means the marker's model, else the overridden fixture's.
-            inputs: TensorSpecs or example tensors by name; None means the marker's.
+            model: a module, a function, a reference, ``(module, inputs)``, or something that returns one of these when it is
+                called with nothing; None means the marker's model, else the overridden fixture's.
+            inputs: TensorSpecs or example tensors by name, a tuple of them, or one; None means the marker's.
             settings: fields of Settings, laid over the marker's and the command line's: axes, weights, rtol, atol …
 
         Raises:
@@ -242,9 +244,7 @@ class TorchScript:
             raise TorchScriptFailure(failure_text(item.nodeid, result.failures, len(result.checks)))
         return result
 
-    def _checked(
-        self, item: pytest.Item, model: Any, inputs: Mapping[str, Any] | None, settings: Mapping[str, Any]
-    ) -> ModelResult:
+    def _checked(self, item: pytest.Item, model: Any, inputs: Any, settings: Mapping[str, Any]) -> ModelResult:
         from pytest_torchscript import checks
 
         declared = declaration_of(item)
@@ -256,6 +256,7 @@ class TorchScript:
             _model(item, model, declared.model),
             chosen,
             declared.inputs if inputs is None else inputs,
+            origin=MARKERS if inputs is None else "the inputs given to check()",
         )
         cases = Cases(self.config)
         plan = cases.plan(subject)

@@ -37,6 +37,8 @@ def _model_lines(model: ModelResult) -> Iterator[str]:
     yield f"{model.model}: {model_text(model)}"
     for note in model.notes:
         yield from _indented(f"note: {note}")
+    if model.inputs_found:
+        yield from _indented(f"inputs found, to paste where they are to be named or narrowed:\n{model.inputs_found}")
     for export in model.exports:
         yield from _export_lines(export)
     yield from _ladder_lines(model)

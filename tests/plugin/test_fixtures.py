@@ -349,7 +349,7 @@ def test_marker_that_is_malformed(run: Run, pytester: pytest.Pytester) -> None:
         def test_count():
             pass
 
-        @pytest.mark.torchscript(inputs=[1])
+        @pytest.mark.torchscript(inputs=1)
         def test_inputs(torchscript_traced):
             pass
 
@@ -376,7 +376,7 @@ def test_marker_that_is_malformed(run: Run, pytester: pytest.Pytester) -> None:
     for said in (
         "@pytest.mark.torchscript: setting 'modle' does not exist",
         "@pytest.mark.torchscript: too many positional arguments",
-        "@pytest.mark.torchscript: inputs: list does not map names to inputs",
+        "@pytest.mark.torchscript: inputs: a value of type int holds no inputs by name or by place",
         "@pytest.mark.torchscript: axes: 1.5 does not describe an axis",
         "@pytest.mark.torchscript: weights 'big' does not exist",
         "@pytest.mark.torchscript: rtol is given without atol",

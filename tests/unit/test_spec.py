@@ -148,8 +148,10 @@ def test_an_axis_described_twice() -> None:
 
 
 def test_an_input_that_is_no_spec() -> None:
-    with pytest.raises(InputError, match="input 'x': list is not a TensorSpec"):
-        InputSpec({"x": [2, 3]})
+    with pytest.raises(InputError, match="input 'x': a value of type set cannot be fed"):
+        InputSpec({"x": {2, 3}})
+    with pytest.raises(InputError, match="input 'x': Tensor is not a TensorSpec"):
+        InputSpec({"x": torch.ones(2)})
 
 
 def test_an_axis_that_does_not_exist() -> None:

@@ -55,8 +55,8 @@ def class_not_instance():
 def three():
     return Own(), {}, 1
 
-def wrong_inputs():
-    return Own(), [1]
+def function():
+    return lambda x: x * 2
 
 def wants_more(argument):
     return Own(argument)
@@ -113,10 +113,10 @@ def test_every_process_builds_equal_weights_and_leaves_the_generators_alone() ->
         ("own_models:leaves", "the factory raised SystemExit: 3"),
         ("own_models:wants_more", "the factory raised TypeError: wants_more() missing 1 required positional argument"),
         ("own_models:number", "the factory returned a int, which is no model"),
+        ("own_models:function", "the factory returned a function without inputs"),
         ("own_models:nothing", "the factory returned None, which is no model"),
         ("own_models:class_not_instance", "the factory returned the class Own, which is no model"),
         ("own_models:three", "the factory returned a tuple of (Own, dict, int), which is no model"),
-        ("own_models:wrong_inputs", "the inputs that the factory returned are a list of (int)"),
         ("not_there:model", "no module named 'not_there'"),
         ("not_there.below:model", "no module named 'not_there'"),
         ("own_models.below:model", "no module named 'own_models.below'"),
@@ -148,3 +148,9 @@ def test_the_close_name_is_named() -> None:
     with pytest.raises(ModelError) as caught:
         call_factory("own_models:modle")
     assert caught.value.hint == "did you mean 'model'?"
+
+
+def test_a_function_that_takes_arguments_is_told_how_to_be_the_model() -> None:
+    with pytest.raises(ModelError) as caught:
+        call_factory("own_models:wants_more")
+    assert "return wants_more, {" in caught.value.hint
