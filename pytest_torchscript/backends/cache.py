@@ -21,6 +21,7 @@ import torch
 
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.torchscript import TorchScriptBackend
+from pytest_torchscript.common.hashing import bytes_of
 from pytest_torchscript.errors import OptionError
 
 CACHE_VERSION = 1
@@ -64,7 +65,7 @@ def weights_hash(module: torch.nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(_bytes(tensor))
+        digest.update(bytes_of(tensor))
     return digest.hexdigest()
 
 
@@ -74,17 +75,8 @@ def graph_hash(request: ExportRequest) -> str:
     digest = hashlib.sha256(re.sub(r"#.*|, scope: \S+|\.___torch_mangle_\d+", "", str(graph)).encode())
     for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":
-            digest.update(_bytes(node.t("value")))
+            digest.update(bytes_of(node.t("value")))
     return digest.hexdigest()
-
-
-def _bytes(tensor: torch.Tensor) -> bytes:
-    flat = tensor.detach().cpu().contiguous().flatten()
-    if flat.is_complex():
-        flat = torch.view_as_real(flat).flatten()
-    if not flat.numel():
-        return b""
-    return bytes(flat.view(torch.uint8).numpy().tobytes())
 
 
 class ArtifactCache:

@@ -160,7 +160,10 @@ def _cost(lab: Lab, sizes: Mapping[str, int], target: Mapping[str, int]) -> Buck
     """Time eager at the padded and at the real sizes, in turn, so that the ratio holds on a busy machine."""
     real = _real(lab, sizes)
     padded = pad_inputs(lab.spec, real, sizes, target)
-    pairs = [(_seconds(lambda: lab.subject.eager(padded)), _seconds(lambda: lab.subject.eager(real))) for _ in range(3)]
+    pairs = [
+        (_seconds(lambda: lab.subject.eager.anew(padded)), _seconds(lambda: lab.subject.eager.anew(real)))
+        for _ in range(3)
+    ]
     padded_seconds, real_seconds = sorted(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-9))[1]
     return BucketCost(dict(target), dict(sizes), volume(target) / max(volume(sizes), 1), padded_seconds, real_seconds)
 

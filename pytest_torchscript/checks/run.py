@@ -216,8 +216,10 @@ def check(
     check_options(chosen)
     plan = plan_case(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan], chosen)
-    pieces = [run_all(plan.load(backend), checks=wanted) for backend in chosen.backends]
-    return merge_models(pieces)[0]
+    labs: list[Lab] = []
+    for backend in chosen.backends:
+        labs.append(plan.load(backend, beside=labs[0] if labs else None))
+    return merge_models(run_all(lab, checks=wanted) for lab in labs)[0]
 
 
 def _known(checks: str | Sequence[str] | None) -> tuple[str, ...] | None:

@@ -41,7 +41,7 @@ def _sizes(lab: Lab) -> list[dict[str, int]]:
 def _ratio(lab: Lab, inputs: Mapping[str, torch.Tensor]) -> float:
     tensors = [inputs[name] for name in lab.spec]
     return _seconds(lambda: run_artifact(lab.export.artifact, tensors, seed=0)) / _seconds(
-        lambda: lab.subject.eager(inputs)
+        lambda: lab.subject.eager.anew(inputs)
     )
 
 

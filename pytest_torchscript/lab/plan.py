@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.base import Backend
-from pytest_torchscript.backends.registry import make_backend
+from pytest_torchscript.backends.registry import DEFAULT, make_backend
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
@@ -50,8 +50,11 @@ class CasePlan:
         return tuple(self.spec.axes)
 
     @quiet()
-    def load(self, backend: str = "torchscript") -> Lab:
-        """Load the model for one backend."""
+    def load(self, backend: str = DEFAULT, *, beside: Lab | None = None) -> Lab:
+        """Load the model for one backend. ``beside``: the same plan on another backend, whose model and eager are shared."""
+        if beside is not None and self.settings.artifact is None:
+            other = make_backend(backend, self.settings)
+            return Lab(beside.subject, other, self.prefix, label=self.reference, again=self.again)
         blueprint = self.blueprint
         constants: Mapping[str, Any] = {}
         if blueprint.config is not None and blueprint.model_class is not None:

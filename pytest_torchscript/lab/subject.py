@@ -16,6 +16,7 @@ from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
+from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.resolve import LoadedModel
@@ -66,7 +67,8 @@ class Subject:
     @cached_property
     def eager(self) -> Eager:
         """The truth that every answer is compared with."""
-        return Eager(self.module, seed=self.settings.seed)
+        several = len(self.settings.backends) > 1
+        return Eager(self.module, seed=self.settings.seed, answers=Answers() if several else None)
 
     @cached_property
     def steadiness(self) -> Steadiness:

@@ -88,7 +88,8 @@ class Cases:
         if backend not in cases:
             plan = self.plan(subject)
             plan = replace(plan, again=self._again(subject, backend, plan.settings))
-            cases[backend] = _or_error(lambda: plan.load(backend), subject.label)
+            beside = next((lab for lab in cases.values() if not isinstance(lab, Error)), None)
+            cases[backend] = _or_error(lambda: plan.load(backend, beside=beside), subject.label)
         return _unless_error(cases[backend])
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
