@@ -11,6 +11,7 @@ from pytest_torchscript.backends.torchscript import TorchScriptArtifact
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
+from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.subject import FRESH
@@ -32,11 +33,15 @@ def check_freeze(lab: Lab) -> Finding:
             with quiet(), torch.no_grad():
                 module = step(module.eval())
         except Exception as error:
-            return Finding.failed(f"{name} raises", [first_line(error)], "ship the module unfrozen")
+            causes = cause_lines(lab.evidence.explain_change(step))
+            return Finding.failed(f"{name} raises", [first_line(error), *causes], "ship the module unfrozen")
         for _ in range(3):
             trial = lab.bench.judge.trial(TorchScriptArtifact(module), inputs, closeness="optimised")
             if trial.fails:
-                return Finding.failed(f"after {name} it answers differently", trial.lines, "ship the module unfrozen")
+                causes = cause_lines(lab.evidence.explain_change(step))
+                return Finding.failed(
+                    f"after {name} it answers differently", [*trial.lines, *causes], "ship the module unfrozen"
+                )
             if trial.status == UNDECIDABLE:
                 return Finding.undecidable(trial)
     return Finding.passed(f"frozen and optimised, three calls each at {format_sizes(lab.sizes)}")

@@ -18,7 +18,7 @@ def check_outputs(lab: Lab) -> Finding:
             expected = lab.subject.eager(inputs)
         trial = lab.bench.judge.against(expected, lab.export.artifact, inputs) if call else lab.bench.at(lab.sizes)
         if trial.fails:
-            causes = lab.evidence.explain_values(inputs)
+            causes = lab.evidence.explain_outputs(inputs)
             return Finding.failed(
                 f"outputs differ at the anchor itself, {format_sizes(lab.sizes)}, call {call + 1} of 3",
                 [*trial.lines, *lab.evidence.places(causes)],

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import FRESH
@@ -46,7 +45,7 @@ def check_save_load(lab: Lab) -> Finding:
         except Exception as error:
             return Finding.failed(
                 "it traces, but does not save",
-                [first_line(error)],
+                lab.evidence.error_lines(error),
                 "TorchScript cannot write Python code: replace the autograd.Function by torch operations",
             )
         batches = [lab.subject.draw(sizes, FRESH) for sizes in _two_sizes(lab)]

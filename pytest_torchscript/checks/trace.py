@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.signature import signature_of
 from pytest_torchscript.lab.sizes import format_sizes
@@ -19,7 +20,7 @@ def check_trace(lab: Lab) -> Finding:
     except Exception as error:
         return Finding.failed(
             f"{lab.backend.name} cannot export it at {format_sizes(lab.sizes)}",
-            [first_line(error), *_place(error)],
+            [first_line(error), *_places(lab, error)],
             "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
         )
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
@@ -32,7 +33,9 @@ def check_trace(lab: Lab) -> Finding:
     )
 
 
-def _place(error: BaseException) -> list[str]:
-    """Return the innermost line of the model's own code that raised."""
+def _places(lab: Lab, error: BaseException) -> list[str]:
+    """Return where it went wrong: lines that make tracing part from eager, and the innermost line of the model's own
+    code that raised."""
     frame = raising_frame(error)
-    return [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"] if frame is not None else []
+    raised = [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"] if frame is not None else []
+    return [*cause_lines(lab.evidence.unlike), *raised]

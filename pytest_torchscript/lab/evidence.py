@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
+from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.compare.compare import DIFFERENT, compare_outputs
+from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import Sizes, Subject
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
+from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.size_hints import size_hints
 from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
+from pytest_torchscript.tracing.unlike_eager import unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 
 
@@ -87,6 +94,7 @@ class Evidence:
             self.causes_at(axis, {**self.subject.sizes, axis: counterexample[axis]})
             or list(suspicion.causes)
             or self.causes_at(axis, counterexample)
+            or self.unlike
             or self.warned(sizes=tuple(counterexample.values()))
         )
         line = error_cause(raised, self.anchor) if raised is not None else None
@@ -98,8 +106,43 @@ class Evidence:
         try:
             other = self.trace(inputs)
         except Exception:
-            return self.warned()
-        return value_branches(self.anchor, self.control, other) or self.warned()
+            return self.unlike or self.warned()
+        return value_branches(self.anchor, self.control, other) or self.unlike or self.warned()
+
+    def explain_outputs(self, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
+        """Return the causes of a failure at the anchor itself: what the model does otherwise under the tracer, or what
+        changes a tensor unseen by it; where there is neither, as `explain_values`."""
+        return self.unlike or self.explain_values(inputs)
+
+    @cached_property
+    def unlike(self) -> list[Cause]:
+        """Lines at which tracing and eager part on the very inputs of the anchor; no comparison of traces sees them."""
+        if self.subject.meta or self.bench.of_another_model:
+            return []
+        return unlike_eager(self.subject.eager.copy(), self.subject.ordered(self.subject.inputs))
+
+    def explain_change(self, change: Callable[[Any], Any]) -> list[Cause]:
+        """Return the line of the first operation that a change of a traced module (freezing it) makes answer otherwise,
+        or fail. Nothing where the change shows only in the model as a whole."""
+        inputs = self.subject.ordered(self.subject.inputs)
+
+        def wrong(traced: Any) -> str:
+            try:
+                with quiet(), torch.no_grad():
+                    expected, changed = traced(*inputs), change(traced.eval())
+                    compared = [compare_outputs(changed(*inputs), expected, closeness="optimised") for _ in range(3)]
+            except Exception as error:
+                return first_line(error)
+            told = [describe(comparison)[0] for comparison in compared if comparison.status == DIFFERENT]
+            return told[0] if told else ""
+
+        cause = first_operation(self.subject.eager.copy(), inputs, wrong)
+        return [cause] if cause is not None else []
+
+    def error_lines(self, error: BaseException) -> list[str]:
+        """Lay out what torch raised: its sentence, and the line of the model's code that it names."""
+        cause = error_cause(error, self.anchor)
+        return [first_line(error), *(cause_lines([cause]) if cause is not None else [])]
 
     def warned(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""

@@ -52,10 +52,10 @@ def _parse_scripted(text: str) -> Stack:
     return tuple(found)
 
 
-def live_stack(frame: FrameType | None) -> Stack:
-    """Return the running stack from `frame` outwards, up to the call of the tracer."""
+def live_stack(frame: FrameType | None, until: FrameType | None = None) -> Stack:
+    """Return the running stack from `frame` outwards, up to the call of the tracer, or to the frame `until`."""
     frames: list[Frame] = []
-    while frame is not None:
+    while frame is not None and frame is not until:
         code = frame.f_code
         if is_tracer(code.co_filename):
             break

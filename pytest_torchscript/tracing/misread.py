@@ -74,9 +74,9 @@ def lines_are_off() -> bool:
 
 
 def repair_lines(recording: Recording, calls: Iterable[Call]) -> Recording:
-    """Put the right lines into a recording of a torch whose lines are off, from the calls of the trace made again: of those at
-    the same misread place the next that can have made the operation, else the last one used. A call that the watch does
-    not see (``torch.arange`` in 1.13) is looked up in the source by its name."""
+    """Put the right lines into a recording of a torch whose lines are off, from the calls of the trace made again: of
+    those at the same misread place the next that can have made the operation, else the last one used. A call that the
+    watch does not see (``torch.arange`` in 1.13) is looked up in the source by its name."""
     places: dict[Stack, list[Call]] = defaultdict(list)
     callers: dict[Stack, Stack] = {}
     for call in calls:
@@ -138,7 +138,10 @@ def _base(name: str) -> str:
 _ARITHMETIC = frozenset(("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"))
 
 
-def true_stack(stack: Stack, calls: Iterable[Call]) -> Stack:
-    """Return the right stack for one that torch misread, where the calls of the trace made again leave no doubt, else none."""
+def true_stack(stack: Stack, calls: Iterable[Call], *, called: str = "") -> Stack:
+    """Return the right stack for one that torch misread, where the calls of the trace made again leave no doubt, else
+    none. `called` is a name that the line calls, for a call that the watch does not see."""
     found = {model_stack(call.stack) for call in calls if model_stack(call.recorded) == stack}
+    if not found and called:
+        return (_written_call(stack[0], called), *stack[1:])
     return found.pop() if len(found) == 1 else ()

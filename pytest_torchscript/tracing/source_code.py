@@ -196,6 +196,19 @@ def assigned_values(frame: Frame, names: set[str]) -> list[ast.expr]:
     return [node.value for node in given if _targets(node) & names and node.value is not None]
 
 
+def first_write(frame: Frame, names: set[str]) -> int | None:
+    """Return the first line after a frame's on which its function writes into one of `names`: ``a[0] = 1``, ``a += 1``."""
+    function = next(iter(nodes_around(frame.file, frame.line)), None)
+    for node in sorted(ast.walk(function) if function else (), key=lambda node: getattr(node, "lineno", 0)):
+        if not isinstance(node, (ast.Assign, ast.AugAssign)) or node.lineno <= frame.line:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        into = [target for target in targets if isinstance(target, ast.Subscript) or isinstance(node, ast.AugAssign)]
+        if names_in(into) & names:
+            return node.lineno
+    return None
+
+
 def parameters(frame: Frame) -> set[str]:
     """Return the parameters of the function around a frame's line."""
     function = next(iter(nodes_around(frame.file, frame.line)), None)

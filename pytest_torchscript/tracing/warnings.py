@@ -57,7 +57,8 @@ def error_cause(error: BaseException, trace: Trace | None = None) -> Cause | Non
     where the error names none. `trace` helps where torch records lines that are off (1.13 on Python 3.10)."""
     stack = model_stack(parse_range(str(error)))
     if stack and lines_are_off():
-        stack = true_stack(stack, watch(trace).calls) if trace is not None else ()
+        called = "apply" if "Python function call" in str(error) else ""  # of an autograd.Function
+        stack = true_stack(stack, watch(trace).calls, called=called) if trace is not None else ()
     return make_cause(stack, f"fails here: {_failure(error)}") if stack else None
 
 

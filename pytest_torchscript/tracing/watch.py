@@ -75,12 +75,12 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         value = _plain(result)
-        caller = _caller(sys._getframe(1))
+        caller = caller_of(sys._getframe(1))
         self.forget_parsing(caller, value)
         if value is not None:
-            self.seen.reads.append(Read(_name(func), model_stack(live_stack(caller)), value))
+            self.seen.reads.append(Read(name_of(func), model_stack(live_stack(caller)), value))
         if lines_are_off():
-            self.seen.calls.append(call_at(_name(func), caller))
+            self.seen.calls.append(call_at(name_of(func), caller))
         return result
 
     def forget_parsing(self, caller: FrameType, value: Any) -> None:
@@ -94,16 +94,17 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
             del self.seen.reads[reads:]
 
 
-def _caller(frame: FrameType) -> FrameType:
+def caller_of(frame: FrameType) -> FrameType:
     """Return the frame that called a torch function: torch 1.13 puts one of its own between."""
     while frame.f_code.co_filename == torch.overrides.__file__ and frame.f_back is not None:
         frame = frame.f_back
     return frame
 
 
-def _name(func: Any) -> str:
+def name_of(func: Any) -> str:
+    """Return the name of a torch function, of a property for its getter or setter."""
     name = getattr(func, "__name__", "")
-    return str(getattr(func.__self__, "__name__", name)) if name == "__get__" else str(name)
+    return str(getattr(func.__self__, "__name__", name)) if name in ("__get__", "__set__") else str(name)
 
 
 def _plain(result: Any) -> Any:

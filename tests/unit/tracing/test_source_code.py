@@ -13,6 +13,7 @@ from pytest_torchscript.tracing.source_code import (
     assigned_names,
     branches_around,
     decision_line,
+    first_write,
     is_settled,
     loops_around,
     origins,
@@ -91,3 +92,14 @@ def test_names_are_followed_back(file: str) -> None:
     assert origins(Frame("/nowhere.py", 3, "f"), {"a"}) == {"a"}
     assert parameters(Frame("/nowhere.py", 3, "f")) == set()
     assert branches_around(Frame("/nowhere.py", 3, "f"), ()) == []
+
+
+def test_the_first_write_into_a_name_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "writes.py"
+    path.write_text(
+        "def f(x):\n    a = x\n    b[0] = 1\n    a = x\n    c = a[0]\n    a[1:, 0] = c\n    a += 1\n", encoding="utf-8"
+    )
+    frame = Frame(str(path), 2, "f")
+    assert [first_write(frame, {name}) for name in ("a", "b", "c", "x")] == [6, 3, None, None]
+    assert first_write(Frame(str(path), 6, "f"), {"a"}) == 7
+    assert first_write(Frame("/nowhere.py", 3, "f"), {"a"}) is None

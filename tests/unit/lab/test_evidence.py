@@ -1,0 +1,146 @@
+"""What a failed check says of its cause: the line, also where all traces are alike or where torch itself names it."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript import Axis, TensorSpec, check
+from pytest_torchscript.results import FAILED, CheckResult
+from tests import toys
+
+
+def failure(model: nn.Module, name: str, inputs: dict[str, TensorSpec] = toys.SIGNAL) -> CheckResult:
+    (found,) = check(model, inputs=inputs, checks=(name,)).checks
+    assert found.outcome == FAILED, found
+    return found
+
+
+def line_of(model: type[nn.Module], mark: str = "# named") -> str:
+    lines, first = inspect.getsourcelines(model)
+    (at,) = [first + at for at, line in enumerate(lines) if line.rstrip().endswith(mark)]
+    return f"{__file__}:{at} in "
+
+
+class SwapsData(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = x * 0
+        out.data = torch.relu(x - 0.5)  # named
+        return out
+
+
+class SwapsBuffer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.mean.data = x.mean((0, 1))  # named
+        return x - self.mean
+
+
+class SharesSize(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time = x.shape[1]
+        padding = time
+        padding %= 4  # named
+        return nn.functional.pad(x, (0, 0, 0, padding)).sum(1) / time
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (SwapsData, "forward: the data of a tensor is swapped here, which no trace records"),
+        (SwapsBuffer, "forward: the data of a tensor is swapped here, which no trace records"),
+        (SharesSize, "in place, under every name that holds it: under the tracer a size is a tensor"),
+    ],
+)
+def test_a_trace_wrong_on_its_own_example_has_a_line(model: type[nn.Module], said: str) -> None:
+    message = failure(model(), "outputs").message
+    (line,) = [line for line in message.splitlines() if line_of(model) in line]
+    assert said in line
+
+
+class SharesSizeAndRaises(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        time = x.shape[1]
+        padding = time
+        padding %= 4  # named
+        padded = nn.functional.pad(x, (0, 0, 0, padding))
+        return padded.view(x.shape[0], time + padding, 4)  # raises
+
+
+def test_a_trace_that_fails_names_what_led_there() -> None:
+    message = failure(SharesSizeAndRaises(), "trace").message
+    assert line_of(SharesSizeAndRaises) in message
+    assert line_of(SharesSizeAndRaises, "# raises") in message
+
+
+class OwnFunction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(x)
+
+
+class CallsOwnFunction(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return OwnFunction.apply(x)  # named
+
+
+def test_a_file_that_cannot_be_written_names_the_line_that_torch_names() -> None:
+    message = failure(CallsOwnFunction(), "save_load").message
+    assert line_of(CallsOwnFunction) in message
+    assert "Could not export Python function call 'OwnFunction'" in message
+
+
+class ChainedAddmm(nn.Module):
+    """Freezing takes `addmm` apart, and works out shapes as if nothing were broadcast (pytorch/pytorch 92742)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.rand(6, 4))
+        self.left = nn.Parameter(torch.rand(6, 3))
+        self.right = nn.Parameter(torch.rand(4, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.sin(x)
+        first = torch.addmm(self.bias, self.left, x)  # named
+        second = torch.addmm(first, first, self.right)
+        return torch.cos(second)
+
+
+class NormalisesChannels(nn.Module):
+    """Freezing folds the norm into the layer as if both worked on the same dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.norm = nn.BatchNorm1d(3)
+        nn.init.uniform_(self.norm.weight)
+        nn.init.uniform_(self.norm.running_mean)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.layer(x)
+        x = self.norm(x)  # named
+        return torch.relu(x)
+
+
+@pytest.mark.parametrize(
+    ("model", "dims", "operation"),
+    [
+        (ChainedAddmm, (3, "width"), "addmm: RuntimeError: The size of tensor"),
+        pytest.param(
+            NormalisesChannels,
+            ("batch", 3, 3),
+            "batch_norm: ",
+            marks=pytest.mark.skipif(not hasattr(torch, "compile"), reason="torch before 2 folds no norm into a layer"),
+        ),
+    ],
+)
+def test_what_freezing_breaks_is_named(model: type[nn.Module], dims: tuple[int | str, ...], operation: str) -> None:
+    inputs = {"x": TensorSpec(*(Axis(dim, min=4, max=4) if dim == "width" else dim for dim in dims))}
+    message = failure(model().eval(), "freeze", inputs).message
+    assert f"{line_of(model)}forward: {operation}" in message
