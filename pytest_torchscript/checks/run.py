@@ -141,7 +141,7 @@ def _origin(error: BaseException) -> list[str]:
 
 def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult:
     export = ExportResult(lab.backend.name, signature=finding.signature or Signature())
-    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(lab, name, finding)))
+    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(lab, finding)))
     export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
     export.anchors = [dict(lab.sizes)] if lab.export.made is not None else []
     export.anchor_findings = list(finding.anchor_findings)
@@ -161,14 +161,11 @@ def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult
     )
 
 
-def message(lab: Lab, name: str, finding: Finding) -> str:
-    """Lay a finding out: who and what, evidence, the command that repeats it, one hint."""
+def message(lab: Lab, finding: Finding) -> str:
+    """Lay a finding out: who and what, evidence, one hint."""
     if finding.outcome not in (FAILED, ERROR):
         return finding.headline
-    evidence = list(finding.evidence)
-    if lab.again:
-        evidence.append(f"again: {lab.again(name)}")
-    return with_hint(f"{lab.prefix}: {finding.headline}", finding.hint, evidence)
+    return with_hint(f"{lab.prefix}: {finding.headline}", finding.hint, finding.evidence)
 
 
 def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:

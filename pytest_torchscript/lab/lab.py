@@ -6,7 +6,6 @@ fifteen tests of one model load and trace it once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,14 +23,13 @@ class Lab:
     """What the checks of one model on one backend share.
 
     ``prefix`` begins every message: the node id of the model, or the name of a test. ``label`` is what the report calls the
-    model; ``again`` tells the command that repeats a check.
+    model.
     """
 
     subject: Subject
     backend: Backend
     prefix: str = ""
     label: str = ""
-    again: Callable[[str], str] | None = None
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)
@@ -58,4 +56,4 @@ class Lab:
 
     def variant(self, **changes: Any) -> Lab:
         """Return a lab of its own for the same model fed or called otherwise: see `Subject.variant`."""
-        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label, self.again)
+        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label)

@@ -27,7 +27,7 @@ from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_modu
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
-from pytest_torchscript.models.reference import parse_reference
+from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, InputSpec, narrowed, unknown_axis
@@ -42,7 +42,6 @@ class CasePlan:
     spec: InputSpec
     settings: Settings
     prefix: str
-    again: Callable[[str], str] | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -54,7 +53,7 @@ class CasePlan:
         """Load the model for one backend. ``beside``: the same plan on another backend, whose model and eager are shared."""
         if beside is not None and self.settings.artifact is None:
             other = make_backend(backend, self.settings)
-            return Lab(beside.subject, other, self.prefix, label=self.reference, again=self.again)
+            return Lab(beside.subject, other, self.prefix, label=self.reference)
         blueprint = self.blueprint
         constants: Mapping[str, Any] = {}
         if blueprint.config is not None and blueprint.model_class is not None:
@@ -83,7 +82,6 @@ class CasePlan:
             exporter or make_backend(backend, self.settings),
             self.prefix,
             label=self.reference,
-            again=self.again,
         )
 
 
@@ -125,15 +123,20 @@ def plan_case(
     name: str | None = None,
     offline: bool = False,
     origin: str = "",
+    ask: Callable[[Blueprint], Inputs | None] | None = None,
 ) -> CasePlan:
-    """Plan the checks of one model: a reference (a string), or a module or a function at hand.
+    """Plan the checks of one model: a reference, as text or parsed, or a module or a function at hand.
 
-    ``inputs`` are declared ones: see `read_inputs`; ``origin`` says in messages where they stand. ``name`` is what messages
-    and the report call the model.
+    ``inputs`` are declared ones: see `read_inputs`; ``origin`` says in messages where they stand. Where neither they nor a
+    factory's own are given, ``ask`` is asked for those of a reference, once its configuration is known. ``name`` is what
+    messages and the report call the model.
     Raises ModelError, InputError or OptionError.
     """
-    if isinstance(reference, str):
-        blueprint = plan_model(parse_reference(reference), settings, offline=offline)
+    if isinstance(reference, (str, Reference)):
+        parsed = parse_reference(reference) if isinstance(reference, str) else reference
+        blueprint = plan_model(parsed, settings, offline=offline)
+        if inputs is None and blueprint.inputs is None and ask is not None:
+            inputs, origin = ask(blueprint), "the inputs of the hook pytest_torchscript_inputs"
     else:
         if not is_model(reference):
             what = f"the class {reference.__name__}" if isinstance(reference, type) else type_name(reference)

@@ -16,11 +16,11 @@ import pytest
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, ModelError, first_line
-from pytest_torchscript.plugin.commands import again_own, again_suite
 from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX
 
 if TYPE_CHECKING:
     from pytest_torchscript.checks import CasePlan, Lab
+    from pytest_torchscript.models.blueprint import Blueprint
     from pytest_torchscript.plugin.options import Run
     from pytest_torchscript.settings import Settings
 
@@ -49,7 +49,7 @@ class Subject:
 
 def reference_subject(reference: str, run: Run) -> Subject:
     """Return what a reference of the command line means, for the suite and for tests of the user's own."""
-    return Subject((PREFIX, reference), reference, reference, run.settings, suite=True)
+    return Subject((PREFIX, reference), reference, run.models.get(reference, reference), run.settings, suite=True)
 
 
 def conftest_key(item: Any) -> CaseKey:
@@ -87,7 +87,6 @@ class Cases:
         cases = self.loaded.setdefault(subject.key, {})
         if backend not in cases:
             plan = self.plan(subject)
-            plan = replace(plan, again=self._again(subject, backend, plan.settings))
             beside = next((lab for lab in cases.values() if not isinstance(lab, Error)), None)
             cases[backend] = _or_error(lambda: plan.load(backend, beside=beside), subject.label)
         return _unless_error(cases[backend])
@@ -116,14 +115,6 @@ class Cases:
         if not isinstance(self.plans.get(key), Error):
             self.plans.pop(key, None)
 
-    def _again(self, subject: Subject, backend: str, settings: Settings) -> Callable[[str], str]:
-        def command(check: str) -> str:
-            if subject.suite:
-                return again_suite(self.config, subject.label, check, backend=backend, settings=settings)
-            return again_own(self.config, subject.label, settings)
-
-        return command
-
     def _plan(self, subject: Subject) -> CasePlan:
         from pytest_torchscript import checks
 
@@ -132,30 +123,24 @@ class Cases:
         if subject.inputs is not None:
             inputs, origin = subject.inputs, subject.origin
         settings = with_profile(subject.settings)
-        if not isinstance(value, str):
-            plan = checks.plan_case(value, settings, inputs=inputs, name=subject.label, origin=origin)
-        else:
-            if inputs is None:
-                inputs, origin = (
-                    self._hooked_inputs(value, settings),
-                    "the inputs of the hook pytest_torchscript_inputs",
-                )
-            name = None if value == subject.label else subject.label
-            plan = checks.plan_case(value, settings, inputs=inputs, name=name, offline=self.offline, origin=origin)
+        plan = checks.plan_case(
+            value,
+            settings,
+            inputs=inputs,
+            name=subject.label,
+            offline=self.offline,
+            origin=origin,
+            ask=self._hooked_inputs,
+        )
         if subject.label == CONFTEST:  # those of references are checked together, before the run
             checks.check_names([plan], settings)
         return plan
 
-    def _hooked_inputs(self, reference: str, settings: Settings) -> Any:
-        hook = self.config.hook.pytest_torchscript_inputs
-        if not hook.get_hookimpls():
-            return None
-        from pytest_torchscript.models.blueprint import plan_model
-        from pytest_torchscript.models.reference import parse_reference
-
-        blueprint = plan_model(parse_reference(reference), settings, offline=self.offline)
+    def _hooked_inputs(self, blueprint: Blueprint) -> Any:
+        """Return the inputs that a conftest.py or a plugin gives for a transformers model."""
         if blueprint.config is None:
             return None
+        hook = self.config.hook.pytest_torchscript_inputs
         return hook(config=blueprint.config, model_class=blueprint.model_class, task=blueprint.task)
 
 
@@ -196,13 +181,14 @@ def model_and_inputs(value: Any) -> tuple[Any, Any]:
     from torch import nn
 
     from pytest_torchscript.models.functions import is_model, needs_arguments
+    from pytest_torchscript.models.reference import Reference
 
     if callable(value) and not isinstance(value, nn.Module) and (isinstance(value, type) or not needs_arguments(value)):
         value = value()
     inputs = None
     if isinstance(value, tuple) and len(value) == 2 and (isinstance(value[0], str) or is_model(value[0])):
         value, inputs = value
-    if isinstance(value, str) or is_model(value):
+    if isinstance(value, (str, Reference)) or is_model(value):
         return value, inputs
     raise ModelError(
         f"{type(value).__name__} is not a model",

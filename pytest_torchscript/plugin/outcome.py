@@ -1,8 +1,14 @@
-"""Turn the outcome of a check into pytest's: pass, fail with the message alone, skip with the reason, or expected failure."""
+"""Turn the outcome of a check into pytest's: pass, fail with the message alone, skip with the reason, or expected failure.
+
+A failure's message is given the command that repeats it: what is pytest's about it is not the engine's to know.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,9 +16,9 @@ import pytest
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error
 from pytest_torchscript.plugin.models import Cases, Subject, told
-from pytest_torchscript.plugin.names import PAYLOAD, PREFIX
+from pytest_torchscript.plugin.names import CONFTEST, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
-from pytest_torchscript.plugin.options import run_of
+from pytest_torchscript.plugin.options import OPTIONS, given, run_of
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 
     from pytest_torchscript.checks import Lab
     from pytest_torchscript.report.known import KnownFailures
+    from pytest_torchscript.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,9 @@ class SuiteCase:
             pieces = [run_check(case, check, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
+            add_command(
+                piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, case.settings)
+            )
             note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
         self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check) if axis is None else pieces[0])]
@@ -145,3 +155,71 @@ def name_and_axis(check: CheckResult) -> tuple[str, str | None]:
     """Take ``axis[sequence]`` apart."""
     name, bracket, axis = check.name.partition("[")
     return name, axis.rstrip("]") if bracket else None
+
+
+def add_command(piece: ModelResult, command: Callable[[str], str]) -> None:
+    """Put the command that repeats a check into the message of each that failed: below the evidence, above the hint."""
+    for check in piece.checks:
+        if check.outcome in (FAILED, ERROR):
+            lines = check.message.splitlines()
+            hints = [number for number, line in enumerate(lines) if line.startswith("    hint: ")]
+            lines.insert(hints[-1] if hints else len(lines), f"    again: {command(check.name)}")
+            check.message = "\n".join(lines)
+
+
+#: Named by the id, or of no effect on a result.
+_LEFT_OUT = ("model", "report", "known-failures", "speed", "max-examples")
+
+
+def again_suite(config: pytest.Config, reference: str, check: str, backend: str, settings: Settings) -> str:
+    """Return the command that runs one test of a suite again, with every option that bears on its result."""
+    words = ["pytest"]
+    if reference != CONFTEST:
+        words += ["--torchscript-model", shlex.quote(reference)]
+    words += [*_options(config), *_drawing(config, settings)]
+    if len(settings.backends) > 1:
+        stem, _, axis = check.partition("[")
+        check = f"{stem}[{axis.rstrip(']')}-{backend}]" if axis else f"{stem}[{backend}]"
+    if reference == CONFTEST:
+        check = check.partition("[")[0]
+    if check == "speed":
+        words.append("--torchscript-speed")
+    return f"{' '.join(words)} {_quoted(f'{PREFIX}::{reference}::test_{check}')}"
+
+
+def again_own(config: pytest.Config, nodeid: str, settings: Settings) -> str:
+    """Return the command that runs a user's own test again."""
+    words = ["pytest", *_options(config), *_drawing(config, settings)]
+    return f"{' '.join(words)} {_quoted(_from_here(config, nodeid))}"
+
+
+def _quoted(nodeid: str) -> str:
+    """Return a node id as a shell takes it: in double quotes, where these do."""
+    return shlex.quote(nodeid) if any(sign in nodeid for sign in '"$`\\!') else f'"{nodeid}"'
+
+
+def _from_here(config: pytest.Config, nodeid: str) -> str:
+    """Return a node id as the current folder has to write it."""
+    if config.invocation_params.dir == config.rootpath:
+        return nodeid
+    path, separator, test = nodeid.partition("::")
+    return Path(os.path.relpath(config.rootpath / path, config.invocation_params.dir)).as_posix() + separator + test
+
+
+def _options(config: pytest.Config) -> Iterator[str]:
+    for option in OPTIONS:
+        if option.name in _LEFT_OUT:
+            continue
+        for item in given(config, option):
+            if item.on_command_line:
+                yield option.flag
+                if not option.switch:
+                    yield shlex.quote(str(item.value))
+
+
+def _drawing(config: pytest.Config, settings: Settings) -> Iterator[str]:
+    """What decides which sizes and values are drawn; a profile's number of examples is written out."""
+    if settings.max_examples is not None:
+        yield f"--torchscript-max-examples {settings.max_examples}"
+    if config.getoption("hypothesis_seed", default=None) is not None:
+        yield f"--hypothesis-seed={config.getoption('hypothesis_seed')}"

@@ -20,6 +20,7 @@ from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, 
 from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of
+from pytest_torchscript.plugin.outcome import add_command, again_own
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
 from pytest_torchscript.settings import Settings, changed, read_keywords
 
@@ -263,7 +264,9 @@ class TorchScript:
         named: dict[str, Any] = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
         checks.check_names([plan], changed(Settings(), named))
         with quiet():
-            return merge_models([checks.run_all(cases.case(subject, backend)) for backend in chosen.backends])[0]
+            result = merge_models([checks.run_all(cases.case(subject, backend)) for backend in chosen.backends])[0]
+        add_command(result, lambda _: again_own(self.config, item.nodeid, plan.settings))
+        return result
 
 
 def _model(item: pytest.Item, model: Any, declared: Any) -> Any:

@@ -164,7 +164,7 @@ def test_message_alone(run: Run) -> None:
     result = run("--torchscript-model", "zoo:bad", "-k", "time")
     text = result.stdout.str()
     for noise in (
-        "verdicts.py",
+        "outcome.py",
         "suite.py",
         "Traceback",
         "Captured",

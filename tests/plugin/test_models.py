@@ -1,0 +1,62 @@
+"""The models of a run: each reference parsed once, planned once, its factory called once, whatever asks for it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from plugin_runs import Run
+
+ZOO = """
+import transformers
+
+CALLS = []
+
+def bert():
+    CALLS.append("called")
+    sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=60)
+    return transformers.BertModel(transformers.BertConfig(**sizes)).eval()
+"""
+
+#: Counts, and asks for inputs by the hook where told to.
+COUNTING = """
+import json
+from pytest_torchscript.lab import plan
+from pytest_torchscript.models import reference
+
+COUNTS = {"parsed": 0, "planned": 0, "asked": 0}
+make, plan_model = reference.Reference.__init__, plan.plan_model
+
+def counted_make(self, *args, **kwargs):
+    COUNTS["parsed"] += 1
+    make(self, *args, **kwargs)
+
+def counted_plan(*args, **kwargs):
+    COUNTS["planned"] += 1
+    return plan_model(*args, **kwargs)
+
+reference.Reference.__init__, plan.plan_model = counted_make, counted_plan
+
+def pytest_unconfigure():
+    import berts
+    with open("counts.json", "w") as out:
+        json.dump({**COUNTS, "called": len(berts.CALLS)}, out)
+"""
+
+HOOK = """
+def pytest_torchscript_inputs(config, model_class, task):
+    COUNTS["asked"] += 1
+    assert (config.hidden_size, model_class.__name__, task) == (16, "BertModel", "default")
+"""
+
+
+@pytest.mark.parametrize("hook", ["", HOOK], ids=["without a hook", "with a hook"])
+def test_once(run_apart: Run, pytester: pytest.Pytester, hook: str) -> None:
+    pytester.makepyfile(berts=ZOO)
+    pytester.makeconftest(COUNTING + hook)
+    pytester.makepyfile(test_own="def test_mine(torchscript_eager):\n    assert torchscript_eager\n")
+    result = run_apart("--torchscript-model", "berts:bert", "-k", "trace or outputs or axis or mine")
+    assert result.parseoutcomes()["passed"] == 5
+    assert result.ret == 0
+    counts = json.loads((pytester.path / "counts.json").read_text())
+    assert counts == {"parsed": 1, "planned": 1, "called": 1, "asked": 1 if hook else 0}
