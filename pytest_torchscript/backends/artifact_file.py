@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pytest_torchscript.backends.base import ExportRequest, Traits
 from pytest_torchscript.backends.torchscript import TorchScriptArtifact, TorchScriptBackend, load_torchscript
@@ -73,6 +75,7 @@ class FileBackend(TorchScriptBackend):
     """The TorchScript backend for one file. ``refusal`` is raised by `export`: a bad file costs the trace check alone."""
 
     traits = Traits(reexports=False, saves=True, torchscript=True)
+    lacks: ClassVar[Mapping[str, str]] = {"reexports": "the artifact was made elsewhere: nothing else is exported"}
 
     def __init__(self, path: str, refusal: BackendError | None = None) -> None:
         super().__init__()

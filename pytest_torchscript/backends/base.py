@@ -191,6 +191,8 @@ class Backend:
     traits: Traits = Traits()
     #: What to do about a wrong answer, where it is for the backend to say.
     hint: str = ""
+    #: Why its artifacts lack a trait, by the trait's name: what a check that needs it says; ``{backend}`` is its name.
+    lacks: ClassVar[Mapping[str, str]] = {}
     Options: ClassVar[type[Any]] = Options
 
     def __init__(self, options: Any = None) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from pytest_torchscript.checks.run import CHECKS, ON_REQUEST, check, make_settings, run_all, run_check
+from pytest_torchscript.checks.registry import checks_for, registered
+from pytest_torchscript.checks.run import check, run_all, run_check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plan import CasePlan, check_names, plan_case
+from pytest_torchscript.settings import make_settings
 
 __all__ = [
-    "CHECKS",
-    "ON_REQUEST",
     "CasePlan",
     "Lab",
     "check",
     "check_names",
+    "checks_for",
     "make_settings",
     "plan_case",
+    "registered",
     "run_all",
     "run_check",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, MOVES, REEXPORTS
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.evidence import cause_lines
@@ -16,8 +18,12 @@ from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
 Anchor = tuple[dict[str, int], tuple[str, ...]]
 
 
+@check("anchors", order=50, needs=(*COMPARED, MOVES, REEXPORTS))
 def check_anchors(lab: Lab) -> Finding:
-    """Trace at size 1, batch 1, without masks, at the model's own size and at awkward sizes; try each at the main anchor."""
+    """Which other anchors would have made a worse trace; never fails by itself.
+
+    Traces at size 1, batch 1, without masks, at the model's own size and at awkward sizes; each is tried at the main anchor.
+    """
     findings: list[AnchorFinding] = []
     tried = 0
     for sizes, without in other_anchors(lab):

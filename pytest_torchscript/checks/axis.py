@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import MOVES, SHAPES
+from pytest_torchscript.checks.registry import AXIS, check
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
@@ -36,8 +38,12 @@ class Exploration:
         return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
 
 
+@check("axis", order=40, over=AXIS, needs=(*SHAPES, MOVES))
 def check_axis(lab: Lab, name: str) -> Finding:
-    """Try an axis at its ends, around every suspicious number, and at drawn sizes; others stay at the anchor."""
+    """The export equals eager at every size tried of one axis.
+
+    At its ends, around every suspicious number, and at drawn sizes; other axes stay at the anchor.
+    """
     axis = lab.spec.axes[name]
     if axis.sizes:
         return _declared(axis)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, REEXPORTS
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, neighbour
@@ -15,15 +17,20 @@ from pytest_torchscript.models.attention import with_eager_attention
 from pytest_torchscript.outputs import tensor_leaves
 
 
+@check("hidden_states", order=130, needs=(*COMPARED, REEXPORTS))
 def check_hidden_states(lab: Lab) -> Finding:
-    """The same with ``output_hidden_states=True``."""
+    """The same with hidden states among the outputs."""
     if not _takes(lab, "output_hidden_states"):
         return Finding.skipped("its forward takes no output_hidden_states")
     return _check_variant(lab, lab.variant(anchor=lab.sizes, output_hidden_states=True), "hidden states")
 
 
+@check("attentions", order=140, needs=(*COMPARED, REEXPORTS))
 def check_attentions(lab: Lab) -> Finding:
-    """The same with ``output_attentions=True``, on a second model of the same weights with eager attention."""
+    """The same with attentions among the outputs.
+
+    On a second model of the same weights with eager attention: the other implementations return none.
+    """
     if not _takes(lab, "output_attentions"):
         return Finding.skipped("its forward takes no output_attentions")
     module = with_eager_attention(lab.subject.loaded)

@@ -9,6 +9,8 @@ import torch
 
 from pytest_torchscript.backends.torchscript import TorchScriptArtifact
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, TORCHSCRIPT
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.evidence import cause_lines
@@ -18,8 +20,12 @@ from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.trial import UNDECIDABLE
 
 
+@check("freeze", order=110, needs=(*COMPARED, TORCHSCRIPT))
 def check_freeze(lab: Lab) -> Finding:
-    """Still the same after torch.jit.freeze and torch.jit.optimize_for_inference."""
+    """Freezing and optimising for inference change nothing.
+
+    By torch.jit.freeze, then torch.jit.optimize_for_inference; three calls each.
+    """
     module = getattr(lab.export.artifact, "module", None)
     if module is None:
         return Finding.skipped(f"{lab.backend.name} artifacts are not frozen")

@@ -11,6 +11,8 @@ import torch
 
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import ANSWERS, READY, STEADY, WEIGHTS
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
@@ -195,8 +197,9 @@ class _Score:
         return sum(chosen) / math.pow(length, 1.0 if penalty is None else float(penalty))
 
 
+@check("generation", order=160, needs=(READY, WEIGHTS, ANSWERS, STEADY), tasks=("causal-lm", "seq2seq-lm"))
 def check_generation(lab: Lab) -> Finding:
-    """Carry the comparison out for a model that generates text; skipped for every other."""
+    """Greedy and beam tokens equal those of eager's ``generate``, up to ties. Collected for tasks that generate."""
     model = lab.subject.loaded.module
     if lab.subject.loaded.blueprint.task not in TASKS or not hasattr(model, "generate"):
         return Finding.skipped("the model does not generate text (task " + lab.subject.loaded.blueprint.task + ")")

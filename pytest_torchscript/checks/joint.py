@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import MOVES, SHAPES
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
@@ -16,9 +18,11 @@ from pytest_torchscript.spec import Axis
 CHEAP_VOLUME = 1024
 
 
+@check("joint", order=60, needs=(*SHAPES, MOVES))
 def check_joint(lab: Lab) -> Finding:
-    """All axes at once: their lower corner, and what hypothesis draws.
+    """The export equals eager with all axes moving at once.
 
+    At their lower corner, and at what hypothesis draws.
     An axis that is wrong when it moves alone is told by its own test: here it stays at the anchor.
     """
     held: list[str] = []

@@ -12,11 +12,14 @@ import torch
 
 from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.generations import GENERATIONS
 from pytest_torchscript.backends.neuron.log import ON_DEVICE
 from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, SKIP, lacks_compiler
 from pytest_torchscript.checks.device import missing, neuron_backend
 from pytest_torchscript.checks.dynamic_batch import batched_alone, row_counts
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import STEADY, WEIGHTS
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import (
@@ -34,13 +37,22 @@ from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
 from pytest_torchscript.lab.trial import Tensors, run_artifact
 from pytest_torchscript.results import PASSED
+from pytest_torchscript.settings import Settings
 
 #: Inputs that a loaded artifact is asked with again.
 _RELOADED = 3
 
 
+def _asked_for(settings: Settings, backend: str) -> bool:
+    return backend in GENERATIONS or settings.neuron in ("require", "compile", "emulate")
+
+
+@check("neuron", order=170, needs=(WEIGHTS, STEADY), applies=_asked_for)
 def check_neuron(lab: Lab) -> Finding:
-    """Compile, look where the graph went, and compare three ways over ten inputs. The plan may say to do less."""
+    """Compiled, really placed on the device, equal within the calibrated tolerance. Collected for Neuron backends only.
+
+    Looks where the graph went, and compares three ways over ten inputs. The plan may say to do less.
+    """
     backend = lab.backend if isinstance(lab.backend, NeuronBackendBase) else neuron_backend(lab.settings)
     if backend.plan.action == SKIP:
         return Finding.skipped(backend.plan.message)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.trial import REFUSED, UNDECIDABLE
 
 
+@check("outputs", order=30)
 def check_outputs(lab: Lab) -> Finding:
-    """Fresh inputs at the anchor, three calls in a row: the profiling executor changes the code on the second."""
+    """The export equals eager on fresh inputs at the anchor, three calls in a row.
+
+    The profiling executor changes the code on the second.
+    """
     inputs = lab.subject.draw(lab.sizes, FRESH)
     expected = None
     for call in range(3):

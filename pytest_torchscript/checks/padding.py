@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
 from pytest_torchscript.lab.buckets import Buckets, bucket_targets
@@ -37,8 +38,12 @@ def paddable_axes(lab: Lab) -> tuple[str, ...]:
     return tuple(name for name in lab.spec.axes if name in found)
 
 
+@check("padding", order=90)
 def check_padding(lab: Lab) -> Finding:
-    """Shorter inputs, padded to each bucket or to the anchor, give eager's unpadded answer at the real positions."""
+    """A shorter input padded to the anchor answers as eager does without padding.
+
+    Shorter inputs, padded to each bucket or to the anchor, give eager's unpadded answer at the real positions.
+    """
     axes = paddable_axes(lab)
     if not axes:
         return Finding.skipped("no mask tells real from padded positions, and no axis is declared fixed")

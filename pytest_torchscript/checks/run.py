@@ -3,64 +3,32 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pytest_torchscript.checks.determinism import unsteady
+from pytest_torchscript.checks.device import labelled
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import obstacle
+from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, first_line, unknown, with_hint
+from pytest_torchscript.errors import Error, first_line, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
-    SKIPPED,
     CheckResult,
     ExportResult,
     ModelResult,
     Signature,
     merge_models,
 )
-from pytest_torchscript.settings import Settings, make_settings
+from pytest_torchscript.settings import make_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
     from pytest_torchscript.inputs.declare import Inputs
     from pytest_torchscript.lab.lab import Lab
-
-#: Every check in the order of the suite, by the module that holds ``check_<name>``.
-_HOMES = {
-    "trace": "trace",
-    "determinism": "determinism",
-    "outputs": "outputs",
-    "axis": "axis",
-    "anchors": "anchors",
-    "joint": "joint",
-    "values": "values",
-    "sensitivity": "sensitivity",
-    "padding": "padding",
-    "save_load": "save_load",
-    "freeze": "freeze",
-    "tied_weights": "tied_weights",
-    "hidden_states": "extra_outputs",
-    "attentions": "extra_outputs",
-    "speed": "speed",
-    "generation": "generation",
-    "neuron": "neuron",
-}
-CHECKS = tuple(_HOMES)
-#: Carried out on request only.
-ON_REQUEST = ("speed",)
-#: Tasks whose models generate; with a cache they are stepped by their caller.
-_GENERATING = ("causal-lm", "seq2seq-lm")
-#: Need no artifact, or ask for it themselves.
-_FIRST = ("trace", "determinism")
-#: Export by themselves, and tell why they cannot.
-_OWN_ARTIFACT = ("neuron", "generation")
-#: Mean something without weights.
-_SHAPES = ("trace", "axis", "joint")
-#: Ask about other exports than the one at hand.
-_OWN_EXPORTS = ("anchors", "hidden_states", "attentions")
 
 
 @quiet()
@@ -72,71 +40,21 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
     start = time.perf_counter()
     name = f"{check}[{axis}]" if axis is not None else check
     try:
-        finding = _obstacle(lab, check, axis) or _check_function(check)(*([lab] if axis is None else [lab, axis]))
+        asked = check_named(check)
+        finding = obstacle(lab, asked.needs, axis) or asked(*([lab] if axis is None else [lab, axis]))
     except Error as error:
         finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
     except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
+        where = traceback.extract_tb(error.__traceback__)[-1]
         finding = Finding(
             ERROR,
             f"{name} could not be carried out",
-            [first_line(error), *_origin(error)],
+            [first_line(error), f"at {where.filename}:{where.lineno} in {where.name}"],
             "run test_trace and test_determinism first",
         )
     finally:
         lab.bench.judge.free()
-    from pytest_torchscript.checks.device import labelled
-
     return _piece(lab, name, labelled(lab.backend, finding), time.perf_counter() - start)
-
-
-def _check_function(check: str) -> Callable[..., Finding]:
-    import importlib
-
-    home = importlib.import_module(f"pytest_torchscript.checks.{_HOMES[check]}")
-    function: Callable[..., Finding] = getattr(home, f"check_{check}")
-    return function
-
-
-def _obstacle(lab: Lab, check: str, axis: str | None = None) -> Finding | None:
-    """Return why a check cannot say anything here: another check's failure is told once, there."""
-    from pytest_torchscript.checks.device import device_obstacle
-
-    if lab.subject.meta:
-        return _meta_obstacle(lab, check)
-    if check in _OWN_EXPORTS and lab.settings.artifact is not None:
-        return Finding.skipped("the artifact was made elsewhere: nothing else is exported")
-    obstacle = device_obstacle(lab, check, axis)
-    if obstacle is not None:
-        return obstacle
-    if check in _FIRST:
-        return None
-    if lab.subject.steadiness.fault:
-        return Finding.skipped(unsteady(lab.subject.steadiness))
-    if check in _OWN_ARTIFACT:
-        return None
-    try:
-        lab.export.artifact  # noqa: B018
-    except Exception as error:
-        return Finding.skipped(f"no artifact, see test_trace: {first_line(error)}")
-    return None
-
-
-def _meta_obstacle(lab: Lab, check: str) -> Finding | None:
-    """Return why a model without weights cannot answer: the question needs values, or the model reads some itself."""
-    if check not in _SHAPES:
-        return Finding.skipped("needs values; weights=meta holds none")
-    try:
-        lab.export.artifact  # noqa: B018
-    except Exception as error:
-        return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
-    return None
-
-
-def _origin(error: BaseException) -> list[str]:
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    return [f"at {frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-1:]]
 
 
 def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult:
@@ -168,23 +86,13 @@ def message(lab: Lab, finding: Finding) -> str:
     return with_hint(f"{lab.prefix}: {finding.headline}", finding.hint, finding.evidence)
 
 
-def checks_for(settings: Settings, task: str, backend: str) -> tuple[str, ...]:
-    """Return the checks that mean something for a model: all, less those on request and those of other tasks or devices."""
-    left_out = set() if settings.speed else set(ON_REQUEST)
-    if not task.startswith(_GENERATING):
-        left_out.add("generation")
-    if not backend.startswith("neuron") and settings.neuron not in ("require", "compile", "emulate"):
-        left_out.add("neuron")
-    return tuple(check for check in CHECKS if check not in left_out)
-
-
-def run_all(lab: Lab, *, checks: tuple[str, ...] | None = None) -> ModelResult:
-    """Carry out every check of a lab, one after the other."""
+def run_all(lab: Lab, *, checks: tuple[Check, ...] | None = None) -> ModelResult:
+    """Carry out the checks given, one after the other; by default all that mean something."""
     wanted = checks or checks_for(lab.settings, lab.subject.loaded.blueprint.task, lab.backend.name)
     pieces = []
     for check in wanted:
-        for axis in lab.spec.axes if check == "axis" else (None,):
-            pieces.append(run_check(lab, check, axis))
+        for axis in lab.spec.axes if check.over == AXIS else (None,):
+            pieces.append(run_check(lab, check.name, axis))
     return merge_models(pieces)[0]
 
 
@@ -209,22 +117,12 @@ def check(
     from pytest_torchscript.backends.registry import check_options
     from pytest_torchscript.lab.plan import check_names, plan_case
 
-    chosen, wanted = make_settings(axes=axes, **settings), _known(checks)
+    asked = tuple(check_named(known) for known in ((checks,) if isinstance(checks, str) else checks or ()))
+    chosen = make_settings(axes=axes, **settings)
     check_options(chosen)
     plan = plan_case(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan], chosen)
     labs: list[Lab] = []
     for backend in chosen.backends:
         labs.append(plan.load(backend, beside=labs[0] if labs else None))
-    return merge_models(run_all(lab, checks=wanted) for lab in labs)[0]
-
-
-def _known(checks: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    wanted = (checks,) if isinstance(checks, str) else tuple(checks or ())
-    for name in wanted:
-        if name not in CHECKS:
-            raise unknown("check", name, CHECKS, listed="checks are")
-    return wanted or None
-
-
-__all__ = ["CHECKS", "ON_REQUEST", "SKIPPED", "check", "make_settings", "run_all", "run_check"]
+    return merge_models(run_all(lab, checks=asked) for lab in labs)[0]

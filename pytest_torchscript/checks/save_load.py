@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, SAVES
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import FRESH
@@ -36,8 +38,12 @@ torch.save({"answers": answers, "alien": alien}, outputs)
 LOAD_SECONDS = 600
 
 
+@check("save_load", order=100, needs=(*COMPARED, SAVES))
 def check_save_load(lab: Lab) -> Finding:
-    """The saved file, loaded in a fresh process that imports torch alone, answers the same; its size is explained."""
+    """The saved file, loaded in a fresh process, answers the same.
+
+    That process imports torch alone. The file's size is explained.
+    """
     with tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
         path = Path(folder) / "model.pt"
         try:

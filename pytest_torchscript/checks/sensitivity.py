@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import ARTIFACT, READY, STEADY, WEIGHTS
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.compare.compare import margin
 from pytest_torchscript.inputs.values import redraw
 from pytest_torchscript.lab.lab import Lab
@@ -13,8 +15,12 @@ FELT, BLIND = 100.0, 10.0
 DRAWS = 3
 
 
+@check("sensitivity", order=80, needs=(READY, WEIGHTS, STEADY, ARTIFACT))
 def check_sensitivity(lab: Lab) -> Finding:
-    """Each input is redrawn alone: where eager hardly moves, a comparison would pass anything."""
+    """Each input is felt, so that an export that ignores one cannot pass.
+
+    Each is redrawn alone: where eager hardly moves, a comparison would pass anything.
+    """
     margins = {name: _margin(lab, name) for name in lab.spec}
     blind = [name for name, felt in margins.items() if felt is not None and felt < BLIND]
     lines = [f"{name}: {_said(felt)}" for name, felt in margins.items()]

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.backends.base import BF16
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.trial import run_artifact
@@ -17,8 +19,14 @@ from pytest_torchscript.lab.trial import run_artifact
 ROUNDS = 7
 
 
+@check("speed", order=150, on_request=True)
 def check_speed(lab: Lab) -> Finding:
-    """Time both sides in turn at the anchor and at the ends of the first axis that moves beside the batch."""
+    """Eager against export: latency at several sizes, as a ratio. Collected on request only.
+
+    Both sides are timed in turn at the anchor and at the ends of the first axis that moves beside the batch.
+    """
+    if lab.backend.traits.arithmetic == BF16:
+        return Finding.skipped("eager on the CPU is no measure for a device")
     lines = []
     for sizes in _sizes(lab):
         if lab.bench.at(sizes).status != "agrees":

@@ -5,11 +5,16 @@ from __future__ import annotations
 import torch
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 
 
+@check("tied_weights", order=120)
 def check_tied_weights(lab: Lab) -> Finding:
-    """Weights that eager ties: the artifact holds each name, and must not be trained."""
+    """What became of weights that eager ties.
+
+    The artifact holds each name, and must not be trained.
+    """
     module = getattr(lab.export.artifact, "module", None)
     groups = _tied(lab.subject.loaded.module)
     if not groups:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_torchscript.backends.base import FAIL, SKIP
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import without_artifact
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.evidence import cause_lines
@@ -11,18 +14,20 @@ from pytest_torchscript.lab.signature import signature_of
 from pytest_torchscript.lab.sizes import format_sizes
 
 
+@check("trace", order=10, needs=())
 def check_trace(lab: Lab) -> Finding:
-    """It traces; lines where Python read a tensor are listed, and prove nothing by themselves."""
+    """It traces, and the tracer's warnings that matter are told.
+
+    Lines where Python read a tensor are listed, and prove nothing by themselves.
+    """
+    if lab.readiness.action == SKIP:
+        return Finding.skipped(lab.readiness.message)
+    if lab.readiness.action == FAIL:
+        return Finding.failed(lab.readiness.reason, [], lab.readiness.hint)
     try:
         lab.export.artifact  # noqa: B018 - exporting is the question
-    except Error as error:
-        return Finding.failed(error.message, error.evidence, error.hint)
     except Exception as error:
-        return Finding.failed(
-            f"{lab.backend.name} cannot export it at {format_sizes(lab.sizes)}",
-            [first_line(error), *_places(lab, error)],
-            "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
-        )
+        return _refused(lab, error)
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
     lines = [f"traced at {format_sizes(lab.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
@@ -30,6 +35,18 @@ def check_trace(lab: Lab) -> Finding:
         "\n    ".join([*lines, *notes[:8]]),
         signature=signature_of(lab.subject),
         device=dict(lab.export.artifact.details) or None,
+    )
+
+
+def _refused(lab: Lab, error: Exception) -> Finding:
+    if lab.subject.meta:
+        return Finding.skipped(f"{without_artifact(lab)}: {first_line(error)}")
+    if isinstance(error, Error):
+        return Finding.failed(error.message, error.evidence, error.hint)
+    return Finding.failed(
+        f"{lab.backend.name} cannot export it at {format_sizes(lab.sizes)}",
+        [first_line(error), *_places(lab, error)],
+        "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.infer import infer_inputs
 from pytest_torchscript.lab.lab import Lab
@@ -16,8 +17,12 @@ from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, ValuesResult
 from pytest_torchscript.spec import InputSpec
 
 
+@check("values", order=70)
 def check_values(lab: Lab) -> Finding:
-    """Masks, edge values, zeros, magnitudes, real inputs; then every optional input left out, in a trace of its own."""
+    """The export equals eager for other values at the same sizes, and without optional inputs.
+
+    Masks, edge values, zeros, magnitudes, real inputs; then every optional input left out, in a trace of its own.
+    """
     agreed, undecided = 0, 0
     for name, inputs, trial in lab.bench.values_tried:
         if trial.fails:
@@ -45,7 +50,7 @@ def check_values(lab: Lab) -> Finding:
 
 def _other_entries(lab: Lab) -> Iterator[tuple[Lab, str]]:
     """Yield the model fed otherwise, each for a trace of its own: without each optional input, without all of them, and
-    by embeddings in place of ids. Nothing of a file made elsewhere, nor where each would be a compilation of minutes."""
+    by embeddings in place of ids. Nothing where another export is impossible, or takes minutes."""
     if not lab.backend.traits.reexports:
         return
     optional = [name for name in lab.spec.optional if len(lab.spec) > 1]

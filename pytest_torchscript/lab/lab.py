@@ -7,9 +7,10 @@ fifteen tests of one model load and trace it once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from pytest_torchscript.backends.base import Backend
+from pytest_torchscript.backends.base import Backend, Readiness
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.evidence import Evidence
 from pytest_torchscript.lab.export import Export
@@ -38,6 +39,11 @@ class Lab:
         self.export = Export(self.subject, self.backend)
         self.bench = Bench(self.subject, self.export)
         self.evidence = Evidence(self.subject, self.export, self.bench)
+
+    @cached_property
+    def readiness(self) -> Readiness:
+        """What the backend can do on this machine."""
+        return self.backend.readiness()
 
     @property
     def settings(self) -> Settings:

@@ -23,6 +23,11 @@ class Steadiness:
     fault: str = ""
     random: bool = False
 
+    @property
+    def headline(self) -> str:
+        """How every check calls a model that does not agree with itself; empty for one that does."""
+        return f"not deterministic: {self.fault}" if self.fault else ""
+
 
 def steadiness_of(eager: Eager, inputs: Mapping[str, torch.Tensor]) -> Steadiness:
     """Call one copy twice, two copies once, and one copy under another seed."""

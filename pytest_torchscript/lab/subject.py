@@ -72,8 +72,11 @@ class Subject:
 
     @cached_property
     def steadiness(self) -> Steadiness:
-        """Whether eager agrees with itself: asked once, because no other check means anything where it does not."""
-        return steadiness_of(self.eager, self.inputs)
+        """Whether eager agrees with itself: asked once, because no other check means anything where it does not.
+
+        Without weights there is nothing that could differ.
+        """
+        return Steadiness() if self.meta else steadiness_of(self.eager, self.inputs)
 
     @property
     def meta(self) -> bool:

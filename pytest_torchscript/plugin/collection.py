@@ -17,7 +17,7 @@ from pytest_torchscript.errors import Error, OptionError, did_you_mean
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import collector_id, settle_id
 from pytest_torchscript.plugin.models import Cases, Subject, cases_of, conftest_key, reference_subject
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PLACE, PREFIX, SUITE_FIXTURE
 from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
@@ -56,18 +56,13 @@ class Contents:
 
     def tests(self, run: Run) -> Iterator[Repeated]:
         """Yield the tests in the order of the suite."""
-        for name in importlib.import_module(SUITE).TESTS:
-            backends = [backend for backend in run.settings.backends if self._asks(run, name[len("test_") :], backend)]
-            axes = self.axes if name == "test_axis" and self.axes is not None else (None,)
+        from pytest_torchscript.checks import registered
+
+        for check in registered().values():
+            backends = [name for name in run.settings.backends if check.wanted(run.settings, self.task, name)]
+            axes = self.axes if check.over and self.axes is not None else (None,)
             if axes and backends:
-                yield Repeated(name, axes, backends)
-
-    def _asks(self, run: Run, check: str, backend: str) -> bool:
-        from pytest_torchscript.checks.run import checks_for
-
-        if check == "generation" and self.task is None:
-            return True  # skips itself where the model turns out to generate nothing
-        return check in checks_for(run.settings, self.task or "default", backend)
+                yield Repeated(f"test_{check.name}", axes, backends)
 
     def names(self, run: Run) -> Iterator[str]:
         """Yield the names of the tests: ``test_axis[sequence]``, with more than one backend ``test_axis[sequence-onnx]``."""
@@ -113,6 +108,7 @@ class TorchScriptModel(pytest.Module):
         items.sort(key=lambda item: backends.index(item.callspec.params[SUITE_FIXTURE]))  # one export after the other
         for item in items:
             settle_id(item)
+            item.stash[PLACE] = names.index(item.originalname)
             item.stash[CASE_KEY] = self.subject.key if self.subject else conftest_key(item)
         return items
 

@@ -25,6 +25,8 @@ SUITE_FIXTURE, OWN_FIXTURE = "torchscript_suite", "_torchscript_case"
 CURRENT_ITEM: pytest.StashKey[pytest.Item] = pytest.StashKey()
 
 # On an item.
+#: Where a report has this test among those of its suite.
+PLACE: pytest.StashKey[int] = pytest.StashKey()
 #: What the report of this item carries to the controller.
 PAYLOAD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 #: Which model the item uses: items of one key share it.

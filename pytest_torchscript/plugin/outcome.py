@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_torchscript.checks import Lab
+    from pytest_torchscript.checks.registry import Check
     from pytest_torchscript.report.known import KnownFailures
     from pytest_torchscript.settings import Settings
 
@@ -39,15 +40,15 @@ class SuiteCase:
     backend: str
     subject: Callable[[], Subject]
 
-    def require(self, check: str, axis: str | None = None) -> None:
+    def require(self, check: Check, axis: str | None = None) -> None:
         """Carry out one check and end the test as the check ended."""
         from pytest_torchscript.checks import run_check
 
         self._announce()
         case = self._case()
         with quiet():
-            axes = list(case.spec.axes) if check == "axis" and axis is None else [axis]
-            pieces = [run_check(case, check, name) for name in axes]
+            axes = list(case.spec.axes) if check.over and axis is None else [axis]
+            pieces = [run_check(case, check.name, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
             add_command(
@@ -55,7 +56,7 @@ class SuiteCase:
             )
             note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
-        self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check) if axis is None else pieces[0])]
+        self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check.name) if axis is None else pieces[0])]
         conclude(run_of(self.item.config).known, pieces)
 
     def report_unresolved(self) -> None:

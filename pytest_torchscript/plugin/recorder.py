@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import pytest
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
-from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PREFIX
+from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PLACE, PREFIX
 from pytest_torchscript.plugin.options import run_of
 from pytest_torchscript.results import (
     ERROR,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "transformers", "hypothesis")
 _NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
 
-
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -48,6 +48,7 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     suite = split_nodeid(item.nodeid) is not None
     if suite:
         report.sections = []  # what torch or a progress bar printed explains nothing
+        report.torchscript_place = item.stash[PLACE]  # type: ignore[attr-defined]
     if isinstance(report.longrepr, tuple) and Path(report.longrepr[0]).is_relative_to(_PACKAGE):
         path, line, _ = item.reportinfo()  # where the user would look, not a line of ours
         where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
@@ -81,6 +82,7 @@ class Recorder:
     config: pytest.Config
     run: Run
     ended: dict[str, list[ModelResult]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     report: RunReport = field(default_factory=RunReport)
@@ -93,15 +95,17 @@ class Recorder:
     def add(self, report: pytest.TestReport) -> None:
         """Take in the report of one phase of one test. A later one, of a rerun, replaces an earlier one."""
         payload: Mapping[str, Any] = getattr(report, "torchscript", None) or {}
-        suite = split_nodeid(report.nodeid) is not None
+        suite = split_nodeid(report.nodeid)
         if report.when in ("setup", "teardown") and report.outcome == PASSED:
             return
         found = [from_plain(ModelResult, piece) for piece in payload.get("pieces", ())]
-        if suite:
+        if suite is not None:
             found = self._suite_pieces(report, payload, found)
         elif not found:
             found = [own_piece(report, payload)]
         self.ended[report.nodeid] = found
+        if suite is not None and hasattr(report, "torchscript_place"):
+            self.places[suite.test.partition("[")[0]] = report.torchscript_place
 
     def _suite_pieces(
         self, report: pytest.TestReport, payload: Mapping[str, Any], found: list[ModelResult]
@@ -157,16 +161,16 @@ class Recorder:
             terminal.line(problem, red=True)
 
     def _order(self, nodeid: str) -> tuple[int, str, int]:
-        """Models as the user named them, then users' own tests; the tests of a model as the suite has them."""
-        from pytest_torchscript.suite import TESTS
+        """Models as the user named them, then users' own tests; the tests of a model as the suite has them.
 
+        Of a test that its worker died of the controller knows the name alone, and its place from other models.
+        """
         suite_id = split_nodeid(nodeid)
         if suite_id is None:
             return len(self.run.suites) + 1, "", 0
         names = self.run.suites
         place = names.index(suite_id.reference) if suite_id.reference in names else len(names)
-        function = suite_id.test.partition("[")[0]
-        return place, suite_id.reference, TESTS.index(function) if function in TESTS else -1
+        return place, suite_id.reference, self.places.get(suite_id.test.partition("[")[0], sys.maxsize)
 
     def _write(self, report: RunReport) -> None:
         for path in self.run.reports:

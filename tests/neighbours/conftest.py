@@ -8,20 +8,10 @@ import outside
 import pytest
 from together import ZOO, Run
 
+import pytest_torchscript.checks
+
 #: The engine is imported here once: pytester drops modules that an inner run imports, and would import them again.
-for _name in (
-    "anchors",
-    "axis",
-    "determinism",
-    "joint",
-    "outputs",
-    "padding",
-    "save_load",
-    "sensitivity",
-    "trace",
-    "values",
-):
-    importlib.import_module(f"pytest_torchscript.checks.{_name}")
+pytest_torchscript.checks.registered()
 
 
 @pytest.fixture

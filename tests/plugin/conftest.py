@@ -15,19 +15,7 @@ from plugin_runs import INSTALLED, TOYS, Run
 
 import pytest_torchscript.checks
 
-for _name in (
-    "anchors",
-    "axis",
-    "determinism",
-    "joint",
-    "outputs",
-    "padding",
-    "save_load",
-    "sensitivity",
-    "trace",
-    "values",
-):
-    importlib.import_module(f"pytest_torchscript.checks.{_name}")
+pytest_torchscript.checks.registered()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -63,6 +63,11 @@ class NeuronBackendBase(Backend):
 
     generation: Generation
     Options = NeuronOptions
+    lacks: ClassVar[Mapping[str, str]] = {
+        "reexports": "another compilation; check it with torchscript",
+        "saves": "test_neuron saves it, loads it and asks it again",
+        "torchscript": "a compiled artifact is frozen already",
+    }
     options: NeuronOptions
 
     def __init__(self, options: NeuronOptions | None = None, *, status: NeuronStatus | None = None) -> None:

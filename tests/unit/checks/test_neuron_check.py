@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.registry import backend_for, make_backend
-from pytest_torchscript.checks.device import device_obstacle, labelled, neuron_backend
+from pytest_torchscript.checks.device import labelled, neuron_backend
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import obstacle
 from pytest_torchscript.checks.neuron import check_neuron
+from pytest_torchscript.checks.registry import check_named
 from pytest_torchscript.lab.plan import plan_case
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
@@ -167,29 +169,32 @@ def test_runtime_that_dies_in_python_is_named(neuron_machine, name, monkeypatch)
     assert "the Neuron runtime could not start" in finding.headline
 
 
+def obstacle_of(lab, name, axis=None):
+    return obstacle(lab, check_named(name).needs, axis)
+
+
 def test_other_checks_say_why_they_mean_nothing(neuron_machine, name):
     neuron_machine(FOLDERS[name])
-    assert device_obstacle(case_of(name, "auto"), "trace") is None
-    for check in ("outputs", "values", "padding"):
-        assert device_obstacle(case_of(name, "auto"), check) is None
-    for check in ("save_load", "freeze", "hidden_states", "attentions"):
-        assert device_obstacle(case_of(name, "auto"), check).outcome == "skipped"
-    assert "nothing was run" in device_obstacle(case_of(name, "compile"), "outputs").headline
-    assert device_obstacle(case_of(name, "emulate"), "outputs") is None
+    for check in ("trace", "outputs", "values", "padding"):
+        assert obstacle_of(case_of(name, "auto"), check) is None
+    for check, said in (("save_load", "test_neuron"), ("freeze", "frozen already"), ("attentions", "compilation")):
+        assert said in obstacle_of(case_of(name, "auto"), check).headline
+    assert "no measure for a device" in check_named("speed")(case_of(name, "auto")).headline
+    assert "nothing was run" in obstacle_of(case_of(name, "compile"), "outputs").headline
+    assert obstacle_of(case_of(name, "emulate"), "outputs") is None
     for mode in ("auto", "compile", "emulate"):
-        found = device_obstacle(case_of(name, mode), "axis", "time")
+        found = obstacle_of(case_of(name, mode), "axis", "time")
         assert "fixed shapes" in found.headline
         assert (found.axis.axis, found.axis.verdict) == ("time", "untested")
-    lab = case_of(name)
-    lab = replace(lab, backend=backend_for("torchscript"))
-    assert device_obstacle(lab, "axis", "time") is None
+    lab = replace(case_of(name), backend=backend_for("torchscript"))
+    assert obstacle_of(lab, "axis", "time") is None
 
 
 def test_without_a_device_other_checks_skip_and_trace_fails_once(neuron_machine, name):
     neuron_machine(device=False)
-    assert device_obstacle(case_of(name, "auto"), "trace").outcome == "skipped"
-    assert device_obstacle(case_of(name, "require"), "trace").outcome == "failed"
-    assert device_obstacle(case_of(name, "require"), "outputs").outcome == "skipped"
+    assert check_named("trace")(case_of(name, "auto")).outcome == "skipped"
+    assert check_named("trace")(case_of(name, "require")).outcome == "failed"
+    assert obstacle_of(case_of(name, "require"), "outputs").outcome == "skipped"
 
 
 def test_every_emulated_answer_is_called_so(neuron_machine, name):
