@@ -24,12 +24,17 @@ def tensor_leaves(output: Any) -> list[tuple[str, torch.Tensor]]:
     import torch
 
     leaves = []
-    for path, leaf in _walk(output, "", set()):
+    for path, leaf in walk(output):
         if isinstance(leaf, torch.Tensor):
             leaves.append((path or "output", leaf))
         elif isinstance(leaf, (bool, int, float, complex)):
             leaves.append((path or "output", torch.as_tensor(leaf)))
     return leaves
+
+
+def walk(output: Any) -> Iterator[tuple[str, Any]]:
+    """Yield ``(path, leaf)`` for whatever a nested output holds, None and strings too; the path of a bare leaf is empty."""
+    yield from _walk(output, "", set())
 
 
 def _walk(value: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:

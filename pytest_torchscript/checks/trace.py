@@ -10,6 +10,7 @@ from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.plain_call import plain_call_notes
 from pytest_torchscript.lab.signature import signature_of
 from pytest_torchscript.lab.sizes import format_sizes
 
@@ -28,6 +29,7 @@ def check_trace(lab: Lab) -> Finding:
         lab.export.artifact  # noqa: B018 - exporting is the question
     except Exception as error:
         return _refused(lab, error)
+    told = [] if lab.subject.meta or lab.settings.artifact is not None else plain_call_notes(lab.subject)
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
     lines = [f"traced at {format_sizes(lab.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
@@ -35,6 +37,7 @@ def check_trace(lab: Lab) -> Finding:
         "\n    ".join([*lines, *notes[:8]]),
         signature=signature_of(lab.subject),
         device=dict(lab.export.artifact.details) or None,
+        notes=told,
     )
 
 

@@ -105,8 +105,9 @@ def form_notes(spec: InputSpec) -> tuple[str, ...]:
     if left_out:
         notes.append(f"{', '.join(left_out)} given as None: the export is made without, and answers for nothing else")
     if constants:
-        which = "is a constant" if len(constants) == 1 else "are constants"
-        notes.append(f"{', '.join(constants)} {which} of the export: it answers for no other value")
+        one = len(constants) == 1
+        which, for_which = ("is a constant", "value") if one else ("are constants", "values")
+        notes.append(f"{', '.join(constants)} {which} of the export: it answers for no other {for_which}")
     if spec.form.nested:
         notes.append(
             f"nested inputs are flat in the export, and put together again inside: {', '.join(spec.form.nested)}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from html import escape
 from typing import TYPE_CHECKING
 
 from pytest_torchscript.report.wording import (
+    FOUND,
     axis_detail,
     cost_text,
     device_text,
@@ -80,7 +82,9 @@ def _overview(models: list[ModelResult]) -> Iterator[str]:
 def _model(number: int, model: ModelResult) -> Iterator[str]:
     yield f'<h2 id="model-{number}">{escape(model.model)}</h2>\n<p>{escape(model_text(model))}</p>'
     if model.notes:
-        yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in model.notes)}</ul>"
+        yield f"<ul>{''.join(f'<li>{_note(note)}</li>' for note in model.notes)}</ul>"
+    if model.inputs_found:
+        yield f"<p>{escape(FOUND)}</p><pre>{escape(model.inputs_found)}</pre>"
     if model.ladder:
         backends = [export.backend for export in model.exports]
         yield f"<p>{escape(ladder_text(model))}</p>"
@@ -88,6 +92,12 @@ def _model(number: int, model: ModelResult) -> Iterator[str]:
         yield from _table(["axis", *map(escape, backends)], rows)
     for export in model.exports:
         yield from _export(export)
+
+
+def _note(note: str) -> str:
+    """Return a note; the lines of code below its sentence keep their form."""
+    said, _, code_lines = note.partition("\n")
+    return escape(said) + (f"<pre>{escape(textwrap.dedent(code_lines))}</pre>" if code_lines else "")
 
 
 def _export(export: ExportResult) -> Iterator[str]:

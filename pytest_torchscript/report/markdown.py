@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_torchscript.report.wording import (
     BAD,
     EMULATED,
+    FOUND,
     axis_detail,
     cause_text,
     cost_text,
@@ -75,8 +77,14 @@ def _model(model: ModelResult) -> Iterator[str]:
     yield ""
     yield literal(model_text(model))
     for note in model.notes:
+        said, _, code_lines = note.partition("\n")
         yield ""
-        yield f"> {literal(' '.join(note.split()))}"
+        yield f"> {literal(' '.join(said.split()))}"
+        yield from _block(textwrap.dedent(code_lines), "python") if code_lines else ()
+    if model.inputs_found:
+        yield ""
+        yield f"> {FOUND}"
+        yield from _block(model.inputs_found, "python")
     yield from _ladder(model)
     for export in model.exports:
         yield from _export(export)
@@ -174,13 +182,18 @@ def _message(check: CheckResult) -> Iterator[str]:
     message = check.message
     if len(message) > _MESSAGE_LIMIT:
         message = message[:_MESSAGE_LIMIT] + "\n…"
-    fence = "`" * (1 + max([2, *(len(run) for run in re.findall(r"`+", message))]))
     yield ""
     yield f"<details open><summary>{code(check.name)} {check.outcome}</summary>"
-    yield ""
-    yield f"{fence}text\n{message}\n{fence}"
+    yield from _block(message, "text")
     yield ""
     yield "</details>"
+
+
+def _block(text: str, language: str) -> Iterator[str]:
+    """Yield a block of code, fenced by more backticks than it holds."""
+    fence = "`" * (1 + max([2, *(len(run) for run in re.findall(r"`+", text))]))
+    yield ""
+    yield f"{fence}{language}\n{text}\n{fence}"
 
 
 def literal(text: str) -> str:

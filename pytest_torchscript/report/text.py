@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_torchscript.report.wording import (
+    FOUND,
     axis_detail,
     cause_text,
     cost_text,
@@ -38,7 +39,7 @@ def _model_lines(model: ModelResult) -> Iterator[str]:
     for note in model.notes:
         yield from _indented(f"note: {note}")
     if model.inputs_found:
-        yield from _indented(f"inputs found, to paste where they are to be named or narrowed:\n{model.inputs_found}")
+        yield from _indented(f"{FOUND}\n{model.inputs_found}")
     for export in model.exports:
         yield from _export_lines(export)
     yield from _ladder_lines(model)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 EMULATED = "emulated"
 OUTCOMES = (FAILED, ERROR, PASSED, EMULATED, SKIPPED)
 BAD = (FIXED, DIVERGES)
+#: What stands over the inputs that a model was found to take.
+FOUND = "Inputs found, as code to paste where axes are to be named or narrowed:"
 
 
 def count_text(number: int) -> str:

@@ -169,3 +169,18 @@ def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(OptionError, match="it may not be written"):
         check_writer(tmp_path / "out.json")
+
+
+CODE_NOTE = "it takes its flat form:\n    class Flat:\n        def forward(self, x): return x"
+INPUTS = '{\n    "x": TensorSpec("<batch>", 4),\n}'
+
+
+def test_code_in_notes_and_inputs_found_keep_their_lines() -> None:
+    report = RunReport(models=[ModelResult("m", notes=[CODE_NOTE], inputs_found=INPUTS)])
+    text = write(report, ".md")
+    assert "> it takes its flat form:\n\n```python\nclass Flat:\n    def forward(self, x): return x\n```\n" in text
+    assert f"```python\n{INPUTS}\n```" in text
+    page = write(report, ".html")
+    assert "<li>it takes its flat form:<pre>class Flat:\n    def forward(self, x): return x</pre></li>" in page
+    assert "&lt;batch&gt;" in page
+    assert json.loads(write(report, ".json"))["models"][0]["inputs_found"] == INPUTS
