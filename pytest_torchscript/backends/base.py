@@ -169,6 +169,8 @@ class Artifact:
 
     #: Facts for the report, plain data: compiler options, versions, share of the graph on the device.
     details: Mapping[str, Any] = {}
+    #: Sentences for a person: what became of the export that is no failure.
+    notes: Sequence[str] = ()
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
         """Run on CPU tensors."""
@@ -189,6 +191,8 @@ class Backend:
     #: What users call it: ``--torchscript-backend NAME``.
     name: str = ""
     traits: Traits = Traits()
+    #: How the file of a saved artifact ends.
+    ending: str = ".pt"
     #: What to do about a wrong answer, where it is for the backend to say.
     hint: str = ""
     #: Why its artifacts lack a trait, by the trait's name: what a check that needs it says; ``{backend}`` is its name.

@@ -88,7 +88,8 @@ def compare_generation(
         for index, length in enumerate(source_lengths):
             ids = source_ids(model.config, texts, length, seed=seed + index)
             found.extend(_compare(generator, ids, target=target, tie=tie))
-        details = dict((generator.decoder if generator.is_encoder_decoder else generator.window).details)
+        artifact = generator.decoder if generator.is_encoder_decoder else generator.window
+        details = dict(getattr(artifact, "details", None) or {})
     return GenerationResult(tuple(found), details)
 
 

@@ -19,18 +19,18 @@ from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.trial import UNDECIDABLE
 
-#: Runs in a fresh interpreter that imports torch alone: nothing of ours or of transformers may be needed to load.
-_LOADER = """
+#: Runs behind a backend's loader in a fresh interpreter: nothing of ours or of transformers may be needed to load.
+_ASK = """
 import sys
 import torch
 path, inputs, outputs = sys.argv[1:]
 request = torch.load(inputs)
-module = torch.jit.load(path, map_location="cpu")
+loaded = load(path)
 answers = []
 with torch.no_grad():
     for batch in request["batches"]:
         torch.manual_seed(request["seed"])
-        answers.append(module(*batch))
+        answers.append(loaded(*batch))
 alien = sorted({"transformers", "pytest_torchscript", "pytest"} & set(sys.modules))
 torch.save({"answers": answers, "alien": alien}, outputs)
 """
@@ -45,7 +45,7 @@ def check_save_load(lab: Lab) -> Finding:
     That process imports torch alone. The file's size is explained.
     """
     with tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
-        path = Path(folder) / "model.pt"
+        path = Path(folder) / f"model{lab.backend.ending}"
         try:
             lab.export.artifact.save(path)
         except Exception as error:
@@ -87,7 +87,7 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
     """Run the file in another process; a string says why that failed."""
     inputs, outputs = path.with_name("inputs.pt"), path.with_name("outputs.pt")
     torch.save({"batches": batches, "seed": lab.settings.seed}, str(inputs))
-    command = [sys.executable, "-c", _LOADER, str(path), str(inputs), str(outputs)]
+    command = [sys.executable, "-c", f"{lab.backend.loader()}\n{_ASK}", str(path), str(inputs), str(outputs)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)
     except subprocess.TimeoutExpired:

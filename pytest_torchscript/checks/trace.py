@@ -29,14 +29,15 @@ def check_trace(lab: Lab) -> Finding:
         lab.export.artifact  # noqa: B018 - exporting is the question
     except Exception as error:
         return _refused(lab, error)
-    told = [] if lab.subject.meta or lab.settings.artifact is not None else plain_call_notes(lab.subject)
+    plain = lab.backend.traits.torchscript and lab.settings.artifact is None and not lab.subject.meta
+    told = plain_call_notes(lab.subject) if plain else []
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
     lines = [f"traced at {format_sizes(lab.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
     return Finding.passed(
-        "\n    ".join([*lines, *notes[:8]]),
+        "\n    ".join([*lines, *notes[:8], *lab.export.notes]),
         signature=signature_of(lab.subject),
-        device=dict(lab.export.artifact.details) or None,
+        device=lab.export.details or None,
         notes=told,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -34,6 +35,16 @@ class Export:
         if isinstance(self.made, Exception):
             raise self.made
         return self.made
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the artifact says of itself for the report; anything that can be called is an artifact, and may say nothing."""
+        return dict(getattr(self.artifact, "details", None) or {})
+
+    @property
+    def notes(self) -> list[str]:
+        """What the artifact says of itself for a person."""
+        return list(getattr(self.artifact, "notes", None) or ())
 
     def at(self, sizes: Sizes) -> Artifact:
         """Export at other sizes; the main artifact at its own."""

@@ -107,7 +107,7 @@ class OwnCase:
             with quiet():
                 chosen = choose(case)
             if on_device:
-                payload["device"] = dict(case.export.artifact.details)
+                payload["device"] = case.export.details
             return chosen
         except Error as error:
             message = str(error)

@@ -15,6 +15,7 @@ from pytest_torchscript.outputs import tensor_leaves
 #: backend, its options, folders of stand-ins, and how far its answers may be from eager's.
 MACHINES = {
     "torchscript": ("torchscript", {}, (), 1e-6),
+    "torch_export": ("torch_export", {}, (), 1e-6),
     "neuron": ("neuron", {"mode": "auto"}, ("inf1",), 0.1),
     "neuron-required": ("neuron", {"mode": "require"}, ("inf1",), 0.1),
     "neuron-emulated": ("neuron", {"mode": "emulate"}, (), 1e-6),
@@ -40,7 +41,10 @@ class Classifier(nn.Module):
 def machine(request, neuron_machine):
     name, options, folders, tolerance = MACHINES[request.param]
     neuron_machine(*folders, device=bool(folders))
-    return backend_for(name, **options), tolerance
+    backend = backend_for(name, **options)
+    if backend.readiness().action == "skip":
+        pytest.skip(backend.readiness().reason)
+    return backend, tolerance
 
 
 @pytest.fixture
