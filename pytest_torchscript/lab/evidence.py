@@ -81,7 +81,7 @@ class Evidence:
             moved = self.trace(self.subject.draw(sizes))
         except Exception:
             return []
-        return find_baked(self.anchor, self.control, moved, axis=axis, sizes=(main[axis], sizes[axis]))
+        return find_baked(self.anchor, self.control, moved, sizes=(main[axis], sizes[axis]))
 
     def explain_axis(
         self, axis: str, counterexample: Sizes, suspicion: Suspicion, raised: BaseException | None = None

@@ -4,10 +4,11 @@ not share either, is what the tracer froze. Each finding names the line of the m
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.tracing.differences import (
+    ANOTHER_RESULT,
     CHOICE,
     OUTPUTS,
     SCALAR,
@@ -34,51 +35,93 @@ if TYPE_CHECKING:
 
 #: A report with more lines than this is not read.
 MOST_CAUSES = 5
-_BASE = {SCALAR: 60.0, TENSOR: 60.0, OUTPUTS: 60.0, CHOICE: 50.0, WIRING: 30.0, STRUCTURE: 65.0}
-#: The score of what changes no answer by itself; reported only where there is nothing else.
-_NEUTRAL = 5.0
+#: What a finding is worth by its kind, with the words that `explain` uses for it.
+_KINDS = {
+    SCALAR: (60.0, "a number written into the graph"),
+    TENSOR: (60.0, "a tensor written into the graph"),
+    OUTPUTS: (60.0, "another number of outputs"),
+    CHOICE: (50.0, "a constant in one trace, computed in the other"),
+    WIRING: (30.0, "fed by another operation"),
+    STRUCTURE: (65.0, "operations that one trace alone has"),
+}
+#: What changes no answer by itself is reported only where there is nothing else.
+_NEUTRAL = (5.0, "operations that answer as their input does")
+_WARNED = (20.0, "the tracer warned of the line")
+_READ_BEFORE = (-15.0, "the number is read here and written into the graph further on")
+
+Points = tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True)
-class _Finding:
-    """A line with its evidence; `order` is its place in the execution."""
+class Finding:
+    """A line (innermost frame of the model's code first) with its evidence. ``points`` are what its score is made of;
+    ``order`` is its place in the execution."""
 
     stack: Stack
     evidence: str
-    score: float
+    points: Points
     order: int
 
+    @property
+    def score(self) -> float:
+        """The sum of the points: among the lines of one comparison, how likely this one is the cause."""
+        return sum(points for points, _ in self.points)
 
-def find_baked(
-    left: Trace, control: Trace, moved: Trace, *, axis: str = "", sizes: tuple[int, int] | None = None
-) -> list[Cause]:
-    """Return the lines that froze a size, most likely first: what `moved` has otherwise than `left`, but `control`, a
-    second trace like `left`, has not.
 
-    `sizes` are the size of `axis` in `left` and in `moved`; where several axes moved, leave them out or give the
-    foremost's: they only order the lines. Where the traces differ both are made once more, to see what Python read.
-    """
-    del axis  # part of the call's meaning, not of the comparison
-    first, second = _recording(left), _recording(moved)
-    found = find_differences(first, second)
-    if not found:
-        return []
-    third = _recording(control)
-    if lines_are_off():
-        first, second, third = _repaired(left, left), _repaired(moved, moved), _repaired(control, left)
-        found = find_differences(first, second)
-    noise = {difference.key for difference in find_differences(first, third)}
-    found = [difference for difference in found if difference.key not in noise]
-    if not found:
-        return []
-    changed = changed_reads(watch(left), watch(moved))
-    findings = [*_constants(found, sizes, changed), *_structures(found, (first, second), sizes, changed)]
-    return _rank(findings, {(warning.file, warning.line) for warning in (*left.warnings, *moved.warnings)})
+@dataclass
+class DifferentialTrace:
+    """Two traces compared, step by step: what they do not share, what of that is noise, what Python read otherwise, the
+    operations that one alone has by the line that decided so, the findings, and the lines that are named."""
+
+    left: Recording
+    moved: Recording
+    differences: list[Difference]
+    noise: list[Difference] = field(default_factory=list)
+    reads: list[ChangedRead] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+
+
+def find_baked(left: Trace, control: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None) -> list[Cause]:
+    """Return the lines that froze a size, most likely first: see `compare_traces`."""
+    return compare_traces(left, control, moved, sizes=sizes).causes
 
 
 def value_branches(left: Trace, control: Trace, other: Trace) -> list[Cause]:
     """Return the lines that froze a value: as `find_baked`, for traces at equal sizes with other values."""
     return find_baked(left, control, other)
+
+
+def compare_traces(
+    left: Trace, control: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None
+) -> DifferentialTrace:
+    """Find what `moved` has otherwise than `left`, but `control`, a second trace like `left`, has not.
+
+    `sizes` are the size of the axis in `left` and in `moved`; where several axes moved, leave them out or give the
+    foremost's: they only order the lines. Where the traces differ both are made once more, to see what Python read.
+    """
+    first, second = _recording(left), _recording(moved)
+    found = DifferentialTrace(first, second, find_differences(first, second))
+    if not found.differences:
+        return found
+    third = _recording(control)
+    if lines_are_off():
+        first, second, third = _repaired(left, left), _repaired(moved, moved), _repaired(control, left)
+        found = DifferentialTrace(first, second, find_differences(first, second))
+    noise = {difference.key for difference in find_differences(first, third)}
+    found.noise = [difference for difference in found.differences if difference.key in noise]
+    telling = [difference for difference in found.differences if difference.key not in noise]
+    if not telling:
+        return found
+    found.reads = changed_reads(watch(left), watch(moved))
+    loose = [difference for difference in telling if difference.kind == STRUCTURE]
+    found.groups = group_by_reason(loose, (first, second), found.reads)
+    found.findings = [*_constants(telling, sizes, found.reads), *(_structure(group, sizes) for group in found.groups)]
+    warned = {(warning.file, warning.line) for warning in (*left.warnings, *moved.warnings)}
+    found.findings = [_with_warning(finding, warned) for finding in found.findings]
+    found.causes = _rank(found.findings)
+    return found
 
 
 def _recording(trace: Trace) -> Recording:
@@ -95,100 +138,113 @@ def _repaired(trace: Trace, like: Trace) -> Recording:
 
 def _constants(
     found: Sequence[Difference], sizes: tuple[int, int] | None, changed: Sequence[ChangedRead]
-) -> list[_Finding]:
+) -> list[Finding]:
+    """Return a finding for each difference of a pair of operations, and for the line before it that it comes from."""
     telling = {difference.kind for difference in found} - {WIRING}
     uneven = {difference.place for difference in found if difference.kind == STRUCTURE}
-    findings: list[_Finding] = []
-    for number, difference in enumerate(found):
+    findings: list[Finding] = []
+    for order, difference in enumerate(found):
         # Operations fed by others are what follows from the other kinds; alone they are a choice that left no trace.
         if difference.kind == STRUCTURE or (difference.kind == WIRING and telling):
             continue
         if difference.place in uneven and (difference.old, difference.new) != sizes:
             continue  # the turns of a loop that was unrolled to another length do not correspond
-        score = _BASE[difference.kind] + _follows(difference.old, difference.new, sizes)
-        stack = _stack_of(difference, changed)
+        points: Points = (_KINDS[difference.kind], *_follows(difference.old, difference.new, sizes))
+        stack = model_stack(difference.operation.stack) if difference.operation else ()
+        evidence = difference.evidence
         read = _read_for(difference, stack, changed)
-        if read is not None and isinstance(difference.old, bool):
-            stack = read.stack  # what decides, rather than what is told
-        elif read is not None:
-            findings.append(_Finding(read.stack, f"{show(read.old)} became {show(read.new)}", score - 15, number))
-        findings.append(_Finding(stack, difference.evidence, score, number))
+        if read is not None and (not stack or difference.kind == WIRING or isinstance(difference.old, bool)):
+            stack = read.stack  # what decides, rather than what is told, and what the wrapper around the model returns
+            if evidence == ANOTHER_RESULT:
+                evidence = f"{show(read.old)} became {show(read.new)}, so that another result is taken"
+        elif read is not None and read.stack[0] != stack[0]:
+            told = f"{show(read.old)} became {show(read.new)}"
+            decides = difference.kind == CHOICE and isinstance(read.old, bool)
+            findings.append(Finding(read.stack, told, points if decides else (*points, _READ_BEFORE), order))
+        findings.append(Finding(stack, evidence, points, order))
     return findings
 
 
 def _read_for(difference: Difference, stack: Stack, changed: Sequence[ChangedRead]) -> ChangedRead | None:
-    """Return the read on an earlier line that a number in the graph comes from."""
-    if not stack or not isinstance(difference.old, (bool, int, float)):
-        return None
-    kind = bool if isinstance(difference.old, bool) else (int, float)
-    alike = [read for read in changed if isinstance(read.old, kind) and isinstance(read.old, bool) == (kind is bool)]
-    read = find_source(stack, statement_names(stack[0]), alike)
-    return read if read is not None and read.stack[0] != stack[0] else None
-
-
-def _stack_of(difference: Difference, changed: Sequence[ChangedRead]) -> Stack:
-    """Return where a difference stands; for a choice between what two lines made (``a if n > 3 else b``), which leaves
-    no operation, the last truth value that changed."""
-    stack = model_stack(difference.operation.stack) if difference.operation else ()
-    if difference.kind == WIRING or not stack:
-        truths = [read for read in changed if isinstance(read.old, bool)]
+    """Return the read that a difference comes from, of its kind: on its line or before it, followed by the names; for a
+    choice between what two lines made (``a if n > 3 else b``), which leaves no operation, the last truth value that
+    changed; for a number that the model returns, where it was read."""
+    truths = [read for read in changed if isinstance(read.old, bool)]
+    if difference.kind == WIRING:
         near = [read for read in truths if not stack or read.stack[1:] == stack[1:]] or truths
-        return near[-1].stack if near else stack
-    return stack
+        return near[-1] if near else None
+    if not stack:
+        same = [read for read in changed if _holds(read.old, difference.old) and _holds(read.new, difference.new)]
+        return (same or list(changed) or [None])[-1]  # type: ignore[list-item]
+    if difference.kind == CHOICE or isinstance(difference.old, bool):
+        return find_source(stack, statement_names(stack[0]), truths)
+    if not isinstance(difference.old, (int, float)):
+        return None
+    numbers = [
+        read
+        for read in changed
+        if (isinstance(read.old, (int, float)) and not isinstance(read.old, bool))
+        or (isinstance(read.old, tuple) and _holds(read.old, difference.old) and _holds(read.new, difference.new))
+    ]
+    return find_source(stack, statement_names(stack[0]), numbers)
 
 
-def _follows(old: Any, new: Any, sizes: tuple[int, int] | None) -> float:
+def _holds(read: Any, value: Any) -> bool:
+    """Whether what Python read is a value, or a list with it."""
+    if isinstance(read, tuple):
+        return any(_holds(item, value) for item in read)
+    return isinstance(value, (bool, int, float)) and bool(read == value)
+
+
+def _follows(old: Any, new: Any, sizes: tuple[int, int] | None) -> Points:
     """Score how well a change of a number, or of a constant's shape, follows the change of an axis."""
     if sizes is None or sizes[0] == sizes[1]:
-        return 0
+        return ()
     if hasattr(old, "shape") and hasattr(new, "shape"):
         pairs = [(a, b) for a, b in zip(old.shape, new.shape) if a != b] if old.dim() == new.dim() else []
-        return max((_follows(a, b, sizes) for a, b in pairs), default=0)
+        return max((_follows(a, b, sizes) for a, b in pairs), default=())
     start, end = int_or_none(old), int_or_none(new)
     if start is None or end is None:
-        return 10 if isinstance(old, float) and isinstance(new, float) else 0
+        return ((10.0, "a number that is not whole"),) if isinstance(old, float) and isinstance(new, float) else ()
     if (start, end) == sizes:
-        return 40
-    return 25 if (end - start) % (sizes[1] - sizes[0]) == 0 else 10
+        return ((40.0, "it is the size itself"),)
+    if (end - start) % (sizes[1] - sizes[0]) == 0:
+        return ((25.0, "it moves with the size"),)
+    return ((10.0, "a whole number"),)
 
 
-def _structures(
-    found: Iterable[Difference],
-    recordings: tuple[Recording, Recording],
-    sizes: tuple[int, int] | None,
-    changed: Sequence[ChangedRead],
-) -> list[_Finding]:
-    loose = [difference for difference in found if difference.kind == STRUCTURE]
-    return [_structure(group, sizes) for group in group_by_reason(loose, recordings, changed)]
-
-
-def _structure(group: Group, sizes: tuple[int, int] | None) -> _Finding:
-    evidence = group.describe()
+def _structure(group: Group, sizes: tuple[int, int] | None) -> Finding:
     if all(operation.kind in NEUTRAL for operation in group.operations):
-        return _Finding(group.reason.stack, evidence, _NEUTRAL, group.order)
+        return Finding(group.reason.stack, group.describe(), (_NEUTRAL,), group.order)
+    points = [_KINDS[STRUCTURE]]
     step = abs(sizes[1] - sizes[0]) if sizes else 0
-    follows = group.reason.loop and step and len(group.operations) % step == 0
-    score = _BASE[STRUCTURE] + 15 * bool(follows) + 10 * (group.reason.read is not None)
-    return _Finding(group.reason.stack, evidence, score, group.order)
+    if group.reason.loop and step and len(group.operations) % step == 0:
+        points.append((15.0, "a loop that turned as often as the size moved"))
+    if group.reason.read is not None:
+        points.append((10.0, "Python read something else there"))
+    return Finding(group.reason.stack, group.describe(), tuple(points), group.order)
 
 
-def _rank(findings: Iterable[_Finding], warned: set[tuple[str, int]]) -> list[Cause]:
-    """Join the findings of a line and order the lines, those that the tracer warned of before their equals."""
-    lines: dict[tuple[str, int], list[_Finding]] = defaultdict(list)
+def _with_warning(finding: Finding, warned: set[tuple[str, int]]) -> Finding:
+    if not finding.stack or (finding.stack[0].file, finding.stack[0].line) not in warned:
+        return finding
+    return Finding(finding.stack, finding.evidence, (*finding.points, _WARNED), finding.order)
+
+
+def _rank(findings: Iterable[Finding]) -> list[Cause]:
+    """Join the findings of a line and order the lines by their best."""
+    lines: dict[tuple[str, int], list[Finding]] = defaultdict(list)
     findings = list(findings)
-    telling = [finding for finding in findings if finding.score > _NEUTRAL]
-    for finding in telling or findings:
+    for finding in [item for item in findings if _NEUTRAL not in item.points] or findings:
         place = (finding.stack[0].file, finding.stack[0].line) if finding.stack else ("", 0)
         lines[place].append(finding)
-    ordered = sorted(lines.items(), key=lambda item: _rank_line(item[1], item[0] in warned))
-    return [make_cause(found[0].stack, _join_evidence(found)) for _, found in ordered[:MOST_CAUSES]]
+    ranked = sorted(
+        lines.values(), key=lambda found: (-max(item.score for item in found), min(item.order for item in found))
+    )
+    return [make_cause(found[0].stack, _join_evidence(found)) for found in ranked[:MOST_CAUSES]]
 
 
-def _rank_line(found: Sequence[_Finding], warned: bool) -> tuple[float, int]:
-    return -max(finding.score for finding in found) - 20 * warned, min(finding.order for finding in found)
-
-
-def _join_evidence(found: Sequence[_Finding], most: int = 3) -> str:
+def _join_evidence(found: Sequence[Finding], most: int = 3) -> str:
     best = sorted(found, key=lambda finding: (-finding.score, finding.order))
     texts = list(dict.fromkeys(finding.evidence for finding in best))
     rest = f", and {len(texts) - most} more" if len(texts) > most else ""

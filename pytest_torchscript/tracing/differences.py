@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Kinds of difference, by what they mean: a scalar or a tensor written into the graph, a constant where the other trace
 #: computes, an operation fed by another one, operations that only one trace has, a different number of outputs.
 SCALAR, TENSOR, CHOICE, WIRING, STRUCTURE, OUTPUTS = "scalar", "tensor", "choice", "wiring", "structure", "outputs"
+#: The evidence of an operation fed by another one.
+ANOTHER_RESULT = "takes the result of another operation"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _compare_arguments(
         yield from _compare_literals(operation, left.value, right.value, slot)
     elif isinstance(left, Result) and isinstance(right, Result):
         if not wires.agree(left, right):
-            yield Difference(WIRING, operation, slot, "takes the result of another operation")
+            yield Difference(WIRING, operation, slot, ANOTHER_RESULT)
     elif type(left) is not type(right):
         if not wires.follows((left,), (right,)):
             yield Difference(CHOICE, operation, slot, f"{_describe(left)} became {_describe(right)}")

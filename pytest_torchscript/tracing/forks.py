@@ -129,9 +129,11 @@ def _choices(outward: Stack, depth: int, elsewhere: Iterable[int]) -> Iterator[C
         yield Choice(outward[:depth][::-1], node)
 
 
-def explain(fork: Fork, changed: Sequence[ChangedRead]) -> Reason:
+def find_reason(fork: Fork, changed: Sequence[ChangedRead]) -> Reason:
     """Name the line that parted two traces: that of a deciding statement where Python read something else, else of the
     read that its names come from, else of the statement, else of the last truth value that changed on the way there."""
+    if not fork.stack and changed:  # what the model returned is unpacked by what stands around it: no line of its own
+        return Reason(changed[-1].stack, changed[-1])
     candidates = (*fork.choices, *fork.inner)
     for choice in candidates:
         read = next((read for read in changed if _within(read, choice)), None)
@@ -236,7 +238,7 @@ def group_by_reason(
         for member in component:
             fork = find_fork(_operation(member), paths[member.added], repeated=len(sides[_place(member)]) == 1)
             if fork not in explained:
-                explained[fork] = explain(fork, changed)
+                explained[fork] = find_reason(fork, changed)
             reasons.append(explained[fork])
         backed = next((reason for reason in reasons if reason.read is not None), None)
         for member, own in zip(component, reasons):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 import random
 import re
 from collections.abc import Callable
@@ -184,6 +185,93 @@ def item_of_a_size(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
 @frozen("batch")
 def rows(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return torch.stack([row * 2 for row in x])  # frozen
+
+
+@frozen("time")
+def smaller_of_two_sizes(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    until = min(x.shape[1], 8)  # frozen
+    return x[:, :until]
+
+
+@frozen("time")
+def larger_of_two_sizes(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    length = max(8, x.shape[1])  # frozen
+    return torch.nn.functional.pad(x, (0, 0, 0, length - x.shape[1]))
+
+
+@frozen("time")
+def sorted_sizes(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    short, long = sorted((x.shape[1], 9))  # frozen
+    return x[:, :short] * long  # frozen
+
+
+@frozen("time")
+def longest_of_several(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    parts = [x[:, :8] * 2, x + self.table[: x.shape[1]], self.table[:9].expand(x.shape[0], 9, 4)]
+    longest = max(part.shape[1] for part in parts)  # frozen
+    return torch.cat([torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1])) for part in parts])  # frozen
+
+
+@frozen("time")
+def any_of_the_sizes(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return x * 2 if any(size > 9 for size in x.shape) else x  # frozen
+
+
+@frozen("time")
+def one_of_some_sizes(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return x * 2 if x.shape[1] in (3, 7) else x * 3  # frozen
+
+
+@frozen("time")
+def made_even(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    if x.shape[1] % 3 > 1:  # frozen
+        x = torch.cat([x, x[:, -1:]], 1)
+    return x + 1
+
+
+@frozen("time")
+def padded_to_a_multiple(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    short = x.shape[1] % 5
+    if short > 1:  # frozen
+        x = torch.nn.functional.pad(x, (0, 0, 0, 5 - short))
+    return x + 1
+
+
+@frozen("time")
+def rounded_up(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    half = math.ceil(x.shape[1] / 2)  # frozen
+    return x[:, :half]  # frozen
+
+
+@frozen("time")
+def sizes_to_a_list(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    lengths = torch.tensor(x.shape[1:]).tolist()  # frozen
+    return x.reshape(-1, lengths[0] * lengths[1])  # frozen
+
+
+@frozen("time")
+def counts_to_a_list(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    counts = (x[:1, :, 0] > -1).sum(1).tolist()  # frozen
+    return torch.cat([x[:, :count] for count in counts])  # frozen
+
+
+@frozen("time")
+def lengths_to_split_by(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    ends = torch.ones_like(x[0, :, 0]).cumsum(0)[-1:]
+    parts = torch.split(torch.cat([x, x], 1), [int(end) for end in ends] * 2, 1)  # frozen
+    return parts[0] * parts[1]
+
+
+@frozen("time")
+def product_by_numpy(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    width = int(np.prod(x.shape[1:]))  # frozen
+    return x.reshape(-1, width)  # frozen
+
+
+@frozen("time")
+def through_text(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    text = f"{x.shape[1]}"  # frozen
+    return x * int(text)  # frozen
 
 
 # What warns of nothing.

@@ -7,6 +7,7 @@ import torch
 from planted import FROZEN, SOUND, Planted, marked_lines
 from torch import nn
 
+from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import MOST_CAUSES, find_baked, value_branches
 from pytest_torchscript.tracing.trace import trace_module
@@ -22,7 +23,7 @@ def example(batch: int = 2, time: int = 7) -> tuple[torch.Tensor]:
 def causes_of(module: nn.Module, axis: str) -> list[Cause]:
     left, control = trace_module(module, example()), trace_module(module, example())
     moved = trace_module(module, example(**{**ANCHOR, axis: MOVED[axis]}))
-    return find_baked(left, control, moved, axis=axis, sizes=(ANCHOR[axis], MOVED[axis]))
+    return find_baked(left, control, moved, sizes=(ANCHOR[axis], MOVED[axis]))
 
 
 @pytest.mark.parametrize("name", FROZEN)
@@ -52,6 +53,8 @@ def test_a_sound_model_has_no_cause(name: str, axis: str) -> None:
         ("recurrence", "7 became 11, 16 nodes more"),
         ("list_of_positions", "constant of shape (7,) became (11,)"),
         ("split", "2 outputs became 3"),
+        ("between_results", "False became True, so that another result is taken"),
+        ("sorted_sizes", "False became True"),
         ("between_weights", "'layers.1.weight' became 'layers.0.weight'"),
     ],
 )
@@ -146,6 +149,43 @@ def test_a_model_of_torch_parts_names_torch_lines() -> None:
     assert causes_of(Sums(), "time") == []
 
 
+def returned_number(x: torch.Tensor) -> object:
+    return x * 2, int(x.shape[1])  # frozen
+
+
+def returned_list(x: torch.Tensor) -> object:
+    lengths = (x[:, :, 0] > -1).sum(1).tolist()  # frozen
+    return {"y": x * 2, "lengths": lengths}
+
+
+def returned_item(x: torch.Tensor) -> object:
+    total = torch.ones_like(x[0, :, 0]).sum().item()  # frozen
+    y = x * 2
+    return {"total": total, "y": y}
+
+
+def returned_positions(x: torch.Tensor) -> object:
+    positions = list(range(x.shape[1]))  # frozen
+    return x * 2, positions
+
+
+class Returns(nn.Module):
+    def __init__(self, planted: object) -> None:
+        super().__init__()
+        self.planted = planted
+
+    def forward(self, x: torch.Tensor) -> object:
+        return self.planted(x)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("planted", [returned_number, returned_list, returned_item, returned_positions])
+def test_a_number_that_is_returned_is_named_where_it_was_read(planted: object) -> None:
+    (cause,) = causes_of(Positional(Returns(planted), ("x",)), "time")
+    assert cause.source.endswith("# frozen")
+    assert "7" in cause.evidence
+    assert "11" in cause.evidence
+
+
 class Values(nn.Module):
     def __init__(self, planted: object) -> None:
         super().__init__()
@@ -163,6 +203,27 @@ def skips_a_full_mask(mask: torch.Tensor) -> torch.Tensor:
 
 def takes_an_item(mask: torch.Tensor) -> torch.Tensor:
     return mask / mask.max().item()
+
+
+def cuts_by_a_list(mask: torch.Tensor) -> torch.Tensor:
+    lengths = mask.long().sum(1).tolist()
+    return torch.stack(
+        [part.sum() for part in torch.split(mask.cumsum(1).repeat(1, 9)[0], [lengths[1], 45 - lengths[1]])]
+    )
+
+
+def cuts_by_a_number(mask: torch.Tensor) -> torch.Tensor:
+    count = int(mask[1].sum())
+    return mask[:, :count].cumsum(1)
+
+
+def loops_for_as_many_as_the_largest(mask: torch.Tensor) -> torch.Tensor:
+    count = int(mask.max()) + 1
+    return torch.cat([mask.cumsum(1), torch.arange(count).repeat(2, 1)], 1)
+
+
+def takes_data(mask: torch.Tensor) -> torch.Tensor:
+    return mask.cumsum(1) / mask.data.sum()
 
 
 def asks_numpy(mask: torch.Tensor) -> torch.Tensor:
@@ -185,14 +246,21 @@ def visits_experts(mask: torch.Tensor) -> torch.Tensor:
         (skips_a_full_mask, "if mask.all():"),
         (takes_an_item, "return mask / mask.max().item()"),
         (asks_numpy, "return mask * torch.from_numpy(mask.numpy().copy())"),
+        (takes_data, "return mask.cumsum(1) / mask.data.sum()"),
         (visits_experts, "if chosen.numel() == 0:"),
+        (cuts_by_a_list, "lengths = mask.long().sum(1).tolist()"),
+        (cuts_by_a_number, "count = int(mask[1].sum())"),
+        (loops_for_as_many_as_the_largest, "count = int(mask.max()) + 1"),
     ],
 )
 def test_a_frozen_value_is_named(planted: object, line: str) -> None:
     module = Values(planted)
     ones, others = torch.ones(2, 5), torch.tensor([[1.0, 2, 2, 0, 0], [1, 1, 0, 0, 0]])
     left, control, other = (trace_module(module, (tensor,)) for tensor in (ones, ones, others))
-    assert [cause.source for cause in value_branches(left, control, other)] == [line]
+    causes = value_branches(left, control, other)
+    assert causes[0].source == line
+    assert {cause.function for cause in causes} == {planted.__name__}  # type: ignore[attr-defined]
+    assert len(causes) <= 2  # where it is read, and where it is written into the graph
     assert value_branches(left, control, control) == []
 
 
