@@ -28,7 +28,7 @@ from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for
 from pytest_torchscript.settings import WEIGHTS, Settings
 from pytest_torchscript.stack import library_name
 
-PRETRAINED, RANDOM, TINY, META = "pretrained", "random", "tiny", "meta"
+PRETRAINED, RANDOM, TINY, META, OWN = "pretrained", "random", "tiny", "meta", "own"
 
 
 @dataclass(frozen=True)
@@ -77,24 +77,29 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
 def plan_module(module: nn.Module, name: str, *, inputs: Any = None, settings: Settings | None = None) -> Blueprint:
     """Return the blueprint of a module that is already there: a factory's, a fixture's, or one given to `check`.
 
-    A transformers module is rebuilt from its configuration where the settings ask for random, tiny or meta weights;
-    any other module is taken as it is.
+    A transformers module is rebuilt from its configuration where the settings ask for random, tiny or meta weights; any
+    other module is taken with the weights it has, or without any for meta. A setting that means nothing for it is noted.
     """
     config = _transformers_config(module)
     wanted = settings.weights if settings is not None else "auto"
-    blueprint = Blueprint(name, module=module, inputs=inputs, weights=META if _is_meta(module) else PRETRAINED)
+    asked = settings.task if settings is not None else None
+    blueprint = Blueprint(name, module=module, inputs=inputs, weights=META if _is_meta(module) else OWN)
+    notes = []
     if config is None:
-        if wanted in (RANDOM, TINY, META) and wanted != blueprint.weights:
-            note = f"weights {wanted} asked for: a module of its own is checked with the weights it has"
-            return replace(blueprint, notes=(note,))
-        return blueprint
+        if wanted in (RANDOM, TINY):
+            notes.append(f"weights {wanted} asked for: a module of its own is checked with the weights it has")
+        if asked not in (None, DEFAULT):
+            notes.append(f"task {asked} asked for: a module of its own is called as it is")
+        return replace(blueprint, weights=META if wanted == META else blueprint.weights, notes=tuple(notes))
     task = _task_of_class(config, type(module))
-    if settings is not None and settings.task == f"{task}-with-past":  # the same class, called with its cache
-        task = settings.task
+    if asked == f"{task}-with-past":  # the same class, called with its cache
+        task = asked
     blueprint = replace(blueprint, config=config, model_class=type(module), task=task)
     if wanted in (RANDOM, TINY, META):
         return _finish(replace(blueprint, module=None, weights=wanted), settings or Settings())
-    return blueprint
+    if asked not in (None, task):
+        notes.append(f"task {asked} asked for: a module at hand is checked as the {type(module).__name__} it is")
+    return replace(blueprint, notes=tuple(notes))
 
 
 def _transformers_config(module: nn.Module) -> Any:

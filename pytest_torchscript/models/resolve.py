@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from pytest_torchscript.common.copying import copy_module
-from pytest_torchscript.errors import ModelError
+from pytest_torchscript.errors import ModelError, first_line
 from pytest_torchscript.models import hub
 from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, made_up
 from pytest_torchscript.models.checkpoint import load_pretrained
@@ -48,6 +48,14 @@ def count_parameters(module: nn.Module) -> int:
 
 def _given(blueprint: Blueprint, module: nn.Module) -> LoadedModel:
     notes = blueprint.notes
+    if blueprint.weights == META:
+        try:
+            module = copy_module(module).to("meta")
+        except Exception as error:
+            raise ModelError(
+                f"{blueprint.reference}: it cannot be had without weights: {first_line(error)}",
+                hint="leave out --torchscript-weights meta",
+            ) from None
     if module.training:
         module = copy_module(module).eval()  # the caller's own is left as it is
         notes = (*notes, "it was in training mode: checked in eval mode")

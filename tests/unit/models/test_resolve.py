@@ -68,11 +68,41 @@ def test_parameters_are_counted_once() -> None:
 
 def test_a_plain_module_keeps_its_weights_and_says_so() -> None:
     module = nn.Linear(3, 4).eval()
-    for weights in ("random", "tiny", "meta"):
+    for weights in ("random", "tiny"):
         loaded = built(module, weights=weights)
         assert loaded.module is module
-        assert loaded.blueprint.weights == "pretrained"
+        assert loaded.blueprint.weights == "own"
         assert loaded.notes == (f"weights {weights} asked for: a module of its own is checked with the weights it has",)
+    assert built(module).blueprint.weights == "own"
+    assert built(module).notes == ()
+
+
+def test_a_plain_module_has_no_weights_where_none_are_asked_for() -> None:
+    module = nn.Linear(3, 4).eval()
+    loaded = built(module, weights="meta")
+    assert (loaded.blueprint.weights, loaded.notes, loaded.parameters) == ("meta", (), 16)
+    assert all(parameter.is_meta for parameter in loaded.module.parameters())
+    assert not any(parameter.is_meta for parameter in module.parameters())
+
+
+def test_a_module_that_cannot_be_without_weights() -> None:
+    class Heavy(nn.Linear):
+        def _apply(self, fn: Any, *rest: Any) -> Any:
+            raise RuntimeError("it is bolted down")
+
+    with pytest.raises(ModelError, match=r"cannot be had without weights: RuntimeError: it is bolted down\n +hint: "):
+        built(Heavy(3, 4).eval(), weights="meta")
+
+
+def test_a_task_that_a_module_at_hand_does_not_have_is_noted() -> None:
+    assert built(nn.Linear(3, 4).eval(), task="masked-lm").notes == (
+        "task masked-lm asked for: a module of its own is called as it is",
+    )
+    assert built(nn.Linear(3, 4).eval(), task="default").notes == ()
+    loaded = built(small_bert().eval(), task="masked-lm")
+    assert loaded.notes == ("task masked-lm asked for: a module at hand is checked as the BertModel it is",)
+    assert loaded.blueprint.task == "default"
+    assert built(small_bert().eval(), task="default").notes == ()
 
 
 def test_a_transformers_module_is_taken_as_it_is_or_built_anew() -> None:
@@ -81,6 +111,7 @@ def test_a_transformers_module_is_taken_as_it_is_or_built_anew() -> None:
     assert loaded.module is module
     assert (loaded.blueprint.class_name, loaded.blueprint.task) == ("BertModel", "default")
     assert loaded.blueprint.config is module.config
+    assert loaded.blueprint.weights == "own"
     anew = built(module, weights="random")
     assert anew.module is not module
     assert anew.parameters == loaded.parameters
