@@ -45,9 +45,9 @@ class Axis:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z_]\w*", self.name):
             raise OptionError(f"axis: name={self.name!r} is not a name", hint="use letters, digits and underscores")
-        for label in ("min", "max", "multiple_of"):
-            value = getattr(self, label)
-            if not isinstance(value, int) or isinstance(value, bool) or value < (0 if label != "multiple_of" else 1):
+        numbers = [(label, getattr(self, label)) for label in ("min", "max", "multiple_of")]
+        for label, value in (*numbers, *(("size", size) for size in self.sizes)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < (0 if label == "min" else 1):
                 raise OptionError(
                     f"axis {self.name!r}: {label}={value!r} is not a size", hint="give a whole number from 1"
                 )
@@ -55,7 +55,7 @@ class Axis:
             raise OptionError(
                 f"axis {self.name!r}: min={self.min} is larger than max={self.max}", hint=f"write {self.max}:{self.min}"
             )
-        if self.first > self.max:
+        if self.first > self.max or self.last < 1:
             raise OptionError(
                 f"axis {self.name!r}: no multiple of {self.multiple_of} lies between min={self.min} and max={self.max}",
                 hint="widen the range",
@@ -85,6 +85,10 @@ class Axis:
     @classmethod
     def fixed_at(cls, name: str, *sizes: int) -> Axis:
         """Return an axis that may only take the given sizes."""
+        if not sizes:
+            raise OptionError(
+                f"axis {name!r}: it is fixed at no size", hint="give one or more: Axis.fixed_at('time', 16)"
+            )
         ordered = tuple(sorted(set(sizes)))
         return cls(name, min=ordered[0], max=ordered[-1], sizes=ordered)
 
@@ -95,6 +99,9 @@ def named_axis(name: str) -> Axis:
 
 
 Dim = Union[Axis, str, int]
+
+#: What the values of an input may mean: inputs/draw.py draws them.
+ROLES = ("ids", "closed_ids", "mask", "pixel_mask", "types", "positions", "boxes")
 
 
 @dataclass(frozen=True, init=False)
@@ -154,6 +161,20 @@ class TensorSpec:
         if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= high:
             raise InputError(
                 f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"
+            )
+        if dtype is not None and type(dtype).__name__ != "dtype":
+            raise InputError(
+                f"TensorSpec: dtype={dtype!r} is of type {type(dtype).__name__}",
+                hint="give torch's own: dtype=torch.int64",
+            )
+        if not isinstance(optional, bool):
+            raise InputError(
+                f"TensorSpec: optional={optional!r} is of type {type(optional).__name__}", hint="give True or False"
+            )
+        if role not in ("", *ROLES):
+            raise InputError(
+                f"TensorSpec: role {role!r} does not exist",
+                hint=f"{did_you_mean(role, ROLES)}choose from: {', '.join(ROLES)}",
             )
         if fill is not None and not callable(fill):
             raise InputError(

@@ -133,6 +133,7 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
+        check_known_failures(config)
         check_names(config, [node.subject for node in nodes if node.subject])
         check_ids(config, {node.name: node.contents for node in nodes}, {node.name for node in nodes if node.error})
     for node in nodes:
@@ -224,6 +225,19 @@ def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+def check_known_failures(config: pytest.Config) -> None:
+    """Raise UsageError for a known failure of a check that does not exist."""
+    known = run_of(config).known
+    if known is None or all(entry.check == "axis" for entry in known.entries):
+        return  # nothing to look up: checks are not imported for it
+    from pytest_torchscript.checks import registered
+
+    try:
+        known.require_checks(("model", *registered()))
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def check_ids(config: pytest.Config, suites: Mapping[str, Contents], unresolved: Iterable[str]) -> None:
     """Raise UsageError for an id that names no test of its suite. ``suites`` are those there are."""
     run = run_of(config)
@@ -245,6 +259,7 @@ def check_on_controller(config: pytest.Config) -> None:
     """Do on xdist's controller, which collects nothing, what `add_suites` checks: a worker cannot end the run properly."""
     run, cases = run_of(config), cases_of(config)
     conftest = wants_conftest(config, run)
+    check_known_failures(config)
     named = run.settings.axes or run.settings.anchor or run.settings.leave_out
     if not (named or run.ids):
         return

@@ -11,7 +11,7 @@ reason = "relative positions are built for one length"
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -83,6 +83,13 @@ class KnownFailures:
         fitting = (entry for entry in self.entries if entry.lists(item) and entry.verdict in (None, verdict))
         return next((entry.reason for entry in fitting), None)
 
+    def require_checks(self, checks: Collection[str]) -> None:
+        """Raise OptionError for an entry about a check that does not exist."""
+        for entry in self.entries:
+            if entry.check not in checks:
+                asked = f"{did_you_mean(entry.check, checks)}checks are: {', '.join(checks)}"
+                raise _wrong(self.path, f"[[known]] number {entry.number}: check {entry.check!r} does not exist", asked)
+
     def unmatched(self, items: Iterable[Item]) -> list[str]:
         """Return a line for every entry that lists none of the tests that ran."""
         ran = list(items)
@@ -121,6 +128,8 @@ def _load(path: str) -> dict[str, Any]:
         data: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _wrong(path, f"it is not TOML: {error}", f"write {_EXAMPLE}") from None
+    except RecursionError:
+        raise _wrong(path, "it is nested too deeply to be read", f"write {_EXAMPLE}") from None
     return data
 
 

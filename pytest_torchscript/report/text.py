@@ -19,13 +19,15 @@ from pytest_torchscript.report.wording import (
     skips_text,
     tried_text,
 )
-from pytest_torchscript.results import DIVERGES, ExportResult, ModelResult, RunReport
+from pytest_torchscript.results import DIVERGES, PASSED, ExportResult, ModelResult, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _INDENT = "  "
 _CAUSES = 3
+#: Checks that are asked for what they say: it is shown where they pass, too.
+_TOLD = ("speed",)
 
 
 def summary_lines(report: RunReport) -> Iterator[str]:
@@ -73,6 +75,9 @@ def _export_lines(export: ExportResult) -> Iterator[str]:
         yield from (f"{_INDENT * 3}{cause_text(cause)}" for cause in finding.causes[:1])
     for cost in export.padding.buckets:
         yield from _indented(f"padding: {cost_text(cost)}", 2)
+    for check in export.checks:
+        if check.name in _TOLD and check.outcome == PASSED:
+            yield from _indented(f"{check.name}: {check.message}", 2)
     yield from (_INDENT * 2 + line for line in skips_text(export.checks))
 
 

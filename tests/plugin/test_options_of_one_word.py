@@ -139,6 +139,12 @@ def test_speed_is_collected_on_request(run: Run, pytester: pytest.Pytester) -> N
     assert names(run(*model)) == ["torchscript::zoo:good::test_speed"]
 
 
+def test_speed_is_seen(run: Run) -> None:
+    result = run("torchscript::zoo:good::test_speed", "--torchscript-speed")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["    speed: the export takes *.* times eager's time at batch=* time=*, *"])
+
+
 def test_cache_that_is_a_file(run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("cache").write_text("")
     assert_usage_error(run("--torchscript-cache", "cache"), "--torchscript-cache: 'cache' is a file")

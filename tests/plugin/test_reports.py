@@ -247,6 +247,15 @@ def test_known_failure_that_matches_nothing(
     result.stdout.fnmatch_lines(["*[[][[]known]] number 1: model='zoo:bad' axis='tme' matches no test*"])
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "n2"])
+def test_known_failure_of_no_check(run_apart: Run, pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    (pytester.path / "known.toml").write_text(
+        KNOWN.replace('axis = "time"', 'check = "savelod"').replace("verdict", "# ")
+    )
+    args = ("--torchscript-model", "zoo:bad", "-k", "trace", "--torchscript-known-failures", "known.toml", *workers)
+    assert_usage_error(run_apart(*args), "number 1: check 'savelod' does not exist", "did you mean 'save_load'?")
+
+
 def test_unmatched_as_an_error(run: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "known.toml").write_text(KNOWN.replace('axis = "time"', 'axis = "tme"'))
     result = run("--torchscript-model", "zoo:bad", "--torchscript-known-failures", "known.toml", "-W", "error")

@@ -37,7 +37,7 @@ def test_the_ends_of_an_axis_are_allowed(low: int, span: int, multiple: int) -> 
     try:
         axis = Axis("time", min=low, max=low + span, multiple_of=multiple)
     except OptionError:
-        assert not [size for size in range(low, low + span + 1) if size % multiple == 0]
+        assert not [size for size in range(max(low, 1), low + span + 1) if size % multiple == 0]
         return
     allowed = [size for size in range(low, low + span + 1) if axis.allows(size)]
     assert (axis.first, axis.last) == (allowed[0], allowed[-1])
@@ -53,6 +53,11 @@ def test_the_ends_of_an_axis_are_allowed(low: int, span: int, multiple: int) -> 
         (lambda: Axis("a", max=2.5), "max=2.5 is not a size"),
         (lambda: Axis("a", max=True), "max=True is not a size"),
         (lambda: Axis("a", multiple_of=0), "multiple_of=0 is not a size"),
+        (lambda: Axis("a", 0, 0), "max=0 is not a size"),
+        (lambda: Axis("a", sizes=(4, 0)), "size=0 is not a size"),
+        (lambda: Axis("a", sizes="ab"), "size='a' is not a size"),
+        (lambda: Axis.fixed_at("a"), "axis 'a': it is fixed at no size"),
+        (lambda: Axis.fixed_at("a", 0), "=0 is not a size"),
         (lambda: Axis("a", min=9, max=3), r"min=9 is larger than max=3\n    hint: write 3:9"),
         (lambda: Axis("a", min=5, max=7, multiple_of=4), "no multiple of 4 lies between min=5 and max=7"),
     ],
@@ -102,6 +107,12 @@ def test_a_spec_is_a_value() -> None:
         (lambda: TensorSpec(-1), "dim=-1 is negative"),
         (lambda: TensorSpec("two words"), "dim 'two words' is not an axis name"),
         (lambda: TensorSpec("a + "), "dim 'a [+] ' is not an axis name"),
+        (lambda: TensorSpec("a", optional="no"), "optional='no' is of type str\n    hint: give True or False"),
+        (
+            lambda: TensorSpec("a", role="msk"),
+            "role 'msk' does not exist\n    hint: did you mean 'mask'[?] choose from: ids",
+        ),
+        (lambda: TensorSpec("a", dtype="int64"), "dtype='int64' is of type str\n    hint: give torch's own"),
         (lambda: TensorSpec("a", low=3, high=3), "low=3 is not below high=3\n    hint: high is exclusive"),
     ],
 )

@@ -84,6 +84,7 @@ def test_an_empty_file_lists_nothing(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[[known", "it is not TOML"),
+        (f"a = {'[' * 100_000}", "it is n"),  # nested too deeply, or, of a parser that counts, not TOML
         ("[known]\nmodel = 'm'", "'known' is one table, not a list"),
         ("known = [1]", r"\[\[known\]\] number 1 is no table"),
         ("[[knwon]]", "the top-level key 'knwon' is unknown"),
@@ -103,6 +104,18 @@ def test_a_malformed_file_says_where(tmp_path: Path, text: str, said: str) -> No
         read(tmp_path, text)
     assert str(error.value).startswith(f"known failures {str(tmp_path / 'known.toml')!r}: ")
     assert "\n    hint: " in str(error.value)
+
+
+def test_a_check_that_does_not_exist(tmp_path: Path) -> None:
+    known = read(
+        tmp_path, "[[known]]\nmodel='m'\nreason='r'\ncheck='axis[a]'\n[[known]]\nmodel='m'\nreason='r'\ncheck='savelod'"
+    )
+    known.require_checks(["axis", "savelod"])
+    with pytest.raises(
+        OptionError, match=r"number 2: check 'savelod' does not exist\n    hint: did you mean 'save_load'[?] "
+    ) as raised:
+        known.require_checks(["axis", "save_load"])
+    assert str(raised.value).endswith("checks are: axis, save_load")
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

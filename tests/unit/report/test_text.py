@@ -57,6 +57,13 @@ def test_positions_are_logarithmic_and_stay_inside() -> None:
     assert position(99, 1, 16) == 1
 
 
+def test_ratios_of_speed_are_shown() -> None:
+    checks = [CheckResult("speed", "passed", message="the export takes 0.9 times eager's time at time=3")]
+    model = ModelResult("m", exports=[ExportResult("torchscript", checks=checks)])
+    lines = list(summary_lines(RunReport(models=[model])))
+    assert lines[-1] == "    speed: the export takes 0.9 times eager's time at time=3"
+
+
 def test_errors_are_counted_and_skips_grouped_by_their_reason() -> None:
     checks = [
         CheckResult("speed", "error"),
