@@ -75,8 +75,8 @@ def _people_use(lab: Lab) -> Iterator[Anchor]:
 
 
 def _awkward(lab: Lab) -> dict[str, int] | None:
-    """Return prime sizes where the main anchor was given by the user or is the model's own."""
-    if not lab.settings.anchor:
+    """Return prime sizes where the main anchor was given by the user, in an option or by examples."""
+    if not lab.settings.anchor and not lab.subject.example_sizes:
         return None
     try:
         return choose_anchor(lab.spec, lab.subject.refusal, avoid=lab.subject.numbers)

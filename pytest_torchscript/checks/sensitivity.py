@@ -6,6 +6,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import ARTIFACT, READY, STEADY, WEIGHTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.compare.compare import margin
+from pytest_torchscript.inputs.examples import ALONE, is_kept
 from pytest_torchscript.inputs.values import redraw
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import FRESH
@@ -21,9 +22,13 @@ def check_sensitivity(lab: Lab) -> Finding:
 
     Each is redrawn alone: where eager hardly moves, a comparison would pass anything.
     """
-    margins = {name: _margin(lab, name) for name in lab.spec}
+    kept = [name for name in lab.spec if is_kept(lab.spec, name)]
+    if len(kept) == len(lab.spec):
+        return Finding.skipped(ALONE)
+    margins = {name: _margin(lab, name) for name in lab.spec if name not in kept}
     blind = [name for name, felt in margins.items() if felt is not None and felt < BLIND]
     lines = [f"{name}: {_said(felt)}" for name, felt in margins.items()]
+    lines += [f"{name}: its example alone is used" for name in kept]
     if blind:
         axes = sorted({axis.name for name in blind for axis in lab.spec[name].axes()})
         names = " and ".join(blind)

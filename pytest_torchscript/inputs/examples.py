@@ -16,6 +16,8 @@ from pytest_torchscript.spec import InputSpec
 
 #: The seeds that checks draw their first inputs from, counted from the run's own.
 SEEDS = (0, 1, 2, 3)
+#: What is said where no input can be drawn.
+ALONE = "eager refuses all values that are drawn: the example tensors alone are used"
 
 
 class FromExample:
@@ -69,7 +71,7 @@ def drawable(accepts: Accepts, spec: InputSpec, seed: int) -> tuple[InputSpec, t
         said = {"the values of the example are used in other orders": shuffled, "the example alone is used": kept}
         refused = "eager refuses values drawn from the example's range"
         return mixed, tuple(f"{', '.join(names)}: {refused}; {what}" for what, names in said.items() if names)
-    return alone(spec), ("eager refuses all values that are drawn: the example tensors alone are used",)
+    return alone(spec), (ALONE,)
 
 
 def alone(spec: InputSpec) -> InputSpec:

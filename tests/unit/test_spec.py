@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -171,3 +172,82 @@ def test_an_axis_that_does_not_exist() -> None:
     with pytest.raises(OptionError, match="axis 'sequnce' does not exist\n    hint: did you mean 'sequence'"):
         spec.require_axis("sequnce")
     assert str(unknown_axis("x", {})) == "axis 'x' does not exist\n    hint: the axes are: none"
+
+
+def test_bounds_that_are_axes_follow_the_sizes() -> None:
+    spec = TensorSpec("edges", dtype=torch.int64, low=0, high="nodes + 1")
+    assert (spec.at({"edges": 3, "nodes": 5}).low, spec.at({"edges": 3, "nodes": 5}).high) == (0, 6)
+    plain = TensorSpec("edges", high=4)
+    assert plain.at({"edges": 3}) is plain
+    with pytest.raises(InputError, match="low=3 is not below high='nodes' at nodes=2"):
+        TensorSpec("edges", low=3, high="nodes").at({"edges": 3, "nodes": 2})
+
+
+def test_a_bound_names_an_axis_that_an_input_carries() -> None:
+    nodes = TensorSpec(Axis("nodes", max=9), 3)
+    spec = InputSpec({"nodes": nodes, "index": TensorSpec("edges", high="nodes", optional=True)})
+    assert spec.without("nodes").axes["nodes"].max == 9  # the bound still needs a size
+    assert spec.without("index").axes.keys() == {"nodes"}
+    with pytest.raises(InputError, match="a bound names the axis 'node', which no input carries") as caught:
+        InputSpec({"nodes": nodes, "index": TensorSpec("edges", high="node")})
+    assert caught.value.hint == "did you mean 'nodes'? the axes are: nodes, edges"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"high": "3 nodes"}, "high '3 nodes' is not an axis name"),
+        ({"low": [1]}, "low=[1] is of type list"),
+        ({"high": True}, "high=True is of type bool"),
+        ({"fill": 3}, "fill=3 is of type int"),
+    ],
+)
+def test_bounds_and_fills_that_are_none(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        TensorSpec("edges", **arguments)
+
+
+def test_a_fill_may_take_the_sizes() -> None:
+    seen: list[Any] = []
+
+    def two(generator: Any, shape: Any) -> Any:
+        seen.append((generator, shape))
+
+    def three(generator: Any, shape: Any, sizes: Any) -> Any:
+        seen.append((generator, shape, sizes))
+
+    def three_by_default(generator: Any, shape: Any, scale: float = 2.0) -> Any:
+        seen.append((generator, shape, scale))
+
+    for fill in (two, three, three_by_default):
+        made = TensorSpec("n", fill=fill).at({"n": 4}).fill
+        assert made is not None
+        made("generator", (4,))
+    assert seen == [("generator", (4,)), ("generator", (4,), {"n": 4}), ("generator", (4,), 2.0)]
+
+
+def test_sizes_are_read_from_tensors() -> None:
+    spec = InputSpec({"a": TensorSpec("batch", "past + new + 1"), "b": TensorSpec("batch", "new", 3)})
+    assert spec.sizes_of({"a": torch.ones(2, 9), "b": torch.ones(2, 3, 3)}) == {"batch": 2, "past": 5, "new": 3}
+    for wrong, said in [
+        (
+            {"a": torch.ones(2, 9), "b": torch.ones(4, 3, 3)},
+            "axis 'batch' has two sizes in the examples: 2 in 'a', 4 in 'b'",
+        ),
+        ({"b": torch.ones(2, 3)}, "input 'b': the example has shape (2, 3), declared are the dims ('batch', 'new', 3)"),
+        ({"b": torch.ones(2, 3, 5)}, "input 'b': the example has 5 where 3 is declared"),
+    ]:
+        with pytest.raises(InputError, match=re.escape(said)):
+            spec.sizes_of(wrong)
+
+
+def test_nested_specs_are_flat_and_keep_their_form() -> None:
+    state = TensorSpec(1, "batch", 6)
+    spec = InputSpec({"x": TensorSpec("batch", 4), "state": (state, state.updated(optional=True)), "flag": True})
+    assert list(spec) == ["x", "state.0", "state.1"]
+    assert spec.form.build({"x": 1, "state.0": 2, "state.1": 3}) == {"x": 1, "state": (2, 3), "flag": True}
+    less = spec.without(*spec.optional)
+    assert less.form.build({"x": 1, "state.0": 2}) == {"x": 1, "state": (2, None), "flag": True}
+    turned = spec.replaced({name: spec[name] for name in reversed(list(spec))})
+    assert list(turned) == ["state.1", "state.0", "x"]
+    assert turned.form is spec.form
