@@ -55,11 +55,11 @@ def check_axis(lab: Lab, name: str) -> Finding:
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
     if found.sizes(DIFFERS, RAISES):
         return _failure(lab, axis, found, suspicion, result)
-    if found.sizes(AGREES) in ([], [lab.sizes[name]]):
-        return _immovable(lab, found, result)
     if found.sizes(UNDECIDABLE) and len(found.sizes(UNDECIDABLE)) >= len(found.sizes(AGREES)):
         result.reason = f"undecidable at {name}={found.sizes(UNDECIDABLE)}: eager's own rounding noise hides any answer"
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
+    if found.sizes(AGREES) in ([], [lab.sizes[name]]):
+        return _immovable(lab, found, result)
     result.verdict = DYNAMIC
     return Finding.passed(_domain(axis, found, suspicion), axis=result)
 

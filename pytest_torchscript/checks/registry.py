@@ -10,7 +10,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -73,10 +73,15 @@ def check(name: str, **declared: Any) -> Callable[[Callable[..., Finding]], Chec
 def registered() -> Mapping[str, Check]:
     """Return every check by name, in the order of the suite. Imports all of them."""
     found = {id(value): value for module in _modules() for value in vars(module).values() if isinstance(value, Check)}
-    ordered = sorted(found.values(), key=lambda known: (known.order, known.name))
-    names = [known.name for known in ordered]
-    assert len(set(names)) == len(names), f"two checks have one name: {names}"
-    return {known.name: known for known in ordered}
+    return ordered(found.values())
+
+
+def ordered(checks: Iterable[Check]) -> dict[str, Check]:
+    """Return checks by name, in the order of the suite."""
+    placed = sorted(checks, key=lambda known: (known.order, known.name))
+    names = [known.name for known in placed]
+    assert len(set(names)) == len(names), f"two checks have one name: {', '.join(names)}"
+    return dict(zip(names, placed))
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from pytest_torchscript import Axis, TensorSpec, check
+from tests import toys
+from tests.asking import answer, ask
 
 STEP = 4
 
@@ -115,3 +117,29 @@ def test_mixed_positions_are_not_compared():
     _, found = padding_of(Grid(honours_mask=False), {})
     assert "padded along batch\n" in found.message
     assert "not along height, width: no output tells which of its positions are real" in found.message
+
+
+def test_it_passes_where_the_mask_is_honoured_and_fails_where_it_is_not():
+    assert answer(ask(toys.Masked(), "padding", inputs=toys.TEXT)).outcome == "passed"
+    result = ask(toys.MaskIgnored(), "padding", inputs=toys.TEXT)
+    assert answer(result).outcome == "failed"
+    assert result.exports[0].padding.verdict == "diverges"
+    assert "does not give eager's answer at the real positions" in answer(result).message
+
+
+def test_an_axis_declared_fixed_is_padded():
+    assert answer(ask(toys.FrozenMean(), "padding")).outcome == "skipped"
+    assert ask(toys.FrozenMean(), "padding", axes={"time": 16}).exports[0].padding.verdict == "diverges"
+
+
+def test_an_axis_declared_fixed_is_cropped():
+    inputs = {"x": TensorSpec("batch", "time", 4)}
+    result = ask(toys.WritesIntoInput(), "padding", inputs=inputs, axes={"time": 8})
+    assert result.exports[0].padding.verdict == "dynamic", result.failures
+
+
+def test_every_bucket_is_tried_and_its_cost_told():
+    result = ask(toys.Masked(), "padding", inputs=toys.TEXT, axes={"sequence": (8, 16, 32)})
+    buckets = result.exports[0].padding.buckets
+    assert [cost.sizes["sequence"] for cost in buckets] == [8, 16, 32]
+    assert all(cost.waste > 1 for cost in buckets)

@@ -1,0 +1,21 @@
+"""The check `anchors`: it tells, and never fails."""
+
+from __future__ import annotations
+
+from tests import toys
+from tests.asking import answer, ask
+
+
+def test_a_sound_model_traces_well_anywhere() -> None:
+    result = ask(toys.Sound(), "anchors")
+    assert answer(result).outcome == "passed"
+    assert result.exports[0].anchor_findings == []
+
+
+def test_a_worse_trace_is_told() -> None:
+    result = ask(toys.WorseAtOne(), "anchors")
+    assert answer(result).outcome == "passed"
+    assert "warning: traced at batch=2 time=1 it is wrong at other sizes of 'time'" in answer(result).message
+    finding = result.exports[0].anchor_findings[0]
+    assert (finding.anchor, finding.axis, finding.verdict) == ({"batch": 2, "time": 1}, "time", "diverges")
+    assert "x.shape[1] > 1" in finding.causes[0].source

@@ -1,0 +1,108 @@
+"""What a check may need: each is seen to be missing once, and the check is skipped for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript import TensorSpec
+from pytest_torchscript.backends import Backend, Readiness, Traits
+from pytest_torchscript.checks.needs import (
+    ANSWERS,
+    ARTIFACT,
+    COMPARED,
+    MOVES,
+    READY,
+    REEXPORTS,
+    SAVES,
+    STEADY,
+    TORCHSCRIPT,
+    WEIGHTS,
+    obstacle,
+)
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.settings import Settings
+from tests import toys
+
+
+class Bare(Backend):
+    """Is able to do nothing."""
+
+    name = "bare"
+    traits = Traits(moves=False, reexports=False)
+    lacks: ClassVar[dict[str, str]] = {SAVES: "{backend} keeps it in a drawer"}
+    ready = Readiness()
+
+    def readiness(self) -> Readiness:
+        return self.ready
+
+    def export(self, request: object) -> object:
+        raise RuntimeError("the drawer is locked")
+
+
+class NotReady(Bare):
+    ready = Readiness("skip", "the drawer is elsewhere", "fetch it")
+
+
+class Required(Bare):
+    ready = Readiness("fail", "the drawer is elsewhere", "fetch it")
+
+
+class Compiles(Bare):
+    ready = Readiness("compile", "compiled only")
+
+
+def lab_of(model: nn.Module, backend: Backend | None = None) -> Lab:
+    lab = plan_case(model, Settings(), inputs=toys.SIGNAL).load()
+    return lab if backend is None else replace(lab, backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("need", "model", "backend", "said"),
+    [
+        (READY, toys.Sound(), NotReady(), "the drawer is elsewhere\n    hint: fetch it"),
+        (READY, toys.Sound(), Required(), "see test_trace"),
+        (ANSWERS, toys.Sound(), Compiles(), "compiled only"),
+        (MOVES, toys.Sound(), Bare(), "an artifact of bare has fixed shapes; check the axes with torchscript"),
+        (REEXPORTS, toys.Sound(), Bare(), "bare exports once; check it with torchscript"),
+        (SAVES, toys.Sound(), Bare(), "bare keeps it in a drawer"),
+        (TORCHSCRIPT, toys.Sound(), Bare(), "an artifact of bare is no TorchScript module"),
+        (STEADY, toys.Counter(), None, "not deterministic: it keeps state between calls"),
+        (ARTIFACT, toys.Sound(), Bare(), "no artifact, see test_trace: RuntimeError: the drawer is locked"),
+    ],
+)
+def test_a_need_that_is_missing(need: str, model: nn.Module, backend: Backend | None, said: str) -> None:
+    found = obstacle(lab_of(model, backend), (need,), "time")
+    assert found is not None
+    assert found.outcome == "skipped"
+    assert said in found.headline
+    assert found.axis is not None
+    assert (found.axis.axis, found.axis.verdict, found.axis.reason) == (
+        "time",
+        "untested",
+        found.headline.split("\n")[0],
+    )
+    assert obstacle(lab_of(toys.Sound()), (need,)) is None
+
+
+def test_without_weights() -> None:
+    lab = plan_case(nn.Linear(4, 4, device="meta"), Settings(), inputs={"input": TensorSpec("batch", 4)}).load()
+    found = obstacle(lab, COMPARED)
+    assert found is not None
+    assert found.headline == "needs values; weights=meta holds none"
+    assert obstacle(lab, (STEADY, ARTIFACT)) is None
+
+
+def test_what_costs_nothing_is_looked_at_first() -> None:
+    lab = lab_of(toys.Sound(), NotReady())
+    found = obstacle(lab, (*COMPARED, MOVES))
+    assert found is not None
+    assert "the drawer is elsewhere" in found.headline
+    assert lab.export.made is None
+    assert isinstance(lab.subject.draw(lab.sizes)["x"], torch.Tensor)
+    assert WEIGHTS in COMPARED

@@ -1,0 +1,39 @@
+"""All checks in one call, and what becomes of one that breaks down."""
+
+from __future__ import annotations
+
+import pytest
+from torch import nn
+
+from pytest_torchscript import OptionError, TensorSpec
+from tests import toys
+from tests.asking import ask
+
+
+def test_a_sound_model_passes_everything() -> None:
+    result = ask(toys.Sound())
+    assert result.passed, [item.message for item in result.failures]
+    assert [item.name for item in result.checks][:5] == ["trace", "determinism", "outputs", "axis[batch]", "axis[time]"]
+
+
+@pytest.mark.parametrize("model", [toys.SwitchesItself(), toys.WritesIntoInput(), toys.Nested()])
+def test_unusual_models_are_handled(model: nn.Module) -> None:
+    result = ask(model)
+    assert result.passed, [item.message for item in result.failures]
+
+
+def test_a_model_in_training_mode_is_checked_in_eval_mode_and_left_as_it_was() -> None:
+    model = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 4))
+    result = ask(model, inputs={"input": TensorSpec("batch", 4)})
+    assert result.passed, [item.message for item in result.failures]
+    assert any("training mode" in note for note in result.notes)
+    assert model.training
+
+
+def test_an_unknown_check_or_setting_names_the_close_one() -> None:
+    with pytest.raises(OptionError, match="did you mean 'padding'"):
+        ask(toys.Sound(), "pading")
+    with pytest.raises(OptionError, match="did you mean 'weights'"):
+        ask(toys.Sound(), weigths="tiny")
+    with pytest.raises(OptionError, match="both rtol and atol"):
+        ask(toys.Sound(), rtol=1e-3)

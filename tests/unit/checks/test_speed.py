@@ -1,0 +1,18 @@
+"""The check `speed`: on request."""
+
+from __future__ import annotations
+
+from tests import toys
+from tests.asking import answer, ask
+
+
+def test_it_is_on_request_and_gives_a_ratio() -> None:
+    assert "speed" not in [item.name for item in ask(toys.Sound()).checks]
+    found = answer(ask(toys.Sound(), "speed"))
+    assert found.outcome == "passed"
+    assert found.message.count("times eager's time") == 3
+
+
+def test_it_says_nothing_where_no_size_agrees() -> None:
+    found = answer(ask(toys.Doubled(), "speed"))
+    assert found.outcome == "skipped"
