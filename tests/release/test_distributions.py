@@ -86,7 +86,7 @@ def test_the_sdist_holds_what_a_packager_needs(sdist: Path) -> None:
     needed = {"pyproject.toml", "README.md", "CHANGELOG.md", "ARCHITECTURE.md", "LICENSE", "noxfile.py", "conftest.py"}
     assert needed <= names
     assert packaged() <= names
-    assert "tests/release/test_distributions.py" in names
+    assert {"tests/release/test_distributions.py", "constraints/current.txt"} <= names
     top = {name.partition("/")[0] for name in names}
     assert top <= {
         *needed,
@@ -98,6 +98,7 @@ def test_the_sdist_holds_what_a_packager_needs(sdist: Path) -> None:
         "docs",
         "examples",
         "benchmarks",
+        "constraints",
     }
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".pt", ".bin"))]
 
