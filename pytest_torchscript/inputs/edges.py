@@ -108,6 +108,8 @@ def float_edges(spec: TensorSpec, base: torch.Tensor, generator: torch.Generator
 
 def _repeated(base: torch.Tensor) -> torch.Tensor:
     """Return the first position of every row everywhere: no token differs from its neighbour."""
+    if base.dim() == 0:
+        return base
     if base.dim() < 2 or base.shape[1] == 0:
         return base.flatten()[:1].expand(base.shape).clone() if base.numel() else base
     return base[:, :1].expand(base.shape).clone()

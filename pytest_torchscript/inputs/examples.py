@@ -23,7 +23,7 @@ ALONE = "eager refuses all values that are drawn: the example tensors alone are 
 class FromExample:
     """Fills an input from its example, cut or repeated to the shape asked for; ``shuffled``, in another order.
 
-    The order is that of the last dim, and the same for all rows: what every row sums to stays.
+    Each row is shuffled within itself: what it sums to stays, and what is its largest.
     """
 
     def __init__(self, example: torch.Tensor, *, shuffled: bool) -> None:
@@ -37,7 +37,8 @@ class FromExample:
             if value.shape[index] != size:
                 value = resized(value, index, size)
         if self.shuffled and value.dim():
-            value = value.index_select(-1, torch.randperm(value.shape[-1], generator=generator))
+            order = torch.rand(value.shape, generator=generator).argsort(-1)
+            value = value.gather(-1, order)
         return value.clone()
 
 

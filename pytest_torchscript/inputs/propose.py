@@ -42,7 +42,9 @@ def find_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[Pl
     # In the order of the inputs: a user reads them there.
     for group in sorted(groups, key=lambda group: min(map(asked.order, group))):
         first = min(group, key=asked.order)
-        name = "batch" if group is batch else _name(examples, first, batch, {axis.name for axis in axes.values()})
+        name = (
+            "batch" if group is batch else _name(examples, first, batch, taken, {axis.name for axis in axes.values()})
+        )
         axes.update(dict.fromkeys(group, _described(asked, group, name, examples)))
     return axes
 
@@ -160,14 +162,18 @@ def _bisect(asked: _Question, group: tuple[Place, ...], good: int, end: int, mul
 def _batch(groups: Sequence[tuple[Place, ...]], examples: Mapping[str, torch.Tensor]) -> tuple[Place, ...]:
     """Return the dims that are the batch; none where nothing tells.
 
-    First dims of one size; else what every input carries in one place (a recurrent layer's batch stands second); else the
-    first dim of the one input that is more than a vector, or of the first input where all first dims are as large.
+    First dims of one size; else what every input carries, the first one as its first dim (the states of a recurrent layer
+    have it second) or all of three dims and more as their second; else the first dim of the one input that is more than a
+    vector, or of the first input where all first dims are as large.
     """
     rows = [group for group in groups if all(index == 0 for _, index in group)]
     firsts = {value.shape[0] for value in examples.values() if value.dim()}
     larger = [name for name, value in examples.items() if value.dim() > 1]
     found = [group for group in rows if len(group) > 1 or len(examples) == 1]
-    found += [group for group in groups if sorted(group) == sorted((name, group[0][1]) for name in examples)]
+    everywhere = [group for group in groups if len(examples) > 1 and {name for name, _ in group} == set(examples)]
+    found += [group for group in everywhere if (next(iter(examples)), 0) in group]
+    if all(value.dim() > 2 for value in examples.values()):
+        found += [group for group in everywhere if all(index == 1 for _, index in group)]
     if len(larger) == 1:
         found += [group for group in rows if (larger[0], 0) in group]
     if len(firsts) == 1:
@@ -175,15 +181,18 @@ def _batch(groups: Sequence[tuple[Place, ...]], examples: Mapping[str, torch.Ten
     return found[0] if found else ()
 
 
-def _name(examples: Mapping[str, torch.Tensor], place: Place, batch: Sequence[Place], taken: set[str]) -> str:
+def _name(
+    examples: Mapping[str, torch.Tensor], place: Place, batch: Sequence[Place], moving: set[Place], taken: set[str]
+) -> str:
     """Name an axis by what such dims usually are: sequence, time, height and width."""
     name, index = place
     example = examples[name]
+    picture = example.dim() >= 4 or (example.dim() == 3 and example.shape[0] in (1, 3) and (name, 0) not in moving)
     whole = not example.dtype.is_floating_point and not example.dtype.is_complex
     last = example.dim() - 1
     if index == 0 and (name, 1) not in batch:
         usual = ""
-    elif example.dim() >= 4:
+    elif picture:
         usual = {last: "width", last - 1: "height"}.get(index, "frames" if index != 1 else "")
     else:
         usual = "sequence" if whole and last - ((name, last) in batch) == index else "time"

@@ -159,7 +159,7 @@ def _called(module: nn.Module) -> tuple[str, str]:
     if isinstance(owner, nn.Module):
         return f"self.model.{function.__name__}", "flat.model = model"
     if len(module.modules_called):
-        return "function", "flat.modules_called = torch.nn.ModuleList([…])  # those that the function calls"
+        return "function", f"flat.called = torch.nn.ModuleList([{', '.join(module.names_called)}])"
     return "function", ""
 
 

@@ -23,7 +23,10 @@ class FunctionModel(nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
         self.called = _Called(function)
-        self.modules_called = nn.ModuleList(_modules_in(function))
+        found = dict(_modules_in(function))
+        #: How code that holds the function names the modules it calls.
+        self.names_called = tuple(found)
+        self.modules_called = nn.ModuleList(found.values())
         self.training = any(module.training for module in self.modules_called)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -76,6 +79,8 @@ def name_of(module: nn.Module) -> str:
         schema: Any = called.schema  # torch's stubs take it for a method
         return str(schema.name)
     name = str(getattr(called, "__name__", "") or type(called).__name__)
+    if isinstance(called, types.MethodType):
+        return f"{type(called.__self__).__name__}.{name}"
     return "function" if name == "<lambda>" else name
 
 
@@ -104,28 +109,34 @@ def _parameters_of(called: Any) -> Mapping[str, inspect.Parameter] | None:
         return None
 
 
-def _modules_in(function: Any) -> Iterator[nn.Module]:
-    """Yield the modules that a function reaches at once: its owner, its closure, its arguments, the globals it names."""
-    found: list[Any] = []
+def _modules_in(function: Any) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules that a function reaches at once, by the names it knows them by: its owner, its closure, its
+    arguments, the globals it uses, the attributes of an object that is called."""
+    found: list[tuple[str, Any]] = []
+    path = "function"
     while isinstance(function, functools.partial):
-        found += [*function.args, *function.keywords.values()]
-        function = function.func
+        found += [(f"{path}.args[{index}]", value) for index, value in enumerate(function.args)]
+        found += [(f"{path}.keywords[{name!r}]", value) for name, value in function.keywords.items()]
+        function, path = function.func, f"{path}.func"
     if isinstance(function, types.MethodType):
-        found.append(function.__self__)
-        function = function.__func__
-    if isinstance(function, nn.Module):
-        found.append(function)
+        found.append((f"{path}.__self__", function.__self__))
+    elif isinstance(function, nn.Module):
+        found.append((path, function))
     elif isinstance(function, types.FunctionType):
-        found += [cell.cell_contents for cell in function.__closure__ or () if _holds_module(cell)]
-        found += [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
-        found += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        cells = zip(function.__code__.co_freevars, function.__closure__ or ())
+        found += [(name, cell.cell_contents) for name, cell in cells if _holds_module(cell)]
+        found += [
+            (name, function.__globals__[name]) for name in function.__code__.co_names if name in function.__globals__
+        ]
+        given = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        found += [(f"{path}.__defaults__[{index}]", value) for index, value in enumerate(given)]
     elif not isinstance(function, torch.jit.ScriptFunction):
-        found += list(getattr(function, "__dict__", {}).values())
+        found += [(f"{path}.{name}", value) for name, value in getattr(function, "__dict__", {}).items()]
     seen: set[int] = set()
-    for value in found:
+    for name, value in found:
         if isinstance(value, nn.Module) and id(value) not in seen:
             seen.add(id(value))
-            yield value
+            yield name, value
 
 
 def _holds_module(cell: Any) -> bool:

@@ -89,6 +89,7 @@ def sound(model: Any, inputs: Any) -> ModelResult:
     return result
 
 
+LAYER = nn.Linear(3, 3).eval()
 X = {"x": TensorSpec("batch", 3)}
 STATE = TensorSpec(1, "batch", 4)
 
@@ -183,6 +184,7 @@ def flat_trace(note: str, model: Any, tensors: dict[str, torch.Tensor]) -> Any:
     """Run the lines of a note as a reader would."""
     scope: dict[str, Any] = {
         "__name__": "reader",
+        "LAYER": LAYER,
         "torch": torch,
         "model": model,
         "function": model,
@@ -203,6 +205,8 @@ def flat_trace(note: str, model: Any, tensors: dict[str, torch.Tensor]) -> Any:
         (Made(lambda y, x: {"y": y, "n": 3, "more": [None, x]}), {"x": torch.randn(2, 3)}, ["x"]),
         (functools.partial(lambda x, scale: [x, [x * scale]], scale=2.0), {"x": torch.randn(2, 3)}, ["x"]),
         (Made(lambda y, x: [y, [x]]).forward, {"x": torch.randn(2, 3)}, ["x"]),
+        (lambda x: LAYER(x), {"x": torch.randn(2, 3)}, ["x"]),
+        (functools.partial(lambda layer, x: layer(x), LAYER), {"x": torch.randn(2, 3)}, ["x"]),
     ],
 )
 @pytest.mark.usefixtures("quiet")
@@ -299,7 +303,7 @@ def test_functions_and_scripted_modules() -> None:
     assert sound(torch.relu, (torch.randn(2, 3),)).class_name == "relu"
     assert sound(torch.jit.script(linear), (TensorSpec("batch", 3),)).class_name == "Linear"
     assert sound(torch.jit.trace(lambda x: x * 2, torch.randn(2, 3)), torch.randn(2, 3)).passed
-    assert sound(linear.forward, X).class_name == "forward"
+    assert sound(linear.forward, X).class_name == "Linear.forward"
 
 
 def test_a_function_that_calls_a_module_is_told_that_torch_refuses_it() -> None:

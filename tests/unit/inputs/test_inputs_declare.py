@@ -118,6 +118,29 @@ def test_sizes_that_coincide_are_told_apart():
     assert dims(spec) == {"x": ["batch", "time"], "y": ["time", "dim_y_1"]}
 
 
+def test_first_dims_of_one_size_are_the_batch_also_where_each_moves_alone():
+    spec = propose_axes(Question(lambda x, y: torch.cat([x, y])), {"x": torch.randn(3, 4), "y": torch.randn(3, 4)})
+    assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}
+    spec = propose_axes(Question(lambda x, y: torch.cat([x, y])), {"x": torch.randn(3, 4), "y": torch.randn(5, 4)})
+    assert dims(spec) == {"x": ["dim_x_0", "time"], "y": ["dim_y_0", "time"]}
+
+
+def test_a_recurrent_batch_is_what_every_input_carries():
+    state = torch.zeros(2, 3, 6)
+    for first, x, found in [
+        (False, torch.randn(5, 3, 4), ["time", "batch", 4]),
+        (True, torch.randn(3, 5, 4), ["batch", "time", 4]),
+    ]:
+        lstm = nn.LSTM(4, 6, num_layers=2, batch_first=first)
+        spec = propose_axes(Question(lambda x, h, c, lstm=lstm: lstm(x, (h, c))), {"x": x, "h": state, "c": state})
+        assert dims(spec) == {"x": found, "h": [2, "batch", 6], "c": [2, "batch", 6]}
+
+
+def test_a_picture_without_a_batch_has_height_and_width():
+    spec = propose_axes(Question(nn.Conv2d(3, 4, 3).forward), {"input": torch.randn(3, 16, 20)})
+    assert dims(spec) == {"input": [3, "height", "width"]}
+
+
 def test_a_batch_of_one_does_not_hide_behind_broadcasting():
     spec = propose_axes(Question(lambda x, y: x * y), {"x": torch.randn(1, 5), "y": torch.randn(1, 5)})
     assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}

@@ -180,3 +180,12 @@ def test_pixel_masks_are_varied_as_rectangles():
 def test_branches_on_data_are_taken_both_ways(branch, spec):
     taken = {bool(branch(value)) for value in (make_inputs(spec, SIZES, 0), *dict(variations(spec, SIZES, 0)).values())}
     assert taken == {True, False}
+
+
+def test_a_number_without_dims_has_edges() -> None:
+    spec = InputSpec(
+        {"x": TensorSpec("batch", 3), "scale": TensorSpec(), "count": TensorSpec(dtype=torch.int64, low=1, high=9)}
+    )
+    made = dict(variations(spec, {"batch": 2}, 0))
+    assert all(each["scale"].shape == each["count"].shape == () for each in made.values())
+    assert {int(each["count"]) for each in made.values()} >= {1, 8}

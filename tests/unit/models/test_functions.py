@@ -67,7 +67,7 @@ def plus_one(x: torch.Tensor) -> torch.Tensor:
 FUNCTIONS = {
     "of_a_global": (of_a_global, 1),
     "inner": (of_a_closure(nn.Linear(3, 3)), 1),
-    "encode": (Encoder().encode, 1),
+    "Encoder.encode": (Encoder().encode, 1),
     "plus_one": (plus_one, 0),
     "relu": (torch.relu, 0),
     "Callable": (Callable(), 1),
