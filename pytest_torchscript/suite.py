@@ -6,7 +6,7 @@ is to ask stands in ``checks/``, and each test says of itself what its check say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +39,9 @@ def _test_of(check: Check) -> Callable[..., None]:
     return test
 
 
-#: In the order of the report. `test_model` takes their place where there is no model.
-TESTS = {f"test_{check.name}": _test_of(check) for check in registered().values()}
-globals().update(TESTS)
+def tests_of(checks: Iterable[Check]) -> dict[str, Callable[..., None]]:
+    """Return the tests of checks by name. `test_model` takes their place where there is no model."""
+    return {f"test_{check.name}": _test_of(check) for check in checks}
+
+
+globals().update(tests_of(registered().values()))

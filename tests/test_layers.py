@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pytest_torchscript
+from pytest_torchscript.backends.registry import backend_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +111,9 @@ def is_module(name: str, root: Path) -> bool:
 
 
 def ring(module: str) -> str:
-    return [*module.split("."), ""][1]
+    parts = [*module.split("."), "", "", ""]
+    own_checks = parts[1] == "backends" and parts[3] == "checks"  # what a backend asks is a check, wherever it stands
+    return "checks" if own_checks else parts[1]
 
 
 def inside(module: str) -> bool:
@@ -212,9 +215,70 @@ def reachable(module: str, edges: dict[str, set[str]]) -> set[str]:
     return found
 
 
+#: What anybody may import of the backends: their contract, and the look-up by name.
+CONTRACT = {f"{PACKAGE}.backends", f"{PACKAGE}.backends.base", f"{PACKAGE}.backends.registry"}
+#: Who knows a backend all the same, and why: the marker `neuron`, its fixture and its option are the plugin's.
+ACQUAINTED = {f"{PACKAGE}.plugin.neuron"}
+#: Words that are names of backends as well, by the module that says them, and what they mean there.
+OTHER_MEANING = {
+    ("settings", "torchscript"): "what a model is exported with by default",
+    ("settings", "neuron"): "--torchscript-neuron",
+    ("checks.needs", "torchscript"): "a trait",
+    ("plugin", "torchscript"): "the fixture, and the record on a report",
+    ("plugin", "neuron"): "the marker",
+    ("plugin.names", "torchscript"): "how the ids of the suite begin",
+    ("plugin.markers", "torchscript"): "the marker",
+    ("plugin.options", "torchscript"): "the group of options",
+    ("plugin.recorder", "torchscript"): "the record on a report",
+}
+
+
+def outsiders(imports: list[Import], root: Path) -> list[str]:
+    """Return where a backend is known by its module, its class or its name outside of ``backends/``."""
+    home = f"{PACKAGE}.backends"
+    known = [
+        f"{found}: only the contract of backends may be known"
+        for found in imports
+        if f"{found.target}.".startswith(f"{home}.")
+        and not f"{found.module}.".startswith(f"{home}.")
+        and found.target not in CONTRACT
+        and found.module not in ACQUAINTED
+    ]
+    classes = [name for path, tree in trees(root / "backends") if path.name != "base.py" for name in classes_of(tree)]
+    named = re.compile(rf"\b(?:{'|'.join(sorted(classes) or ['-'])})\b")
+    for path, tree in trees(root):
+        module = module_name(path, root).removeprefix(f"{PACKAGE}.")
+        if module.split(".")[0] == "backends" or f"{PACKAGE}.{module}" in ACQUAINTED:
+            continue
+        known += [f"{PACKAGE}.{module} names {word}" for word in named.findall(path.read_text(encoding="utf-8"))]
+        known += [
+            f"{PACKAGE}.{module}:{node.lineno} says {node.value!r}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and node.value in backend_names()
+            and (module, node.value) not in OTHER_MEANING
+        ]
+    return known
+
+
+def trees(root: Path) -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(root.rglob("*.py")):
+        yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def classes_of(tree: ast.Module) -> list[str]:
+    """Return the classes that are backends or artifacts, by how they are called."""
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef) and is_a_backend(node)]
+
+
+def is_a_backend(node: ast.ClassDef) -> bool:
+    return any(word in node.name for word in ("Backend", "Artifact", "File"))
+
+
 def problems(root: Path) -> list[str]:
     imports = read_imports(root)
     return [
+        *outsiders(imports, root),
         *circles(imports),
         *unknown_rings(imports, root),
         *wrong_directions(imports),
@@ -314,6 +378,25 @@ PLANTED = {
             "plugin/c.py": "import pytest_torchscript.plugin.a",
         },
         "pytest_torchscript.plugin.a <-> pytest_torchscript.plugin.b <-> pytest_torchscript.plugin.c",
+    ),
+    "a backend known by its module": (
+        {"checks/a.py": "def f():\n    from pytest_torchscript.backends.torchscript import quiet"},
+        "checks.a:2 imports pytest_torchscript.backends.torchscript: only the contract of backends may be known",
+    ),
+    "a backend known by its class": (
+        {
+            "backends/b.py": "class ServedBackend: pass",
+            "lab/a.py": "def f(x):\n    return type(x).__name__ == ServedBackend",
+        },
+        "pytest_torchscript.lab.a names ServedBackend",
+    ),
+    "a backend known by its name": (
+        {"report/a.py": "def f(export):\n    return export.backend == 'neuron'"},
+        "pytest_torchscript.report.a:2 says 'neuron'",
+    ),
+    "a check of a backend that is imported by one": (
+        {"backends/c/checks/d.py": "", "backends/c/e.py": "def f():\n    from .checks import d"},
+        "backends may not import checks",
     ),
     "a module of no ring": ({"helpers.py": "import torch"}, "pytest_torchscript.helpers belongs to no ring"),
 }

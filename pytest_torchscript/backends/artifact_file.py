@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
-from pytest_torchscript.backends.base import ExportRequest, Traits
-from pytest_torchscript.backends.torchscript import TorchScriptArtifact, TorchScriptBackend, load_torchscript
+from pytest_torchscript.backends.base import Artifact, FileFacts, MadeElsewhere, Traits
+from pytest_torchscript.backends.torchscript import LOADER, TorchScriptBackend, load_torchscript
 from pytest_torchscript.errors import BackendError
 
 #: Loads a file that may be corrupt or crash the interpreter, and says what it wants.
@@ -29,15 +26,6 @@ print(json.dumps({
 }))
 """
 LOOK_SECONDS = 600
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """What a TorchScript file says of itself: the parameters of its forward, in order, and its mode."""
-
-    inputs: tuple[str, ...]
-    training: bool
-    class_name: str
 
 
 def look_at_file(path: str) -> FileFacts:
@@ -71,19 +59,24 @@ def _reason(stderr: str, code: int) -> str:
     return said[:240] if said and code > 0 else f"the process died with code {code}"
 
 
-class FileBackend(TorchScriptBackend):
-    """The TorchScript backend for one file. ``refusal`` is raised by `export`: a bad file costs the trace check alone."""
+class TorchScriptFile(MadeElsewhere):
+    """A file of torch.jit.save."""
 
+    name = TorchScriptBackend.name
     traits = Traits(reexports=False, saves=True, torchscript=True)
-    lacks: ClassVar[Mapping[str, str]] = {"reexports": "the artifact was made elsewhere: nothing else is exported"}
 
-    def __init__(self, path: str, refusal: BackendError | None = None) -> None:
-        super().__init__()
-        self.path = path
-        self.refusal = refusal
+    @classmethod
+    def of(cls, path: str) -> TorchScriptFile:
+        """Look at a file."""
+        try:
+            return cls(path, look_at_file(path))
+        except BackendError as error:
+            return cls(path, refusal=error)
 
-    def export(self, request: ExportRequest) -> TorchScriptArtifact:
-        """Return the file's module, whatever the example is."""
-        if self.refusal is not None:
-            raise self.refusal
+    def load(self) -> Artifact:
+        """Load it onto the CPU."""
         return load_torchscript(Path(self.path))
+
+    def loader(self) -> str:
+        """Load with torch alone."""
+        return LOADER

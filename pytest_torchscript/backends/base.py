@@ -80,6 +80,11 @@ class Readiness:
             raise unknown("action", self.action, ACTIONS)
 
     @property
+    def answers(self) -> bool:
+        """Whether an artifact can be run, be it a stand-in."""
+        return self.action in (RUN, STAND_IN)
+
+    @property
     def message(self) -> str:
         """Reason and hint, laid out as every message of the package is."""
         return str(BackendError(self.reason, hint=self.hint))
@@ -211,10 +216,49 @@ class Backend:
         """Say what can be done on this machine."""
         return Readiness()
 
+    @classmethod
+    def checks(cls) -> tuple[Any, ...]:
+        """Return checks that it alone has, made with ``pytest_torchscript.checks.registry.check``."""
+        return ()
+
     def export(self, request: ExportRequest) -> Artifact:
         """Export at the sizes of the example, with axes free where the format has such a thing."""
         raise NotImplementedError
 
     def loader(self) -> str:
         """Return Python source that defines ``load(path)`` for a fresh process; only where `Traits.saves`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file says of itself: the names of its inputs, in order, its mode, and what it was made of."""
+
+    inputs: tuple[str, ...]
+    training: bool
+    class_name: str
+
+
+class MadeElsewhere(Backend):
+    """The backend of one file, which is checked in place of an export of ours.
+
+    ``refusal`` is raised by `export`: a bad file costs the check `trace` alone. Without ``facts`` there is one.
+    """
+
+    lacks: ClassVar[Mapping[str, str]] = {"reexports": "the artifact was made elsewhere: nothing else is exported"}
+
+    def __init__(self, path: str, facts: FileFacts | None = None, refusal: BackendError | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.facts = facts
+        self.refusal = refusal
+
+    def export(self, request: ExportRequest) -> Artifact:
+        """Return the file's artifact, whatever the example is."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.load()
+
+    def load(self) -> Artifact:
+        """Load the file."""
         raise NotImplementedError

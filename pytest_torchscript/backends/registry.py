@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_torchscript.backends.base import Backend
+from pytest_torchscript.backends.base import Backend, MadeElsewhere
 from pytest_torchscript.errors import OptionError, unknown
 from pytest_torchscript.settings import Settings
 
@@ -20,7 +20,7 @@ _HOMES = {
     "neuronx": "pytest_torchscript.backends.neuron.inf2:NeuronxBackend",
 }
 #: What a model is exported with where nothing else is asked for.
-DEFAULT = "torchscript"
+DEFAULT = Settings().backends[0]
 
 
 def backend_names(own: Iterable[type[Backend]] = ()) -> tuple[str, ...]:
@@ -44,6 +44,13 @@ def make_backend(name: str, settings: Settings) -> Backend:
     """Return a backend as the settings of a run have it. OptionError for a name that is none, or a malformed option."""
     chosen = backend_class(name, settings.own_backends)
     return chosen(chosen.options_from(settings))
+
+
+def backend_of_file(path: str) -> MadeElsewhere:
+    """Return the backend of a file made elsewhere. It tells of a bad file when it is asked to export."""
+    from pytest_torchscript.backends.artifact_file import TorchScriptFile
+
+    return TorchScriptFile.of(path)
 
 
 def backend_for(name: str, **options: Any) -> Backend:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.torchscript import TorchScriptArtifact
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, TORCHSCRIPT
 from pytest_torchscript.checks.registry import check
@@ -42,7 +41,7 @@ def check_freeze(lab: Lab) -> Finding:
             causes = cause_lines(lab.evidence.explain_change(step))
             return Finding.failed(f"{name} raises", [first_line(error), *causes], "ship the module unfrozen")
         for _ in range(3):
-            trial = lab.bench.judge.trial(TorchScriptArtifact(module), inputs, closeness="optimised")
+            trial = lab.bench.judge.trial(module, inputs, closeness="optimised")
             if trial.fails:
                 causes = cause_lines(lab.evidence.explain_change(step))
                 return Finding.failed(

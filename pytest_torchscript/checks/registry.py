@@ -11,14 +11,14 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
 from pytest_torchscript import backends
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED
-from pytest_torchscript.errors import unknown
+from pytest_torchscript.errors import OptionError, unknown
 from pytest_torchscript.settings import Settings
 
 #: What a check is put for, once for each: the axes of a model.
@@ -70,18 +70,34 @@ def check(name: str, **declared: Any) -> Callable[[Callable[..., Finding]], Chec
 
 
 @functools.cache
-def registered() -> Mapping[str, Check]:
-    """Return every check by name, in the order of the suite. Imports all of them."""
+def registered(own: tuple[type[backends.Backend], ...] = ()) -> Mapping[str, Check]:
+    """Return every check by name, in the order of the suite; those of the repository's ``own`` backends too.
+
+    Imports all of them. OptionError where two have one name.
+    """
     found = {id(value): value for module in _modules() for value in vars(module).values() if isinstance(value, Check)}
-    return ordered(found.values())
+    brought = [_of_backend(known, backend.name) for backend in own for known in backend.checks()]
+    return ordered([*found.values(), *brought])
 
 
 def ordered(checks: Iterable[Check]) -> dict[str, Check]:
-    """Return checks by name, in the order of the suite."""
+    """Return checks by name, in the order of the suite. OptionError where two have one name."""
     placed = sorted(checks, key=lambda known: (known.order, known.name))
     names = [known.name for known in placed]
-    assert len(set(names)) == len(names), f"two checks have one name: {', '.join(names)}"
+    if len(set(names)) < len(names):
+        raise OptionError(
+            f"two checks have one name: {', '.join(names)}", hint="give a backend's own check a name of its own"
+        )
     return dict(zip(names, placed))
+
+
+def _of_backend(known: Check, backend: str) -> Check:
+    """Return a check that a backend brings: it means something for that backend, unless it says otherwise."""
+
+    def applies(_settings: Settings, name: str) -> bool:
+        return name == backend
+
+    return known if known.applies else replace(known, applies=applies)
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -94,9 +110,9 @@ def _modules() -> Iterator[ModuleType]:
             yield importlib.import_module(f"{home}.checks")
 
 
-def check_named(name: str) -> Check:
+def check_named(name: str, settings: Settings | None = None) -> Check:
     """Return a check by name. OptionError for a name that is none."""
-    known = registered()
+    known = registered(settings.own_backends if settings else ())
     if name in known:
         return known[name]
     raise unknown("check", name, known, listed="checks are")
@@ -104,4 +120,4 @@ def check_named(name: str) -> Check:
 
 def checks_for(settings: Settings, task: str | None, backend: str) -> tuple[Check, ...]:
     """Return the checks that mean something for a model, in the order of the suite."""
-    return tuple(known for known in registered().values() if known.wanted(settings, task, backend))
+    return tuple(known for known in registered(settings.own_backends).values() if known.wanted(settings, task, backend))

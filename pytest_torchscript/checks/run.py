@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_torchscript.checks.device import labelled
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
@@ -40,7 +40,7 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
     start = time.perf_counter()
     name = f"{check}[{axis}]" if axis is not None else check
     try:
-        asked = check_named(check)
+        asked = check_named(check, lab.settings)
         finding = obstacle(lab, asked.needs, axis) or asked(*([lab] if axis is None else [lab, axis]))
     except Error as error:
         finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
@@ -54,7 +54,21 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
         )
     finally:
         lab.bench.judge.free()
-    return _piece(lab, name, labelled(lab.backend, finding), time.perf_counter() - start)
+    return _piece(lab, name, labelled(lab, finding), time.perf_counter() - start)
+
+
+def labelled(lab: Lab, finding: Finding) -> Finding:
+    """Lay the backend's label over a finding: what a stand-in answered is called so, in message, summary and record."""
+    label, backend = lab.readiness.label, lab.backend.name
+    if not label:
+        return finding
+    headline = finding.headline
+    if label not in headline:
+        headline = f"{label}: {headline}" if headline else label
+    stood_in = {"backend": backend, "emulated": True, "compared": True, "note": lab.readiness.reason}
+    note = f"{backend}: {lab.readiness.reason}"
+    notes = finding.notes if note in finding.notes else (*finding.notes, note)
+    return replace(finding, headline=headline, device=finding.device or stood_in, notes=notes)
 
 
 def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult:
@@ -117,8 +131,8 @@ def check(
     from pytest_torchscript.backends.registry import check_options
     from pytest_torchscript.lab.plan import check_names, plan_case
 
-    asked = tuple(check_named(known) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     chosen = make_settings(axes=axes, **settings)
+    asked = tuple(check_named(known, chosen) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     check_options(chosen)
     plan = plan_case(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan], chosen)

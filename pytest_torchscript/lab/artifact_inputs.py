@@ -5,24 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pytest_torchscript.backends.artifact_file import FileBackend, FileFacts, look_at_file
+from pytest_torchscript.backends.base import FileFacts, MadeElsewhere
+from pytest_torchscript.backends.registry import backend_of_file
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.spec import InputSpec
 
 
-def fit_to_file(path: str, spec: InputSpec) -> tuple[FileBackend, InputSpec, tuple[str, ...]]:
+def fit_to_file(path: str, spec: InputSpec) -> tuple[MadeElsewhere, InputSpec, tuple[str, ...]]:
     """Return the backend, the inputs the file takes in its order, and notes. A bad file is told when it is exported."""
+    backend = backend_of_file(path)
+    facts = backend.facts
+    if facts is None:
+        return backend, spec, ()
     try:
-        facts = look_at_file(path)
         fitted = match_inputs(facts, spec, path)
     except BackendError as error:
-        return FileBackend(path, error), spec, ()
+        backend.refusal = error
+        return backend, spec, ()
     notes = [f"checked is the file {path} ({facts.class_name}), traced elsewhere"]
     if facts.training:
         notes.append(
             f"the file {path} was traced in training mode: dropout is frozen on; call model.eval() before tracing"
         )
-    return FileBackend(path), fitted, tuple(notes)
+    return backend, fitted, tuple(notes)
 
 
 def match_inputs(facts: FileFacts, spec: InputSpec, path: str) -> InputSpec:

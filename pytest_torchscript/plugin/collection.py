@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import types
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class Contents:
         """Yield the tests in the order of the suite."""
         from pytest_torchscript.checks import registered
 
-        for check in registered().values():
+        for check in registered(run.settings.own_backends).values():
             backends = [name for name in run.settings.backends if check.wanted(run.settings, self.task, name)]
             axes = self.axes if check.over and self.axes is not None else (None,)
             if axes and backends:
@@ -90,7 +91,15 @@ class TorchScriptModel(pytest.Module):
         return node
 
     def _getobj(self) -> ModuleType:
-        return importlib.import_module(SUITE)
+        suite = importlib.import_module(SUITE)
+        own = run_of(self.config).settings.own_backends
+        if not any(backend.checks() for backend in own):
+            return suite
+        from pytest_torchscript.checks import registered
+
+        extended = types.ModuleType(SUITE)
+        vars(extended).update(vars(suite), **suite.tests_of(registered(own).values()))
+        return extended
 
     def funcnamefilter(self, name: str) -> bool:
         """Take every test of the suite, whatever ``python_functions`` says of the user's own."""

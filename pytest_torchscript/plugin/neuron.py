@@ -15,12 +15,12 @@ from pytest_torchscript.plugin.names import EMULATION
 from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
-    from pytest_torchscript.backends.neuron.plan import Plan
+    from pytest_torchscript.backends.base import Readiness
     from pytest_torchscript.results import ModelResult
+    from pytest_torchscript.settings import Settings
 
 MARKER = "neuron"
 FIXTURE = "torchscript_neuron"
-BACKENDS = ("neuron", "neuronx")
 
 #: On the config: why this process has no Neuron core to run on; empty where it has.
 CORES: pytest.StashKey[str] = pytest.StashKey()
@@ -28,15 +28,21 @@ CORES: pytest.StashKey[str] = pytest.StashKey()
 CLAIM: pytest.StashKey[object] = pytest.StashKey()
 
 
-def plan_of(config: pytest.Config) -> tuple[str, Plan]:
+def plan_of(config: pytest.Config) -> tuple[str, Readiness]:
     """Return the Neuron backend of this run and what is to be done with its tests."""
-    from pytest_torchscript.backends.neuron.detect import choose_backend, find_neuron
+    from pytest_torchscript.backends.neuron.detect import status_of
     from pytest_torchscript.backends.neuron.plan import neuron_plan
 
     settings = run_of(config).settings
-    asked = next((backend for backend in settings.backends if backend in BACKENDS), None)
-    status = find_neuron(backend=asked) if asked else choose_backend()
+    status = status_of(settings)
     return status.backend, neuron_plan(settings.neuron, status)
+
+
+def asks_for_a_device(settings: Settings) -> bool:
+    """Whether a run names a Neuron backend."""
+    from pytest_torchscript.backends.neuron.generations import GENERATIONS
+
+    return any(name in GENERATIONS for name in settings.backends)
 
 
 def require_device(item: pytest.Item) -> str:
@@ -44,7 +50,7 @@ def require_device(item: pytest.Item) -> str:
 
     In the mode `compile` only a test that has something to compile goes on, up to its fixture.
     """
-    from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, EMULATED, FAIL, RUN, SKIP
+    from pytest_torchscript.backends.base import COMPILE, FAIL, RUN, SKIP, STAND_IN
 
     backend, plan = plan_of(item.config)
     if plan.action == FAIL:
@@ -56,8 +62,8 @@ def require_device(item: pytest.Item) -> str:
     refusal = core_refusal(item.config) if plan.action == RUN else ""
     if refusal:
         pytest.fail(refusal, pytrace=False)
-    if plan.action == EMULATE:
-        mark_emulated(item, EMULATED)
+    if plan.action == STAND_IN:
+        mark_emulated(item, plan.reason)
     return backend
 
 
@@ -77,7 +83,7 @@ def mark_emulated(item: pytest.Item, note: str) -> None:
 
 def compiles_only(config: pytest.Config) -> str:
     """Return what is said of a test that was compiled and is not to be run; empty where it may run."""
-    from pytest_torchscript.backends.neuron.plan import COMPILE
+    from pytest_torchscript.backends.base import COMPILE
 
     backend, plan = plan_of(config)
     return f"{backend}: {plan.reason}" if plan.action == COMPILE else ""
@@ -86,7 +92,7 @@ def compiles_only(config: pytest.Config) -> str:
 def mode_text(config: pytest.Config) -> str:
     """Return what header and summary say about Neuron; empty where a run has nothing to do with it."""
     settings = run_of(config).settings
-    if settings.neuron == "auto" and not any(backend in BACKENDS for backend in settings.backends):
+    if settings.neuron == "auto" and not asks_for_a_device(settings):
         return ""
     plan = plan_of(config)[1]
     return f"{settings.neuron}, {plan.reason}"
@@ -145,5 +151,5 @@ def check_cores(config: pytest.Config) -> None:
 def uses_device(config: pytest.Config) -> bool:
     """Whether a run requires a device, or was asked for a Neuron backend and may use one."""
     settings = run_of(config).settings
-    asked = any(backend in BACKENDS for backend in settings.backends)
+    asked = asks_for_a_device(settings)
     return settings.neuron == "require" or (settings.neuron == "auto" and asked)

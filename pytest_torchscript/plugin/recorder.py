@@ -214,13 +214,16 @@ def said_by(report: pytest.TestReport) -> str:
 def own_piece(report: pytest.TestReport, payload: Mapping[str, Any]) -> ModelResult:
     """Return the record of a user's own test that used the pieces and not ``check``: how it ended."""
     outcome, message = outcome_of(report)
+    from pytest_torchscript.backends.registry import DEFAULT
+
     name = report.nodeid.rpartition("::")[2]
     device = payload.get("device")
-    if device and device["note"] not in message:
-        message = f"{device['note']}\n{message}".rstrip()
+    note = str(device.get("note", "")) if device else ""
+    if note not in message:
+        message = f"{note}\n{message}".rstrip()
     check = CheckResult(name[5:] if name.startswith("test_") else name, outcome, report.duration, message)
     model = from_plain(ModelResult, payload["about"]) if "about" in payload else ModelResult(report.nodeid)
-    model.exports = [ExportResult(payload.get("backend", "torchscript"), checks=[check], device=device)]
+    model.exports = [ExportResult(payload.get("backend", DEFAULT), checks=[check], device=device)]
     return model
 
 

@@ -119,9 +119,9 @@ def seconds_text(seconds: float) -> str:
 
 
 def outcome_word(export: ExportResult, check: CheckResult) -> str:
-    """Return how a check ended. Beside another backend the check `neuron` alone ran on the device that `export` tells of."""
+    """Return how a check ended. Beside another backend its own check alone ran on the device that `export` tells of."""
     device = export.device or {}
-    on_device = check.name == "neuron" or device.get("backend") == export.backend
+    on_device = check.name == device.get("check") or device.get("backend") == export.backend
     return EMULATED if check.outcome == PASSED and on_device and device.get("emulated") else check.outcome
 
 
@@ -181,7 +181,11 @@ def _kept_text(export: ExportResult) -> str:
 
 def device_text(device: Mapping[str, Any]) -> str:
     """Return what a backend found and did on its device: the plain entries in one line."""
-    plain = {key: value for key, value in device.items() if isinstance(value, (str, int, float)) and value != ""}
+    plain = {
+        key: value
+        for key, value in device.items()
+        if isinstance(value, (str, int, float)) and value != "" and key != "check"
+    }
     return ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in plain.items())
 
 

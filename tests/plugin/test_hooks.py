@@ -103,3 +103,29 @@ def test_backends_hook_malformed(run: Run, pytester: pytest.Pytester, returned: 
     result = run("--torchscript-model", "zoo:good")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*hook pytest_torchscript_backends: {said}", "*hint: *"])
+
+
+OWN_CHECK = """
+    @classmethod
+    def checks(cls):
+        from pytest_torchscript.checks.finding import Finding
+        from pytest_torchscript.checks.registry import check
+
+        @check("colour", order=500)
+        def check_colour(lab):
+            '''It is of the right colour.'''
+            return Finding.failed("it is blue", [], "paint it")
+
+        return (check_colour,)
+
+    def export("""
+
+
+def test_a_backend_brings_a_check(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(OWN_BACKEND.replace("\n    def export(", OWN_CHECK))
+    chosen = ("--torchscript-model", "zoo:good", "--torchscript-backend", "eagerly")
+    assert "torchscript::zoo:good::test_colour" in names(run(*chosen, "--co", "-q"))
+    assert not [name for name in names(run(*chosen[:2], "--co", "-q")) if "colour" in name]
+    result = run(*chosen, "-k", "trace or colour")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["torchscript::zoo:good: it is blue", "*hint: paint it"])

@@ -10,7 +10,17 @@ from typing import Any, ClassVar
 
 import torch
 
-from pytest_torchscript.backends.base import BF16, Artifact, Backend, ExportRequest, Readiness, Traits
+from pytest_torchscript.backends.base import (
+    BF16,
+    COMPILE,
+    RUN,
+    STAND_IN,
+    Artifact,
+    Backend,
+    ExportRequest,
+    Readiness,
+    Traits,
+)
 from pytest_torchscript.backends.cache import ArtifactCache, CacheKey, cache_key
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
 from pytest_torchscript.backends.neuron.detect import NeuronStatus, find_neuron
@@ -19,7 +29,7 @@ from pytest_torchscript.backends.neuron.errors import explain, import_library
 from pytest_torchscript.backends.neuron.generations import Generation
 from pytest_torchscript.backends.neuron.log import NOTHING, Placement
 from pytest_torchscript.backends.neuron.options import NeuronOptions
-from pytest_torchscript.backends.neuron.plan import COMPILE, COMPILED_ONLY, EMULATE, EMULATED, RUN, Plan, neuron_plan
+from pytest_torchscript.backends.neuron.plan import COMPILED_ONLY, neuron_plan
 from pytest_torchscript.backends.torchscript import LOADER
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError
@@ -75,12 +85,12 @@ class NeuronBackendBase(Backend):
         self.mode = self.options.mode
         self.cache = self.options.cache
         self.status = status or find_neuron(backend=self.name)
-        self.plan: Plan = neuron_plan(self.mode, self.status)
+        self.plan: Readiness = neuron_plan(self.mode, self.status)
 
     @property
     def traits(self) -> Traits:  # type: ignore[override]
         """A compiled artifact takes its own shapes; a stand-in is a trace behind the same check of shapes."""
-        if self.plan.action == EMULATE:
+        if self.plan.action == STAND_IN:
             return Traits(moves=False, saves=True, torchscript=True)
         return Traits(arithmetic=BF16, moves=False, reexports=False)
 
@@ -93,8 +103,7 @@ class NeuronBackendBase(Backend):
 
     def readiness(self) -> Readiness:
         """Say by the plan what can be exported, and whether it may be run."""
-        label = EMULATED if self.plan.action == EMULATE else ""
-        return Readiness(self.plan.action, self.plan.reason, self.plan.hint, label)
+        return self.plan
 
     @classmethod
     def options_from(cls, settings: Settings) -> NeuronOptions:
@@ -106,11 +115,11 @@ class NeuronBackendBase(Backend):
 
     def loader(self) -> str:
         """Load a stand-in as TorchScript is loaded, an artifact after the library that defines its operators."""
-        return LOADER if self.plan.action == EMULATE else f"import {self.generation.library}\n{LOADER}"
+        return LOADER if self.plan.action == STAND_IN else f"import {self.generation.library}\n{LOADER}"
 
     def export(self, request: ExportRequest) -> Artifact:
         """Compile, or emulate. BackendError for what is missing, known failures, nothing on the device."""
-        if self.plan.action == EMULATE:
+        if self.plan.action == STAND_IN:
             return emulate(request, backend=self.name, dynamic_batch=self.options.dynamic_batch)
         library = self._library()
         shapes = ArtifactShapes.of(request, dynamic_batch=self.options.dynamic_batch)
@@ -122,7 +131,7 @@ class NeuronBackendBase(Backend):
 
     def load(self, path: Path, request: ExportRequest) -> Artifact:
         """Load what an artifact wrote, after importing the library that defines its operators."""
-        if self.plan.action == EMULATE:
+        if self.plan.action == STAND_IN:
             return load_emulated(path, request, backend=self.name, dynamic_batch=self.options.dynamic_batch)
         library = self._library()
         shapes = ArtifactShapes.of(request, dynamic_batch=self.options.dynamic_batch)
@@ -131,7 +140,7 @@ class NeuronBackendBase(Backend):
     def _library(self) -> ModuleType:
         """Return the imported library, or raise what the plan says is missing."""
         if self.plan.action not in (RUN, COMPILE):
-            raise self.plan.error()
+            raise BackendError(self.plan.reason, hint=self.plan.hint)
         self._prepare_environment()
         return import_library(self.generation)
 
@@ -174,8 +183,8 @@ class NeuronBackendBase(Backend):
             "backend": self.name,
             "mode": self.mode,
             "emulated": False,
-            "compared": self.plan.compares,
-            "note": "" if self.plan.compares else COMPILED_ONLY,
+            "compared": self.plan.answers,
+            "note": "" if self.plan.answers else COMPILED_ONLY,
             "device": ", ".join(status.devices),
             "instance": status.instance,
             "package": f"{status.package_name} {version}",
@@ -210,7 +219,7 @@ class NeuronBackendBase(Backend):
         path = cache.find(key)
         if path is not None and self.plan.action == RUN:
             details = {**self._facts(library), **cache.details(key)}
-            details.update(compared=self.plan.compares, note="", mode=self.mode, cached=str(path))
+            details.update(compared=self.plan.answers, note="", mode=self.mode, cached=str(path))
             try:
                 return self._artifact(self._load(path), shapes, details)
             except RuntimeError:  # a damaged file; compiled again below

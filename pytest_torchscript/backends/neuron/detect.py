@@ -22,6 +22,7 @@ from pytest_torchscript.backends.neuron.packages import (
     find_package,
     torch_mismatch,
 )
+from pytest_torchscript.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,12 @@ def find_neuron(
         problems=tuple(problems),
         warnings=(mismatch,) if mismatch else (),
     )
+
+
+def status_of(settings: Settings) -> NeuronStatus:
+    """Return the status of the backend that a run asks for by name, else of the one that can do most here."""
+    asked = next((name for name in settings.backends if name in GENERATIONS), None)
+    return find_neuron(backend=asked) if asked else choose_backend()
 
 
 def choose_backend(env: Mapping[str, str] | None = None, *, root: str | None = None) -> NeuronStatus:

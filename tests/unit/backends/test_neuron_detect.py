@@ -153,7 +153,7 @@ def test_modes(neuron_machine, mode, device, action):
     plan = neuron_plan(mode, find_neuron())
     assert plan.action == action
     assert plan.reason
-    assert plan.compares is (action in ("run", "stand-in"))
+    assert plan.answers is (action in ("run", "stand-in"))
 
 
 def test_mode_texts(neuron_machine):

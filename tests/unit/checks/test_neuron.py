@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_torchscript.backends.neuron.checks import check_neuron
+from pytest_torchscript.backends.neuron.choice import neuron_backend
 from pytest_torchscript.backends.registry import backend_for, make_backend
-from pytest_torchscript.checks.device import labelled, neuron_backend
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
-from pytest_torchscript.checks.neuron import check_neuron
 from pytest_torchscript.checks.registry import check_named
+from pytest_torchscript.checks.run import labelled
 from pytest_torchscript.lab.plan import plan_case
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
@@ -199,14 +200,14 @@ def test_without_a_device_other_checks_skip_and_trace_fails_once(neuron_machine,
 
 def test_every_emulated_answer_is_called_so(neuron_machine, name):
     neuron_machine(device=False)
-    backend = case_of(name, "emulate").backend
+    lab = case_of(name, "emulate")
     for finding in (Finding.passed(), Finding.passed("three calls agree"), Finding.failed("wrong", [], "look")):
-        said = labelled(backend, finding)
+        said = labelled(lab, finding)
         assert "emulated" in said.headline
         assert finding.headline in said.headline
         assert said.device["emulated"] is True
         assert any("emulated" in note for note in said.notes)
-    assert labelled(backend_for("torchscript"), Finding.passed("fine")).headline == "fine"
+    assert labelled(replace(lab, backend=backend_for("torchscript")), Finding.passed("fine")).headline == "fine"
 
 
 def test_an_artifact_that_saving_changes_fails(neuron_machine, name, monkeypatch):

@@ -56,7 +56,7 @@ def test_a_file_that_holds_a_check_adds_it(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_two_checks_of_one_name_are_refused() -> None:
-    with pytest.raises(AssertionError, match="two checks have one name"):
+    with pytest.raises(OptionError, match="two checks have one name"):
         ordered([Check("one", Finding.passed, 1), Check("one", Finding.skipped, 2)])
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.base import Artifact
+from pytest_torchscript.backends.base import COMPILE, FAIL, SKIP, STAND_IN, Artifact
+from pytest_torchscript.backends.neuron.checks.rows import batched_alone, row_counts
+from pytest_torchscript.backends.neuron.choice import neuron_backend
 from pytest_torchscript.backends.neuron.common import NeuronBackendBase
 from pytest_torchscript.backends.neuron.generations import GENERATIONS
 from pytest_torchscript.backends.neuron.log import ON_DEVICE
-from pytest_torchscript.backends.neuron.plan import COMPILE, EMULATE, FAIL, SKIP, lacks_compiler
-from pytest_torchscript.checks.device import missing, neuron_backend
-from pytest_torchscript.checks.dynamic_batch import batched_alone, row_counts
+from pytest_torchscript.backends.neuron.plan import lacks_compiler
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import STEADY, WEIGHTS
 from pytest_torchscript.checks.registry import check
@@ -57,7 +57,7 @@ def check_neuron(lab: Lab) -> Finding:
     if backend.plan.action == SKIP:
         return Finding.skipped(backend.plan.message)
     if backend.plan.action == FAIL:
-        return missing(backend)
+        return Finding.failed(backend.plan.reason, [], backend.plan.hint)
     try:
         artifact = (
             lab.export.artifact if backend is lab.backend else backend.export(lab.export.request(lab.subject.inputs))
@@ -66,7 +66,13 @@ def check_neuron(lab: Lab) -> Finding:
         return _not_exported(backend, error)
     if backend.plan.action == COMPILE:
         return _with_warnings(artifact, f"{_compiled(artifact)}; {backend.plan.reason}")
-    finding = _emulated(lab, artifact) if backend.plan.action == EMULATE else _on_device(lab, backend, artifact)
+    finding = _answered(lab, backend, artifact)
+    return replace(finding, device={**finding.device, "check": "neuron"}) if finding.device else finding
+
+
+def _answered(lab: Lab, backend: NeuronBackendBase, artifact: Artifact) -> Finding:
+    """Look at what a device, or what stands in for it, answers."""
+    finding = _emulated(lab, artifact) if backend.plan.action == STAND_IN else _on_device(lab, backend, artifact)
     if finding.outcome != PASSED or not backend.options.dynamic_batch:
         return finding
     return _with_rows(lab, backend, artifact, finding)
