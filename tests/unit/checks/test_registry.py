@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 import pytest_torchscript.checks
 from pytest_torchscript import OptionError
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.registry import Check, check, check_named, checks_for, ordered, registered
+from pytest_torchscript.lab.plan import plan_case
 from pytest_torchscript.settings import Settings
+from tests import toys
 
+ROOT = Path(__file__).parents[3]
+IMPORTS = """
+from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED
+from pytest_torchscript.checks.registry import check
+from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.subject import FRESH
+"""
 #: Contract: the order of ids and reports.
 ORDER = [
     "trace",
@@ -34,25 +47,38 @@ ORDER = [
 ]
 
 
+class ChangesItsMind:
+    """An export that is right once."""
+
+    def __init__(self, right: Any) -> None:
+        self.right = right
+        self.calls = 0
+
+    def __call__(self, x: torch.Tensor) -> Any:
+        self.calls += 1
+        return [leaf * self.calls for leaf in self.right(x)]
+
+
 def test_the_suite_has_its_order() -> None:
     assert [name for name in registered() if name in ORDER] == ORDER
 
 
 def test_a_file_that_holds_a_check_adds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "extra.py").write_text(
-        "from pytest_torchscript.checks.finding import Finding\n"
-        "from pytest_torchscript.checks.registry import check\n\n\n"
-        "@check('extra', order=35)\n"
-        "def check_extra(lab):\n"
-        '    """Something else is asked.\n\n    In so many words.\n    """\n'
-        "    return Finding.passed('asked')\n"
-    )
+    """The file is the one that ARCHITECTURE.md shows."""
+    shown = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("To add a check")[2]
+    code = shown.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "agrees_twice.py").write_text(f"{IMPORTS}\n{code}", encoding="utf-8")
     paths = [*pytest_torchscript.checks.__path__, str(tmp_path)]
     monkeypatch.setattr(pytest_torchscript.checks, "__path__", paths)
     found = registered.__wrapped__()
-    assert list(found).index("extra") == list(found).index("outputs") + 1
-    assert found["extra"].summary == "Something else is asked."
-    assert found["extra"](None).headline == "asked"
+    monkeypatch.delitem(sys.modules, "pytest_torchscript.checks.agrees_twice")
+    assert list(found).index("agrees_twice") == list(found).index("outputs") + 1
+    added = found["agrees_twice"]
+    assert added.summary == "The export is right twice in a row."
+    assert added(plan_case(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()).outcome == "passed"
+    lab = plan_case(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()
+    lab.export.made = ChangesItsMind(lab.export.artifact)
+    assert added(lab).headline == "it changes its mind"
 
 
 def test_two_checks_of_one_name_are_refused() -> None:
@@ -88,6 +114,6 @@ def test_each_says_what_it_asks(name: str) -> None:
 
 
 def test_the_documentation_lists_them_as_they_declare_themselves() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "checks.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert rows == [f"| `{known.name}` | {known.summary} |" for known in registered().values()]
