@@ -129,21 +129,25 @@ class Setting(NamedTuple):
     def read_keyword(self, value: Any) -> Any:
         """Return what a marker or `check` gives as the field holds it; anchors keep the None of what is left out."""
         if self.given == NAMED:
-            return dict(self.read(item) for item in _items(value))
+            return dict(self.read(item) for item in _items(_by_full_name(value) if self.field == "options" else value))
         if self.given == LISTED:
             return tuple(dict.fromkeys(self.read(item) for item in _items(value)))
         return self.read(value)
 
 
+def _by_full_name(value: Any) -> Any:
+    """Return options of backends by ``BACKEND.NAME``, where some are given backend by backend."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[Any, Any] = {}
+    for name, item in value.items():
+        flat.update({f"{name}.{own}": item[own] for own in item} if isinstance(item, Mapping) else {name: item})
+    return flat
+
+
 def _items(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
-        nested = [
-            (f"{name}.{inner}", item[inner])
-            for name, item in value.items()
-            if isinstance(item, Mapping)
-            for inner in item
-        ]
-        return [*nested, *(pair for pair in value.items() if not isinstance(pair[1], Mapping))]
+        return list(value.items())
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         return list(value)
     return [value]
@@ -189,10 +193,10 @@ def count(value: Any) -> int:
 
 
 def whole_number(value: Any) -> int:
-    """Return a whole number from 0."""
+    """Return a whole number from 0 that torch takes for a seed."""
     number = _whole(value)
-    if number is None or number < 0:
-        raise OptionError(f"{value!r} is not a whole number", hint="give a whole number from 0")
+    if number is None or not 0 <= number < 2**63:
+        raise OptionError(f"{value!r} is not a whole number from 0 to 2**63 - 1", hint="give one, such as 7")
     return number
 
 
@@ -444,6 +448,8 @@ def changed(settings: Settings, changes: Mapping[str, Any], *, spelled: Callable
         merged["anchor"] = {name: size for name, size in sizes.items() if size is not None}
         merged["leave_out"] = tuple(dict.fromkeys(left_out))
     result = replace(settings, **merged)
+    if not result.backends:
+        raise OptionError("backends: none is given", hint="name one, or leave the setting out")
     for pair in PAIRS:
         lone = [name for name in pair if getattr(result, name) is not None]
         if len(lone) == 1:

@@ -6,8 +6,9 @@ A leaf: torch is imported only for type checkers, so that declaring inputs costs
 from __future__ import annotations
 
 import inspect
+import numbers
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Union
 
@@ -171,6 +172,17 @@ class TensorSpec:
             raise InputError(
                 f"TensorSpec: optional={optional!r} is of type {type(optional).__name__}", hint="give True or False"
             )
+        if isinstance(special, (str, bytes)) or not isinstance(special, Iterable):
+            raise InputError(
+                f"TensorSpec: special={special!r} is of type {type(special).__name__}",
+                hint="give numbers: special=(0, 2)",
+            )
+        special = tuple(special)
+        for label, number in (("pad", pad), *(("special", one) for one in special)):
+            if isinstance(number, bool) or not isinstance(number, numbers.Real):
+                raise InputError(
+                    f"TensorSpec: {label}={number!r} is of type {type(number).__name__}", hint="give a number"
+                )
         if role not in ("", *ROLES):
             raise InputError(
                 f"TensorSpec: role {role!r} does not exist",
@@ -300,6 +312,12 @@ class InputSpec(Mapping[str, TensorSpec]):
         found: str = "",
         notes: tuple[str, ...] = (),
     ) -> None:
+        for label, given in (("inputs", inputs), ("axes", {} if axes is None else axes)):
+            if not isinstance(given, Mapping):
+                raise InputError(
+                    f"InputSpec: {label}={given!r} is of type {type(given).__name__}",
+                    hint="give them by name: InputSpec({'x': TensorSpec('batch', 'time', 16)})",
+                )
         if form is None:
             form, inputs = read_form(inputs, lambda value: isinstance(value, TensorSpec) or _is_tensor(value))
         self.form = form

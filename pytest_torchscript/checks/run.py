@@ -12,7 +12,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, first_line, with_hint
+from pytest_torchscript.errors import Error, OptionError, first_line, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -112,8 +112,8 @@ def run_all(lab: Lab, *, checks: tuple[Check, ...] | None = None) -> ModelResult
 
 def check(
     model: str | nn.Module | Callable[..., Any],
-    *,
     inputs: Inputs | None = None,
+    *,
     axes: Any = None,
     name: str | None = None,
     checks: str | Sequence[str] | None = None,
@@ -131,6 +131,12 @@ def check(
     from pytest_torchscript.backends.registry import check_options
     from pytest_torchscript.lab.plan import check_names, plan_case
 
+    if not (name is None or isinstance(name, str)):
+        raise OptionError(f"name: {name!r} is of type {type(name).__name__}", hint="give what messages call the model")
+    if not (checks is None or isinstance(checks, Sequence)):
+        raise OptionError(
+            f"checks: {checks!r} is of type {type(checks).__name__}", hint="give a list: ['axis', 'values']"
+        )
     chosen = make_settings(axes=axes, **settings)
     asked = tuple(check_named(known, chosen) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     check_options(chosen)

@@ -123,11 +123,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"xyzzy": 1}, "setting 'xyzzy' does not exist\n    hint: settings are: task, "),
     ({"axis": "time=3", "axes": {"time": 4}}, "axis and axes are the same setting"),
     ({"backend": 3}, "backend: 3 is not a name\n    hint: "),
+    ({"backends": []}, "backends: none is given\n    hint: "),
     ({"backends": ""}, "backends: '' is not a name\n    hint: "),
     ({"axes": ["time"]}, "axes: 'time' does not describe an axis\n    hint: write NAME=MIN:MAX"),
     ({"axes": {"time": "1:"}}, "axes: 'time=1:' does not describe an axis\n    hint: write NAME=MIN:MAX"),
     ({"axes": {"time": 1.5}}, "axes: 1.5 does not describe an axis\n    hint: give an Axis, a size"),
     ({"axes": {"time": True}}, "axes: True does not describe an axis\n    hint: "),
+    ({"axes": {"time": {"min": 1}}}, "axes: {'min': 1} does not describe an axis\n    hint: "),
     ({"axes": {"time": []}}, "axes: [] does not describe an axis\n    hint: "),
     ({"axes": 3}, "axes: 3 does not describe an axis\n    hint: "),
     ({"axes": {"time": 0}}, "axis 'time': size=0 is not a size\n    hint: "),
@@ -156,7 +158,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"option": "timeout=3"}, "option 'timeout' names no backend\n    hint: write BACKEND.NAME=VALUE"),
     ({"options": {"neuron": 3}}, "option 'neuron' names no backend\n    hint: "),
     ({"own_backends": ["neuron"]}, "own_backends: 'neuron' is no class of backends\n    hint: "),
-    ({"seed": "x"}, "seed: 'x' is not a whole number\n    hint: "),
+    ({"seed": "x"}, "seed: 'x' is not a whole number from 0 to 2**63 - 1\n    hint: "),
+    ({"seed": 2**63}, "is not a whole number from 0 to 2**63 - 1\n    hint: "),
     ({"offline": 2}, "offline: 2 is not a truth value\n    hint: "),
 ]
 

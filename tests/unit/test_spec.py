@@ -114,6 +114,12 @@ def test_a_spec_is_a_value() -> None:
             "role 'msk' does not exist\n    hint: did you mean 'mask'[?] choose from: ids",
         ),
         (lambda: TensorSpec("a", dtype="int64"), "dtype='int64' is of type str\n    hint: give torch's own"),
+        (lambda: TensorSpec("a", special=3), "special=3 is of type int"),
+        (lambda: TensorSpec("a", special="ab"), "special='ab' is of type str"),
+        (lambda: TensorSpec("a", special=[None]), "special=None is of type NoneType"),
+        (lambda: TensorSpec("a", pad="x"), "pad='x' is of type str"),
+        (lambda: InputSpec([TensorSpec("a")]), r"InputSpec: inputs=.* is of type list\n    hint: give them by name"),
+        (lambda: InputSpec({}, axes=["a"]), r"InputSpec: axes=\['a'\] is of type list"),
         (lambda: TensorSpec("a", low=3, high=3), "low=3 is not below high=3\n    hint: high is exclusive"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from pytest_torchscript import OptionError, TensorSpec
+from pytest_torchscript import OptionError, TensorSpec, check
 from tests import toys
 from tests.asking import ask
 
@@ -31,6 +31,9 @@ def test_a_model_in_training_mode_is_checked_in_eval_mode_and_left_as_it_was() -
 
 
 def test_an_unknown_check_or_setting_names_the_close_one() -> None:
+    for wrong, said in (({"name": 3}, "name: 3 is of type int"), ({"checks": 3}, "checks: 3 is of type int")):
+        with pytest.raises(OptionError, match=said):
+            check(toys.Sound(), toys.SIGNAL, **wrong)
     with pytest.raises(OptionError, match="did you mean 'padding'"):
         ask(toys.Sound(), "pading")
     with pytest.raises(OptionError, match="did you mean 'weights'"):
