@@ -51,11 +51,19 @@ def parse_suite_id(text: str) -> SuiteId | None:
 
 
 def take_suite_ids(parser: pytest.Parser, args: list[str]) -> tuple[SuiteId, ...]:
-    """Take the suite's ids out of command line arguments, in place: positional ones only, never the value of an option."""
+    """Take the suite's ids out of command line arguments, in place: positional ones only, never the value of an option.
+
+    Raises UsageError for one that names no model.
+    """
     _expand_files(args)
     taken: dict[SuiteId, None] = {}
     for index in reversed(range(len(args))):
-        suite_id = parse_suite_id(os.fspath(args[index]))
+        text = os.fspath(args[index])
+        if text == f"{PREFIX}::" and _is_positional(parser, args, index):
+            raise pytest.UsageError(
+                f"{text} names no model\n    hint: write {PREFIX}::REFERENCE, or an id of one of its tests"
+            )
+        suite_id = parse_suite_id(text)
         if suite_id is not None and _is_positional(parser, args, index):
             taken[suite_id] = None
             del args[index]

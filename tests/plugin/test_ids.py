@@ -109,6 +109,10 @@ def test_unknown_beside_known(run: Run) -> None:
     )
 
 
+def test_no_model(run: Run) -> None:
+    assert_usage_error(run("torchscript::"), "torchscript:: names no model")
+
+
 def test_no_override(run: Run) -> None:
     assert_usage_error(run("torchscript::conftest"), "not found: torchscript::conftest", "override the fixture")
 
