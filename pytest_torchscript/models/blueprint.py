@@ -67,7 +67,9 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
     if settings.weights not in WEIGHTS:
         raise unknown("weights", settings.weights, WEIGHTS)
     if reference.kind == FACTORY:
-        module, inputs = call_factory(reference.text, seed=SEED)
+        module, inputs = call_factory(
+            reference.target, arguments=reference.arguments, keywords=reference.keywords, seed=SEED
+        )
         return plan_module(module, reference.text, inputs=inputs, settings=settings)
     if reference.kind == DIRECTORY:
         return _finish(_plan_directory(reference, settings), settings)

@@ -1,9 +1,11 @@
-"""Call ``package.module:factory``: the user's own code, imported as ``python -m`` would."""
+"""Call ``package.module:factory``: the user's own code, or a library's, imported as ``python -m`` would."""
 
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,43 @@ from pytest_torchscript.models.functions import as_module, is_model, needs_argum
 _RETURNS = "return a module, or (module, inputs) where inputs maps names to TensorSpecs or example tensors"
 
 
-def call_factory(text: str, *, seed: int = 0) -> tuple[nn.Module, Any]:
+def call_factory(
+    target: str, *, arguments: tuple[Any, ...] = (), keywords: Mapping[str, Any] | None = None, seed: int = 0
+) -> tuple[nn.Module, Any]:
     """Return the module of ``package.module:factory``, and the inputs it declares or None, as it gave them.
 
-    A function that it returns with inputs becomes a module that calls it.
+    The factory is a function or a class, called once with the arguments. A function that it returns with inputs becomes a
+    module that calls it.
 
     The current directory is put on ``sys.path`` (and stays there, as with ``python -m``), because the user's code may
     import more when it is called. Raises ModelError where the module, the factory or what it returns is not there.
     """
-    module_name, _, attribute = text.partition(":")
+    module_name, _, attribute = target.partition(":")
+    given = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in (keywords or {}).items())]
     with seeded(seed):  # a module may build its model when it is imported
-        factory = _attribute(_import(module_name, text), attribute, text)
-    if isinstance(factory, nn.Module):
+        factory = _attribute(_import(module_name, target), attribute, target)
+    if isinstance(factory, nn.Module) and not given:
         return factory, None
-    if not callable(factory):
-        raise ModelError(f"{text}: {attribute} is of type {type(factory).__name__}, not a function", hint=_RETURNS)
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise ModelError(
+            f"{target}: {attribute} is of type {type(factory).__name__}, not a function or a class",
+            hint=f"name it without arguments: {target}" if given else _RETURNS,
+        )
     with seeded(seed):
         try:
-            made = factory()
+            made = factory(*arguments, **(keywords or {}))
         except (Exception, SystemExit) as error:
-            hint = f'call it by itself: python -c "import {module_name}; {module_name}.{attribute}()"'
-            if needs_arguments(factory):
-                hint = f"it is called with none; a function that is the model itself is returned by one: return {attribute}, "
-                hint += '{"x": TensorSpec("batch", 16)}'
+            code = f"import {module_name}; {module_name}.{attribute}({', '.join(given)})"
+            hint = f"call it by itself: python -c {shlex.quote(code)}"
+            if not given and isinstance(factory, type) and needs_arguments(factory):
+                hint = f"give the class what it needs: --torchscript-model {shlex.quote(target + '(…)')}"
+            elif not given and needs_arguments(factory):
+                hint = f"give what it needs: {target}(…); a function that is the model itself is returned by one: "
+                hint += f'return {attribute}, {{"x": TensorSpec("batch", 16)}}'
             raise ModelError(
-                f"{text}: the factory raised {first_line(error)}", evidence=_place(error), hint=hint
+                f"{target}: the factory raised {first_line(error)}", evidence=_place(error), hint=hint
             ) from None
-    return _check(made, text)
+    return _check(made, target)
 
 
 def _import(name: str, text: str) -> Any:

@@ -22,7 +22,7 @@ from pytest_torchscript.plugin.fixtures import (
     torchscript_suite,  # noqa: F401
     torchscript_traced,
 )
-from pytest_torchscript.plugin.ids import SUITE_IDS, take_suite_ids
+from pytest_torchscript.plugin.ids import SUITE_IDS, keep_files_of_models, take_suite_ids
 from pytest_torchscript.plugin.names import (
     CASE_KEY,
     CURRENT_ITEM,
@@ -56,7 +56,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Take ids of the suite out of the arguments before pytest looks for files of that name."""
+    """Take ids of the suite out of the arguments before pytest looks for files of that name, and keep files of models."""
+    keep_files_of_models(args)
     if any(f"{PREFIX}::" in str(arg) or str(arg).startswith("@") for arg in args):
         early_config.stash[SUITE_IDS] = take_suite_ids(parser, args)
 

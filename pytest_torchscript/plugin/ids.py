@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 import pytest
 
-from pytest_torchscript.plugin.names import PREFIX
+from pytest_torchscript.plugin.names import MODEL_FLAG, PREFIX
 
 #: On the config: the ids of the suite that were given.
 SUITE_IDS: pytest.StashKey[tuple[SuiteId, ...]] = pytest.StashKey()
@@ -48,6 +48,13 @@ def parse_suite_id(text: str) -> SuiteId | None:
         return None
     reference, separator, test = match["rest"].rpartition("::test_")
     return SuiteId(reference, f"test_{test}") if separator else SuiteId(match["rest"].rstrip(":"))
+
+
+def keep_files_of_models(args: list[str]) -> None:
+    """Write ``--torchscript-model @FILE`` as one argument, in place: argparse would take the lines of the file for more."""
+    for index in reversed(range(1, len(args))):
+        if args[index - 1] == MODEL_FLAG and os.fspath(args[index]).startswith("@"):
+            args[index - 1 : index + 1] = [f"{MODEL_FLAG}={args[index]}"]
 
 
 def take_suite_ids(parser: pytest.Parser, args: list[str]) -> tuple[SuiteId, ...]:

@@ -12,6 +12,8 @@ import pytest
 
 #: Begins every node id of the suite.
 PREFIX = "torchscript"
+#: The option that names a model.
+MODEL_FLAG = "--torchscript-model"
 #: Stands in an id in place of a reference where the model comes from an overridden fixture.
 CONFTEST = "conftest"
 #: How pytest counts tests that passed on an emulated device: never among those that passed.

@@ -44,7 +44,7 @@ OPTIONS = (
     Setting(
         "model",
         "REF",
-        "Check a model: Hub id, checkpoint directory or package.module:factory.",
+        "Check a model: Hub id, checkpoint directory, package.module:factory, a call of it, or @FILE of these.",
         "",
         _reference,
         LISTED,
@@ -140,12 +140,30 @@ def parsed(config: pytest.Config, name: str) -> list[tuple[Any, Given]]:
     """Return the values of an option as they are read, each with where it came from. OptionError names that place."""
     option = next(option for option in OPTIONS if option.name == name)
     values = []
-    for item in given(config, option):
+    for item in _models_of_files(given(config, option)) if name == "model" else given(config, option):
         try:
             values.append((option.read(item.value, *([item.folder] if option.path else [])), item))
         except OptionError as error:
             raise _placed(error, item.source) from None
     return values
+
+
+def _models_of_files(values: list[Given]) -> list[Given]:
+    """Put the lines of a file where ``@FILE`` names it."""
+    from pytest_torchscript.models.reference import read_references
+
+    found = []
+    for item in values:
+        text = str(item.value).strip()
+        if not text.startswith("@"):
+            found.append(item)
+            continue
+        path = text[1:] if item.on_command_line else in_folder(text[1:], item.folder)
+        try:
+            found += [item._replace(value=line) for line in read_references(path)]
+        except OptionError as error:
+            raise _placed(error, item.source) from None
+    return found
 
 
 def _placed(error: OptionError, source: str) -> OptionError:

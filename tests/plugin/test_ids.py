@@ -26,6 +26,7 @@ OWN = "def test_mine():\n    pass\n"
         ("../torchscript::bert::test_trace", "bert", "test_trace"),
         ("torchscript::conftest::test_axis", "conftest", "test_axis"),
         ("torchscript::bert::", "bert", ""),
+        ("torchscript::zoo:make('a::test_b')::test_axis[time]", "zoo:make('a::test_b')", "test_axis[time]"),
     ],
 )
 def test_parse(text: str, reference: str, test: str) -> None:

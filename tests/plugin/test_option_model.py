@@ -41,3 +41,58 @@ def test_toml(run: Run, pytester: pytest.Pytester) -> None:
 def test_ini_malformed(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ntorchscript_models =\n    zoo:good\n    zoo:good\n")
     assert_usage_error(run(), "torchscript_models in tox.ini: 'zoo:good' is given twice")
+
+
+CALL = """zoo:sized(16, name='a "b" [c]::d')"""
+
+
+def test_a_call(run: Run, pytester: pytest.Pytester) -> None:
+    result = run("--torchscript-model", CALL, "-k", "trace or outputs or time", "-v", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=3)
+    assert "sized(16" in pytester.path.joinpath("junit.xml").read_text()
+    result = run(f"torchscript::{CALL}::test_axis[time]")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_failed_call_is_found_again(run: Run) -> None:
+    call = """zoo:sized(16, bad=True, name='x y')"""
+    run("--torchscript-model", call, "-k", "time").assert_outcomes(failed=1)
+    result = run("--torchscript-model", call, "--lf", "--co", "-q", "-p", "cacheprovider")
+    assert names(result) == [f"torchscript::{call}::test_axis[time]"]
+
+
+def test_a_call_of_more_than_literals(run: Run) -> None:
+    assert_usage_error(run("--torchscript-model", "zoo:sized(len('x'))"), "len('x') is no literal")
+
+
+@pytest.mark.parametrize("form", [["--torchscript-model", "@models.txt"], ["--torchscript-model=@models.txt"]])
+def test_a_file(run: Run, pytester: pytest.Pytester, form: list[str]) -> None:
+    pytester.path.joinpath("models.txt").write_text("# ours\nzoo:good\n\nzoo:bad  # known\n")
+    assert names(run(*form, "-k", "trace", "--co", "-q")) == [
+        "torchscript::zoo:good::test_trace",
+        "torchscript::zoo:bad::test_trace",
+    ]
+
+
+def test_a_file_in_the_ini(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\ntorchscript_models = @models.txt\n")
+    pytester.path.joinpath("models.txt").write_text("zoo:good\nzoo:bad\n")
+    assert len(names(run("-k", "trace", "--co", "-q"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("zoo:good\nzoo:good\n", "models.txt:2: 'zoo:good' stands in line 1 already"),
+        ("@more.txt\n", "models.txt:1: '@more.txt' names another file"),
+        ("\n", "the file names no model"),
+    ],
+)
+def test_a_malformed_file(run: Run, pytester: pytest.Pytester, lines: str, message: str) -> None:
+    pytester.path.joinpath("models.txt").write_text(lines)
+    assert_usage_error(run("--torchscript-model=@models.txt"), "--torchscript-model", message)
+
+
+def test_a_file_that_is_not_there(run: Run) -> None:
+    assert_usage_error(run("--torchscript-model=@missing.txt"), "@missing.txt: the file cannot be read")
+    assert run("--torchscript-model", "@missing.txt").ret == 4  # pytest itself looks for it, and says so

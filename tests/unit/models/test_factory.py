@@ -154,3 +154,30 @@ def test_a_function_that_takes_arguments_is_told_how_to_be_the_model() -> None:
     with pytest.raises(ModelError) as caught:
         call_factory("own_models:wants_more")
     assert "return wants_more, {" in caught.value.hint
+
+
+def test_called_with_arguments() -> None:
+    module, _ = call_factory("own_models:wants_more", arguments=(7,))
+    assert module.layer.in_features == 7  # type: ignore[union-attr]
+    module, _ = call_factory("own_models:Own", keywords={"size": 6})
+    assert module.layer.in_features == 6  # type: ignore[union-attr]
+
+
+def test_wrong_arguments_are_told_with_the_call() -> None:
+    with pytest.raises(ModelError) as caught:
+        call_factory("own_models:Own", arguments=(1, "a"), keywords={"b": True})
+    assert "the factory raised TypeError" in caught.value.message
+    assert "own_models.Own(1, " in caught.value.hint
+    assert "b=True" in caught.value.hint
+
+
+def test_a_module_is_not_called() -> None:
+    with pytest.raises(ModelError, match="instance is of type Own, not a function or a class") as caught:
+        call_factory("own_models:instance", arguments=(1,))
+    assert caught.value.hint == "name it without arguments: own_models:instance"
+
+
+def test_a_class_that_takes_arguments_is_told_how_to_give_them() -> None:
+    with pytest.raises(ModelError) as caught:
+        call_factory("torch.nn:Linear")
+    assert "torch.nn:Linear(…)" in caught.value.hint
