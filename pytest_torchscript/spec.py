@@ -392,6 +392,11 @@ class InputSpec(Mapping[str, TensorSpec]):
         """Return the spec with some inputs left out."""
         return self.replaced({name: spec for name, spec in self._inputs.items() if name not in names})
 
+    def told(self, found: str) -> InputSpec:
+        """Return the spec with the declaration that was found."""
+        form, examples = self.form, self.examples
+        return InputSpec(self._inputs, axes=self.axes, form=form, examples=examples, found=found, notes=self.notes)
+
     def with_axes(self, axes: Mapping[str, Axis]) -> InputSpec:
         """Return the spec with some axes replaced; names that no input carries are ignored."""
         return self.replaced(self._inputs, axes={**self.axes, **axes})

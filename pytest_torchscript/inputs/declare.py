@@ -42,11 +42,12 @@ class Declared:
         return {name: with_role(name, leaf) for name, leaf in self.leaves.items() if isinstance(leaf, TensorSpec)}
 
 
-def read_inputs(inputs: Any, by_place: ByPlace | None = None) -> Declared:
+def read_inputs(inputs: Any, by_place: ByPlace | None = None, *, joined: bool = False) -> Declared:
     """Take the inputs of a call apart: a mapping of names, a tuple or a list by place, or one tensor.
 
-    ``by_place`` names arguments that are given by place; without it they are numbered. Raises InputError that names the
-    input and its type for whatever cannot be fed.
+    ``by_place`` names arguments that are given by place; without it they are numbered. ``joined`` says that inferred inputs
+    join these, so that constants alone will do. Raises InputError that names the input and its type for whatever cannot be
+    fed.
     """
     if isinstance(inputs, InputSpec):
         return Declared(inputs.form, dict(inputs))
@@ -66,7 +67,7 @@ def read_inputs(inputs: Any, by_place: ByPlace | None = None) -> Declared:
             f"inputs: a value of type {type_name(inputs)} holds no inputs by name or by place", hint=_WRITE
         )
     form, leaves = read_form(given, _is_leaf, positional=positional)
-    if not leaves:
+    if not leaves and not (joined and form.constants):
         shown = ", ".join(f"{name}={shortened(value)}" for name, value in form.constants) or "nothing"
         raise InputError(f"inputs: no tensor is among them: {shown}", hint=_WRITE)
     for name, leaf in leaves.items():

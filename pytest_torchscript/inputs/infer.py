@@ -12,7 +12,7 @@ from pytest_torchscript.errors import InputError
 from pytest_torchscript.form import Form, Slot, plain_form
 from pytest_torchscript.inputs.caches import cache_inputs, cache_keyword
 from pytest_torchscript.inputs.code import reads_parameter
-from pytest_torchscript.inputs.declare import Declared, read_inputs, spec_of
+from pytest_torchscript.inputs.declare import Declared, describe, read_inputs, spec_of
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
 from pytest_torchscript.inputs.rules import rule_for
 from pytest_torchscript.inputs.text import feeds_text, past_length
@@ -26,12 +26,13 @@ def infer_inputs(
     *,
     embeds: bool = False,
     declared: Declared | Mapping[str, Any] | None = None,
+    complete: bool = False,
 ) -> InputSpec:
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
-    the inferred ones. An example tensor has the dims that would have been inferred, or its first dim as the batch and the
-    others fixed.
+    the inferred ones, or are all there are where they are `complete`. An example tensor has the dims that would have been
+    inferred, or its first dim as the batch and the others fixed.
     Raises InputError for a required input that no rule can make, or for examples whose sizes do not fit together.
     """
     read = declared if isinstance(declared, Declared) else read_inputs(declared) if declared else Declared(Form({}), {})
@@ -45,31 +46,37 @@ def infer_inputs(
         part = Form({name: given[name]})
         arguments[name] = given[name]
         for flat in part.names:
-            inputs[flat] = stated[flat] if flat in stated else _exemplified(reading, flat, examples[flat])
+            inputs[flat] = stated[flat] if flat in stated else _exemplified(reading, flat, examples)
 
     for name in reading.parameters:
         if name in given:
             declare(name)
-        else:
+        elif not complete:
             spec = _inferred(reading, name)
             if spec is not None:
                 inputs[name], arguments[name] = spec, Slot(name)
     for name in given:
         if name not in arguments:
             declare(name)
-    if reading.with_past and cache_keyword(given) is None:
+    if reading.with_past and cache_keyword(given) is None and not complete:
         cache = cache_inputs(config, past=past_length(reading), source=_source(reading))
         inputs.update(cache)
         arguments.update(plain_form(tuple(cache)).arguments)
     _check_entry(reading, arguments)
     found = InputSpec(described_once(inputs, first=stated), form=Form(arguments), examples=examples)
     found.sizes_of(examples)  # one size an axis
-    return found
+    return found.told(describe(found)) if examples else found
 
 
-def _exemplified(reading: Reading, name: str, example: torch.Tensor) -> TensorSpec:
-    """Return the spec of an example: with the dims that a rule gives such an input, where they fit."""
-    found = spec_of(name, example, ("batch", *example.shape[1:]) if example.dim() else ())
+def _exemplified(reading: Reading, name: str, examples: Mapping[str, torch.Tensor]) -> TensorSpec:
+    """Return the spec of an example: with the dims that a rule gives such an input, where they fit.
+
+    Without a rule its first dim is the batch where it is as large as that of the main input.
+    """
+    example = examples[name]
+    main = examples.get(reading.main_input, next(iter(examples.values())))
+    rows = example.dim() > 0 and example.shape[:1] == main.shape[:1]
+    found = spec_of(name, example, ("batch", *example.shape[1:]) if rows else None)
     rule = rule_for(reading, name)
     inferred = rule(reading) if rule else None
     if inferred is None or len(inferred.dims) != example.dim():

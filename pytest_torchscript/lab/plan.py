@@ -167,8 +167,12 @@ def resolve_inputs(
     declared: Declared | None = None
     if inputs is not None:
         try:
-            declared = read_inputs(inputs, _naming(blueprint))
-            if model_class is None or completes(config, model_class, task, declared.form.arguments):
+            declared = read_inputs(inputs, _naming(blueprint), joined=model_class is not None)
+            whole = model_class is None or completes(config, model_class, task, declared.form.arguments)
+            if model_class is not None and declared.examples:
+                spec = infer_inputs(config, model_class, task, declared=declared, complete=whole)
+                return _overlaid(spec, settings)
+            if whole:
                 return _overlaid(_declared_spec(blueprint, inputs, declared, settings), settings)
         except InputError as error:
             raise InputError(f"{origin}: {error.message}", evidence=error.evidence, hint=error.hint) from None

@@ -92,11 +92,12 @@ class Subject:
         if self.anchor is not None:
             return dict(self.anchor)
         given = {name: size for name, size in self.example_sizes.items() if self.spec.axes[name].allows(size)}
+        wanted = {**given, **self.settings.anchor}
         try:
-            return self._chosen({**given, **self.settings.anchor})
+            return self._chosen(wanted)
         except InputError:
-            if not given:
-                raise
+            if not given or all(wanted[name] == size for name, size in self.example_sizes.items()):
+                raise  # what the user gave is refused
         return self._chosen(self.settings.anchor)
 
     def _chosen(self, requested: Sizes) -> dict[str, int]:

@@ -141,6 +141,15 @@ def test_a_picture_without_a_batch_has_height_and_width():
     assert dims(spec) == {"input": [3, "height", "width"]}
 
 
+def test_a_mask_that_hides_nothing_is_asked_about_when_it_hides_something():
+    def masked(x, mask):
+        return x if mask.all() else x.masked_fill(~mask[..., None], 0)
+
+    spec = propose_axes(Question(masked), {"x": torch.randn(2, 7, 3), "mask": torch.ones(2, 7, dtype=torch.bool)})
+    assert dims(spec)["mask"] == dims(spec)["x"][:2] == ["batch", "time"]
+    assert bool(spec.examples["mask"].all())
+
+
 def test_a_batch_of_one_does_not_hide_behind_broadcasting():
     spec = propose_axes(Question(lambda x, y: x * y), {"x": torch.randn(1, 5), "y": torch.randn(1, 5)})
     assert dims(spec) == {"x": ["batch", "time"], "y": ["batch", "time"]}

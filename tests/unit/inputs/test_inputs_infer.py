@@ -6,6 +6,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.code import reads_parameter
+from pytest_torchscript.inputs.declare import read_inputs
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.values import make_inputs, variations
 from pytest_torchscript.spec import Axis, TensorSpec
@@ -350,6 +351,42 @@ def test_an_example_tensor_fills_the_gap_too():
     spec = infer_inputs(ToyConfig(), ToyGauge, declared={"readings": torch.rand(2, 5)})
     assert dims(spec)["readings"] == ["batch", 5]
     assert 0 < spec["readings"].high <= 1
+
+
+def test_examples_have_the_dims_of_the_rules_and_are_kept():
+    ids, mask = torch.randint(0, 30, (2, 9)), torch.ones(2, 9, dtype=torch.int64)
+    spec = infer_inputs(ToyConfig(), ToyEncoder, declared={"input_ids": ids, "attention_mask": mask}, complete=True)
+    assert dims(spec) == {"input_ids": ["batch", "sequence"], "attention_mask": ["batch", "sequence"]}
+    assert spec.sizes_of(spec.examples) == {"batch": 2, "sequence": 9}
+    assert spec.examples["input_ids"] is not ids  # detached
+    assert spec.found.startswith('{\n    "input_ids": TensorSpec(Axis("batch", max=16), Axis("sequence", max=12)')
+    joined = infer_inputs(ToyConfig(), ToyEncoder, declared={"attention_mask": mask})
+    assert list(joined) == ["input_ids", "attention_mask"]
+    assert list(joined.examples) == ["attention_mask"]
+
+
+def test_two_sizes_of_one_axis_are_refused():
+    examples = {
+        "input_ids": torch.zeros(2, 9, dtype=torch.int64),
+        "attention_mask": torch.ones(2, 8, dtype=torch.int64),
+    }
+    with pytest.raises(
+        InputError, match="axis 'sequence' has two sizes in the examples: 9 in 'input_ids', 8 in 'atten"
+    ):
+        infer_inputs(ToyConfig(), ToyEncoder, declared=examples, complete=True)
+
+
+def test_an_example_without_a_rule_has_a_batch_where_it_is_as_large():
+    examples = {"input_ids": torch.zeros(2, 9, dtype=torch.int64), "gain": torch.rand(1, 4), "share": torch.rand(2, 3)}
+    spec = infer_inputs(ToyConfig(), ToyEncoder, declared=examples, complete=True)
+    assert dims(spec)["gain"] == [1, 4]
+    assert dims(spec)["share"] == ["batch", 3]
+
+
+def test_constants_stand_beside_inferred_inputs():
+    spec = infer_inputs(ToyConfig(), ToyEncoder, declared=read_inputs({"output_hidden_states": True}, joined=True))
+    assert list(spec) == ["input_ids", "attention_mask"]
+    assert spec.form.constants == (("output_hidden_states", True),)
 
 
 def test_what_is_declared_is_all_where_the_rules_would_have_done():
