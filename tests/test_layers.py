@@ -38,11 +38,12 @@ ALLOWED = {
     "report": LEAVES,
     "suite": LEAVES | ENGINES | {"checks", "plugin"},
     "plugin": LEAVES | ENGINES | {"common", "lab", "checks", "report", "suite"},
+    "__main__": LEAVES | {"common", "lab", "report"},
     "": LEAVES | ENGINES | {"checks"},  # the package itself: public names, on first use
 }
 HEAVY = {"torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"}
 #: Rings whose import alone must load nothing heavy: a pytest run that uses none of the plugin pays nothing.
-LIGHT = LEAVES | {"", "plugin", "report"}
+LIGHT = LEAVES | {"", "__main__", "plugin", "report"}
 #: Modules that may import hypothesis or transformers when they are imported themselves.
 EAGER_HYPOTHESIS = {f"{PACKAGE}.inputs.strategies"}
 

@@ -50,6 +50,14 @@ def test_package(tmp_path: Path) -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_help_of_commands(tmp_path: Path) -> None:
+    arguments = "sys.argv[1:] = ['explain', '--help']"
+    run = f"import probe, runpy, sys; {arguments}; runpy.run_module('pytest_torchscript', run_name='__main__')"
+    loaded = modules_at_exit(tmp_path, "-c", run)
+    assert "pytest_torchscript.settings" in loaded
+    assert not loaded & {*HEAVY, "pytest"}
+
+
 def test_unused_run(tmp_path: Path) -> None:
     (tmp_path / "test_own.py").write_text("import probe\n\ndef test_mine():\n    pass\n")
     loaded = modules_at_exit(tmp_path, "-m", "pytest", "-p", PLUGIN, "-q")
