@@ -8,11 +8,14 @@
      +-- LibraryError        a library whose installed release lacks a name that is used
      +-- TorchScriptFailure  a model under check is wrong (also an AssertionError)
 
+    MachineFailure           no memory, no device, no server: inside the engine only
+
 A leaf: imports nothing of the package, and nothing heavy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -47,6 +50,21 @@ class BackendError(Error):
 
 class LibraryError(Error):
     """A library whose installed release has no such name any more, or not yet."""
+
+
+class MachineFailure(BaseException):
+    """The machine had no memory left, its device gave up, or a server is not there: ``error`` has the words.
+
+    ``lost``: nothing that the device says from now on counts.
+
+    No answer of a model, so it must not be taken for one by any of the handlers that ask whether a model takes something:
+    therefore not an Exception, as asyncio's CancelledError is none. The runner of checks turns it into an outcome.
+    """
+
+    def __init__(self, error: Error, *, lost: bool = False) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.lost = lost
 
 
 class TorchScriptFailure(Error, AssertionError):  # noqa: N818 - it is a verdict, not a fault
@@ -90,6 +108,58 @@ def unknown(
 
 def first_line(error: BaseException, limit: int = 300) -> str:
     """Name an exception from outside in one line: its type and the first line of its message that says something."""
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    text = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    said = next((line.strip() for line in text_of(error).splitlines() if line.strip()), "")
+    return cut(f"{type(error).__name__}: {said}" if said else type(error).__name__, limit)
+
+
+def text_of(error: BaseException) -> str:
+    """Return the message of an exception; one that cannot be turned into text has none."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most so many characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+MEMORY, DEVICE = "memory", "device"
+#: What says that the machine has no room, and that its device can no longer be trusted, in the words of torch's allocators,
+#: of CUDA and of what an interpreter makes of an exception that passes through it.
+_NO_ROOM = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|_ALLOC_FAILED|\b(?:Out[oO]f)?MemoryError\b"
+)
+_LOST = re.compile(r"(?:CUDA|HIP) error: |device-side assert|illegal memory access|unspecified launch failure")
+
+
+def machine_failure(error: BaseException) -> str:
+    """Return what of the machine failed, `MEMORY` or `DEVICE`; empty for everything else.
+
+    Such a failure is no answer of a model: neither a size that eager refuses nor one that an export does not take.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return MEMORY
+    if not isinstance(error, RuntimeError):
+        return ""
+    said = text_of(error)
+    if _NO_ROOM.search(said):
+        return MEMORY
+    return DEVICE if _LOST.search(said) else ""
+
+
+def passes_through(error: BaseException) -> bool:
+    """Whether an exception that is no Exception is not for the code it comes from to explain: Ctrl-C, a closing generator
+    and ``pytest.exit`` mean the run, and this package has some of its own that must cross the code of others."""
+    if isinstance(error, (KeyboardInterrupt, GeneratorExit)) or type(error).__name__ == "Exit":
+        return True
+    return not isinstance(error, Exception) and type(error).__module__.split(".")[0] == __name__.split(".")[0]
+
+
+def as_exception(error: BaseException) -> Exception:
+    """Return an exception of the same name, words and origin, of a kind that handlers of exceptions see."""
+    if isinstance(error, Exception):
+        return error
+    alike: type[Exception] = type(type(error).__name__, (Exception,), {})
+    return alike(text_of(error)).with_traceback(error.__traceback__)

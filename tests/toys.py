@@ -238,3 +238,10 @@ class CannotTrace(nn.Module):
         if torch.jit.is_tracing():
             raise RuntimeError("this model does not trace")
         return x
+
+
+class OtherwiseWhenTraced(nn.Module):
+    """Answers otherwise to the tracer than to its caller."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 3 if torch.jit.is_tracing() else x * 2

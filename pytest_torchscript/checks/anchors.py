@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import COMPARED, MOVES, REEXPORTS
+from pytest_torchscript.checks.needs import COMPARED, MOVES, OUTPUTS, REEXPORTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, neighbour
-from pytest_torchscript.lab.trial import DIFFERS
+from pytest_torchscript.lab.trial import AGREES, DIFFERS
 from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
 
 Anchor = tuple[dict[str, int], tuple[str, ...]]
 
 
-@check("anchors", order=50, needs=(*COMPARED, MOVES, REEXPORTS))
+@check("anchors", order=50, needs=(*COMPARED, OUTPUTS, MOVES, REEXPORTS))
 def check_anchors(lab: Lab) -> Finding:
     """Which other anchors would have made a worse trace; never fails by itself.
 
@@ -97,13 +97,15 @@ def _findings_at(lab: Lab, sizes: dict[str, int], without: tuple[str, ...]) -> l
     return [
         _finding(other, targets, without)
         for targets in _targets(lab, other)
-        if other.bench.at(targets).fails and _main_is_right(lab, other.sizes) and _main_is_right(lab, targets)
+        if other.bench.at(targets).fails
+        and all(_main_is_right(lab, there) for there in (lab.sizes, other.sizes, targets))
+        and not other.bench.at(other.sizes).fails
     ]
 
 
 def _main_is_right(lab: Lab, sizes: Mapping[str, int]) -> bool:
     """Whether the main artifact does better there: what it gets wrong itself is told by the test of the axis."""
-    return not lab.bench.at(sizes).fails
+    return lab.bench.at(sizes).status == AGREES
 
 
 def _targets(lab: Lab, other: Lab) -> Iterator[Mapping[str, int]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import MOVES, SHAPES
+from pytest_torchscript.checks.needs import MOVES, OUTPUTS, SHAPES
+from pytest_torchscript.checks.padding import padding_helps
 from pytest_torchscript.checks.registry import AXIS, check
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
@@ -20,6 +21,8 @@ from pytest_torchscript.spec import Axis
 
 #: Sizes whose product is above this are run with one row: a wide range must not mean a wide cost.
 DEAR_VOLUME = 2048
+#: After so many sizes that tell nothing, and none that does, the others are not asked.
+_ENOUGH = 3
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Exploration:
         return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
 
 
-@check("axis", order=40, over=AXIS, needs=(*SHAPES, MOVES))
+@check("axis", order=40, over=AXIS, needs=(*SHAPES, OUTPUTS, MOVES))
 def check_axis(lab: Lab, name: str) -> Finding:
     """The export equals eager at every size tried of one axis.
 
@@ -55,10 +58,13 @@ def check_axis(lab: Lab, name: str) -> Finding:
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
     if found.sizes(DIFFERS, RAISES):
         return _failure(lab, axis, found, suspicion, result)
-    if found.sizes(UNDECIDABLE) and len(found.sizes(UNDECIDABLE)) >= len(found.sizes(AGREES)):
-        result.reason = f"undecidable at {name}={found.sizes(UNDECIDABLE)}: eager's own rounding noise hides any answer"
+    undecided, right = found.sizes(UNDECIDABLE), found.sizes(AGREES)
+    told = [size for size in right if size != lab.sizes[name]]
+    if undecided and len(undecided) >= len(told) and not (told and found.trials[undecided[0]].comparison is None):
+        why = found.trials[undecided[0]].error or "eager's own rounding noise hides any answer"
+        result.reason = f"undecidable at {name}={undecided}: {why}"
         return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
-    if found.sizes(AGREES) in ([], [lab.sizes[name]]):
+    if right in ([], [lab.sizes[name]]):
         return _immovable(lab, found, result)
     result.verdict = DYNAMIC
     return Finding.passed(_domain(axis, found, suspicion), axis=result)
@@ -81,14 +87,27 @@ def explore(lab: Lab, axis: Axis, suspicion: Suspicion) -> Exploration:
     for size in sizes_worth_trying(axis, lab.sizes[axis.name], hints=suspicion.hints, numbers=numbers):
         if _try(lab, axis, found, size).status == DIFFERS:
             return found
+        if len(found.sizes(UNDECIDABLE)) >= _ENOUGH and not _moves(lab, axis, found):
+            break
+    if found.sizes(UNDECIDABLE) and not _moves(lab, axis, found):
+        for size in (2 * lab.sizes[axis.name], 3 * lab.sizes[axis.name]):  # the example may stand there as a whole
+            if axis.allows(size) and _try(lab, axis, found, size).status == DIFFERS:
+                return found
+        if not _moves(lab, axis, found):
+            return found
     for size in _edges(lab, axis, found):
         if _try(lab, axis, found, size).status == DIFFERS:
             return found
-    if not found.sizes(RAISES, DIFFERS):
+    if not found.sizes(RAISES, DIFFERS, UNDECIDABLE):
         for sizes in draw_sizes({axis.name: _learned(axis, found)}, examples_wanted(lab.settings), lab.settings.seed):
             if _try(lab, axis, found, sizes[axis.name]).fails:
                 break
     return found
+
+
+def _moves(lab: Lab, axis: Axis, found: Exploration) -> bool:
+    """Whether the artifact is right at some other size."""
+    return any(size != lab.sizes[axis.name] for size in found.sizes(AGREES))
 
 
 def _try(lab: Lab, axis: Axis, found: Exploration, size: int) -> Trial:
@@ -196,5 +215,8 @@ def _failure_text(
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
     evidence += lab.evidence.places(result.causes)
-    usual = f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and pad"
+    then = "pad" if padding_helps(lab, axis.name) else "feed it that size alone"
+    usual = (
+        f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and {then}"
+    )
     return headline, evidence, lab.evidence.advice(result.causes, usual)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import COMPARED, REEXPORTS
+from pytest_torchscript.checks.needs import COMPARED, OUTPUTS, REEXPORTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
@@ -17,7 +17,7 @@ from pytest_torchscript.models.attention import with_eager_attention
 from pytest_torchscript.outputs import tensor_leaves
 
 
-@check("hidden_states", order=130, needs=(*COMPARED, REEXPORTS))
+@check("hidden_states", order=130, needs=(*COMPARED, OUTPUTS, REEXPORTS))
 def check_hidden_states(lab: Lab) -> Finding:
     """The same with hidden states among the outputs."""
     if not _takes(lab, "output_hidden_states"):
@@ -25,7 +25,7 @@ def check_hidden_states(lab: Lab) -> Finding:
     return _check_variant(lab, lab.variant(anchor=lab.sizes, output_hidden_states=True), "hidden states")
 
 
-@check("attentions", order=140, needs=(*COMPARED, REEXPORTS))
+@check("attentions", order=140, needs=(*COMPARED, OUTPUTS, REEXPORTS))
 def check_attentions(lab: Lab) -> Finding:
     """The same with attentions among the outputs.
 

@@ -8,45 +8,50 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import COMPARED, TORCHSCRIPT
+from pytest_torchscript.checks.needs import COMPARED, OUTPUT, TORCHSCRIPT
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.sizes import format_sizes
-from pytest_torchscript.lab.subject import FRESH
-from pytest_torchscript.lab.trial import UNDECIDABLE
+from pytest_torchscript.lab.trial import DIFFERS, UNDECIDABLE, artifact_error
+from pytest_torchscript.tracing.words import spoken
 
 
-@check("freeze", order=110, needs=(*COMPARED, TORCHSCRIPT))
+@check("freeze", order=110, needs=(*COMPARED, OUTPUT, TORCHSCRIPT))
 def check_freeze(lab: Lab) -> Finding:
     """Freezing and optimising for inference change nothing.
 
-    By torch.jit.freeze, then torch.jit.optimize_for_inference; three calls each.
+    By torch.jit.freeze, then torch.jit.optimize_for_inference; three calls each. What was wrong before is told by other
+    checks: the frozen module is compared with the unfrozen one.
     """
     module = getattr(lab.export.artifact, "module", None)
     if module is None:
         return Finding.skipped(f"{lab.backend.name} artifacts are not frozen")
-    inputs = lab.subject.draw(lab.sizes, FRESH)
+    inputs = lab.subject.inputs
+    try:
+        expected = lab.bench.judge.answer(lab.export.artifact, inputs)
+    except Exception as error:
+        return Finding.skipped(f"the export itself raises, see test_outputs: {artifact_error(error)}")
+    measured = not lab.bench.at(lab.sizes).fails
     steps: dict[str, Callable[[Any], Any]] = {
         "torch.jit.freeze": torch.jit.freeze,
         "torch.jit.optimize_for_inference": torch.jit.optimize_for_inference,
     }
     for name, step in steps.items():
         try:
-            with quiet(), torch.no_grad():
+            with quiet(), torch.no_grad(), running(inputs):
                 module = step(module.eval())
         except Exception as error:
             causes = cause_lines(lab.evidence.explain_change(step))
-            return Finding.failed(f"{name} raises", [first_line(error), *causes], "ship the module unfrozen")
+            return Finding.failed(f"{name} raises", [*spoken(error), *causes], "ship the module unfrozen")
         for _ in range(3):
-            trial = lab.bench.judge.trial(module, inputs, closeness="optimised")
+            trial = lab.bench.judge.against(expected, module, inputs, closeness="optimised", measured=measured)
             if trial.fails:
+                verb = "answers differently" if trial.status == DIFFERS else "raises"
                 causes = cause_lines(lab.evidence.explain_change(step))
-                return Finding.failed(
-                    f"after {name} it answers differently", [*trial.lines, *causes], "ship the module unfrozen"
-                )
+                return Finding.failed(f"after {name} it {verb}", [*trial.lines, *causes], "ship the module unfrozen")
             if trial.status == UNDECIDABLE:
                 return Finding.undecidable(trial)
     return Finding.passed(f"frozen and optimised, three calls each at {format_sizes(lab.sizes)}")

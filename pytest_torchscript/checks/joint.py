@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import MOVES, SHAPES
+from pytest_torchscript.checks.needs import MOVES, OUTPUTS, SHAPES
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
@@ -18,18 +18,19 @@ from pytest_torchscript.spec import Axis
 CHEAP_VOLUME = 1024
 
 
-@check("joint", order=60, needs=(*SHAPES, MOVES))
+@check("joint", order=60, needs=(*SHAPES, OUTPUTS, MOVES))
 def check_joint(lab: Lab) -> Finding:
     """The export equals eager with all axes moving at once.
 
     At their lower corner, and at what hypothesis draws.
     An axis that is wrong when it moves alone is told by its own test: here it stays at the anchor.
     """
-    held: list[str] = []
+    held = sorted(beyond := lab.bench.moved_beyond())
     while True:
         axes = {name: axis for name, axis in lab.spec.moving.items() if name not in held}
         if len(axes) < 2:
-            beside = f" beside {', '.join(held)}, wrong when moved alone: see its test_axis" if held else ""
+            how = "out of reach" if beyond else "wrong"
+            beside = f" beside {', '.join(held)}, {how} when moved alone: see its test_axis" if held else ""
             return Finding.skipped(f"fewer than two axes move{beside}")
         joint, tried = _first_joint_failure(lab, axes)
         if joint is None:

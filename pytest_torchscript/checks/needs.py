@@ -1,20 +1,22 @@
-"""What a check may need before it can say anything, and why that is not there: what fails is told once, by its own check."""
+"""What a check may need before it can say anything, and why that is not there: what fails is told once, by its own check
+(checks/answers.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from pytest_torchscript.backends.base import COMPILE, FAIL, SKIP
+from pytest_torchscript.backends.base import COMPILE, SKIP
 from pytest_torchscript.backends.registry import DEFAULT
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.results import AxisResult
 
 #: The backend can be used on this machine; its artifacts can be run here, not only made.
 READY, ANSWERS = "ready", "answers"
-#: The model holds weights; eager agrees with itself; there is an export at the main anchor.
-WEIGHTS, STEADY, ARTIFACT = "weights", "steady", "artifact"
+#: The model holds weights; eager agrees with itself; there is an export at the main anchor; it is right for the very inputs
+#: it was made with, or it answers to them at least.
+WEIGHTS, STEADY, ARTIFACT, OUTPUTS, OUTPUT = "weights", "steady", "artifact", "outputs", "output"
 #: The traits of a backend, by their names in `Traits`.
 MOVES, REEXPORTS, SAVES, TORCHSCRIPT = "moves", "reexports", "saves", "torchscript"
 
@@ -25,23 +27,24 @@ COMPARED = (*SHAPES, WEIGHTS)
 
 def obstacle(lab: Lab, needs: Iterable[str], axis: str | None = None) -> Finding | None:
     """Return the skip of a check that cannot say anything here; None where it can. An axis is untested for that reason."""
+    if lab.lost:
+        return of_axis(lab, axis, Finding.skipped(lab.lost), lab.lost)
     for need, missing in _MISSING.items():
         reason = missing(lab) if need in needs else ""
         if reason:
-            return _skipped(lab, reason, axis)
+            return of_axis(lab, axis, Finding.skipped(reason), reason.splitlines()[0])
     return None
 
 
-def _skipped(lab: Lab, reason: str, axis: str | None) -> Finding:
+def of_axis(lab: Lab, axis: str | None, finding: Finding, reason: str) -> Finding:
+    """Return a finding that says, where it is about an axis, that the axis is untested and why."""
     if axis is None or axis not in lab.spec.axes:
-        return Finding.skipped(reason)
+        return finding
     known = lab.spec.axes[axis]
-    return Finding.skipped(reason, axis=AxisResult(axis, known.min, known.max, reason=reason.splitlines()[0]))
+    return replace(finding, axis=AxisResult(axis, known.min, known.max, reason=reason))
 
 
 def _not_ready(lab: Lab) -> str:
-    if lab.readiness.action == FAIL:
-        return "no device, see test_trace"
     return lab.readiness.message if lab.readiness.action == SKIP else ""
 
 
@@ -51,23 +54,6 @@ def _no_weights(lab: Lab) -> str:
 
 def _no_answers(lab: Lab) -> str:
     return lab.readiness.reason if lab.readiness.action == COMPILE else ""
-
-
-def _unsteady(lab: Lab) -> str:
-    return lab.subject.steadiness.headline
-
-
-def _no_artifact(lab: Lab) -> str:
-    try:
-        lab.export.artifact  # noqa: B018 - exporting is the question
-    except Exception as error:
-        return f"{without_artifact(lab)}: {first_line(error)}"
-    return ""
-
-
-def without_artifact(lab: Lab) -> str:
-    """Return how the lack of an export is told: without weights a model that reads some of its own may have none."""
-    return "cannot be traced without weights" if lab.subject.meta else "no artifact, see test_trace"
 
 
 def _lacks(trait: str, usual: str) -> Callable[[Lab], str]:
@@ -89,6 +75,4 @@ _MISSING: Mapping[str, Callable[[Lab], str]] = {
     REEXPORTS: _lacks(REEXPORTS, "{backend} exports once; check it with {default}"),
     SAVES: _lacks(SAVES, "an artifact of {backend} is not saved"),
     TORCHSCRIPT: _lacks(TORCHSCRIPT, "an artifact of {backend} is no TorchScript module"),
-    STEADY: _unsteady,
-    ARTIFACT: _no_artifact,
 }

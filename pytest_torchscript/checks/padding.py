@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, OUTPUTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
@@ -38,7 +39,28 @@ def paddable_axes(lab: Lab) -> tuple[str, ...]:
     return tuple(name for name in lab.spec.axes if name in found)
 
 
-@check("padding", order=90)
+def padding_helps(lab: Lab, name: str) -> bool:
+    """Whether an input that is short along this axis could be padded: a mask tells its real positions, or rows do not mix."""
+    if name in paddable_axes(lab):
+        return True
+    if name != "batch" or lab.sizes["batch"] < 2:
+        return False
+    alone = {
+        key: tensor.narrow(dims[0], 0, 1) if (dims := lab.spec[key].dims_of("batch")) else tensor
+        for key, tensor in lab.subject.inputs.items()
+    }
+    try:
+        answer = lab.subject.eager(alone)
+    except Exception:
+        return False
+    pairs = list(zip(tensor_leaves(answer), tensor_leaves(lab.subject.answer)))
+    if any(not leaf.dim() or not whole.dim() or leaf.shape[1:] != whole.shape[1:] for (_, leaf), (_, whole) in pairs):
+        return False
+    first = [whole[:1] for _, (_, whole) in pairs]
+    return not lab.bench.judge.compare(first, [leaf for (_, leaf), _ in pairs], alone, closeness="optimised").fails
+
+
+@check("padding", order=90, needs=(*COMPARED, OUTPUTS))
 def check_padding(lab: Lab) -> Finding:
     """A shorter input padded to the anchor answers as eager does without padding.
 

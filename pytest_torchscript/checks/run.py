@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_torchscript.checks.answers import FIRST, answer, carried_out, unmet
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import obstacle
+from pytest_torchscript.checks.needs import obstacle, of_axis
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, OptionError, first_line, with_hint
+from pytest_torchscript.errors import InputError, MachineFailure, OptionError, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -39,21 +39,20 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
     """
     start = time.perf_counter()
     name = f"{check}[{axis}]" if axis is not None else check
+    asked = check_named(check, lab.settings)
+
+    def found() -> Finding:
+        hindered = obstacle(lab, asked.needs, axis) or unmet(lab, check, asked.needs, axis)
+        if hindered is not None or check in FIRST:
+            return hindered or answer(lab, check)
+        return asked(*([lab] if axis is None else [lab, axis]))
+
     try:
-        asked = check_named(check, lab.settings)
-        finding = obstacle(lab, asked.needs, axis) or asked(*([lab] if axis is None else [lab, axis]))
-    except Error as error:
-        finding = Finding(ERROR, error.message, error.evidence, error.hint or "see the message above")
-    except Exception as error:  # a fault of ours or of the model's Python code must not look like a pass
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        finding = Finding(
-            ERROR,
-            f"{name} could not be carried out",
-            [first_line(error), f"at {where.filename}:{where.lineno} in {where.name}"],
-            "run test_trace and test_determinism first",
-        )
+        finding = carried_out(lab, name, found)
     finally:
         lab.bench.judge.free()
+    if finding.outcome == ERROR and finding.axis is None:
+        finding = of_axis(lab, axis, finding, finding.headline)
     return _piece(lab, name, labelled(lab, finding), time.perf_counter() - start)
 
 
@@ -100,9 +99,21 @@ def message(lab: Lab, finding: Finding) -> str:
     return with_hint(f"{lab.prefix}: {finding.headline}", finding.hint, finding.evidence)
 
 
+@quiet()
+def feed(lab: Lab) -> None:
+    """Find sizes that eager takes. Raises InputError, in eager's own words, where it takes none of what is drawn."""
+    try:
+        lab.sizes  # noqa: B018 - asks eager
+    except MachineFailure as failed:
+        told = failed.error
+        raise InputError(told.message, evidence=told.evidence, hint=told.hint) from None
+
+
 def run_all(lab: Lab, *, checks: tuple[Check, ...] | None = None) -> ModelResult:
     """Carry out the checks given, one after the other; by default all that mean something."""
     wanted = checks or checks_for(lab.settings, lab.subject.loaded.blueprint.task, lab.backend.name)
+    lab.selected = frozenset(check.name for check in wanted)
+    feed(lab)
     pieces = []
     for check in wanted:
         for axis in lab.spec.axes if check.over == AXIS else (None,):

@@ -11,6 +11,7 @@ import torch
 
 from pytest_torchscript.backends.base import BF16
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, OUTPUT
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
@@ -19,7 +20,7 @@ from pytest_torchscript.lab.trial import run_artifact
 ROUNDS = 7
 
 
-@check("speed", order=150, on_request=True)
+@check("speed", order=150, needs=(*COMPARED, OUTPUT), on_request=True)
 def check_speed(lab: Lab) -> Finding:
     """Eager against export: latency at several sizes, as a ratio. Collected on request only.
 

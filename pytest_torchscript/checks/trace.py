@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from pytest_torchscript.backends.base import FAIL, SKIP
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import without_artifact
 from pytest_torchscript.checks.registry import check
-from pytest_torchscript.common.frames import raising_frame
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plain_call import plain_call_notes
 from pytest_torchscript.lab.signature import signature_of
 from pytest_torchscript.lab.sizes import format_sizes
+from pytest_torchscript.tracing.words import places_of, spoken
 
 
 @check("trace", order=10, needs=())
@@ -44,19 +43,11 @@ def check_trace(lab: Lab) -> Finding:
 
 def _refused(lab: Lab, error: Exception) -> Finding:
     if lab.subject.meta:
-        return Finding.skipped(f"{without_artifact(lab)}: {first_line(error)}")
+        return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
     if isinstance(error, Error):
         return Finding.failed(error.message, error.evidence, error.hint)
     return Finding.failed(
         f"{lab.backend.name} cannot export it at {format_sizes(lab.sizes)}",
-        [first_line(error), *_places(lab, error)],
+        [*spoken(error), *cause_lines(lab.evidence.unlike), *places_of(error)],
         "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
     )
-
-
-def _places(lab: Lab, error: BaseException) -> list[str]:
-    """Return where it went wrong: lines that make tracing part from eager, and the innermost line of the model's own
-    code that raised."""
-    frame = raising_frame(error)
-    raised = [f"at {frame.filename}:{frame.lineno} in {frame.name}: {frame.line}"] if frame is not None else []
-    return [*cause_lines(lab.evidence.unlike), *raised]

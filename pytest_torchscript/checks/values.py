@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.checks.needs import COMPARED, OUTPUTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.examples import ALONE, is_kept
 from pytest_torchscript.inputs.infer import infer_inputs
+from pytest_torchscript.lab.evidence import is_branch
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.trial import AGREES, DIFFERS, REFUSED, UNDECIDABLE, Tensors, Trial
-from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, ValuesResult
+from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, Cause, ValuesResult
 from pytest_torchscript.spec import InputSpec
 
 
-@check("values", order=70)
+@check("values", order=70, needs=(*COMPARED, OUTPUTS))
 def check_values(lab: Lab) -> Finding:
     """The export equals eager for other values at the same sizes, and without optional inputs.
 
@@ -36,8 +38,9 @@ def check_values(lab: Lab) -> Finding:
         trial = _own_trace(variant, lab.sizes)
         if trial.fails:
             verdict = DIVERGES if trial.status == DIFFERS else FIXED
+            verb = "does not answer as eager does" if trial.status == DIFFERS else "raises where eager answers"
             return Finding.failed(
-                f"values: traced {what}, it does not answer as eager does {what}",
+                f"values: traced {what}, it {verb} {what}",
                 trial.lines,
                 "feed the model as it was traced, or make the default of what is missing with tensor operations",
                 values=ValuesResult(verdict, {"values": what, **lab.sizes}),
@@ -100,6 +103,15 @@ def _values_failure(lab: Lab, name: str, inputs: Tensors, trial: Trial) -> Findi
     return Finding.failed(
         f"values: traced {verb} for other values at the same sizes: {name}",
         [*trial.lines, *lab.evidence.places(causes)],
-        lab.evidence.advice(causes, "a branch on values was frozen: use torch.where, or masks, instead of Python's if"),
+        lab.evidence.advice(causes, _hint(causes)),
         values=ValuesResult(verdict, {"values": name, **lab.sizes}, causes),
     )
+
+
+def _hint(causes: Sequence[Cause]) -> str:
+    """Advise on what was frozen: a branch that Python took, or a number, a list or a length that it read."""
+    if causes and is_branch(causes[0]):
+        return "a branch on values was frozen: use torch.where, or masks, instead of Python's if"
+    if causes:
+        return "a value was read into Python and frozen: keep it a tensor, without int(), float(), item() or tolist()"
+    return "the trace kept something of its example: look for numpy, for .data, and for state outside of the inputs"

@@ -16,9 +16,12 @@ from pathlib import Path
 _OWN = (str(Path(__file__).parent.parent),)
 _LIBRARY = tuple(str(Path(sysconfig.get_path(name))) for name in ("stdlib", "platstdlib"))
 _INSTALLED = frozenset(("site-packages", "dist-packages"))
-#: Packages that carry out what a model's line asks for; the line that asks is the one to name.
+#: Packages that carry out what a model's line asks for, or run the tests; the line that asks is the one to name.
 _HELPERS = frozenset(
     (
+        "_pytest",
+        "pluggy",
+        "hypothesis",
         "einops",
         "functorch",
         "jaxtyping",

@@ -144,6 +144,16 @@ def _ids(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator) -
     return closed(values, closing)
 
 
+def is_whole_number(spec: TensorSpec) -> bool:
+    """Whether an input holds counts, lengths or indices of no known role."""
+    return not spec.role and not is_float(spec) and spec.dtype is not torch.bool
+
+
+def is_drawn_freely(spec: TensorSpec) -> bool:
+    """Whether the values at one position say nothing of those at others: then positions may be repeated or left out."""
+    return spec.fill is None and spec.role not in (CLOSED_IDS, "positions")
+
+
 def closing_id(spec: TensorSpec) -> int | None:
     """Return the id that must end every row, or None."""
     return spec.special[-1] if spec.role == CLOSED_IDS and spec.special else None

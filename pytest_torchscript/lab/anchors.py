@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.lab.sizes import format_sizes
-from pytest_torchscript.spec import Axis, InputSpec
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
 
 #: Tells why a model refuses these sizes; an empty string where it takes them.
 Refusal = Callable[[Mapping[str, int]], str]
@@ -56,17 +57,37 @@ def choose_anchor(
     """
     said = ""
     first: dict[str, int] = {}
+    tried = 0
     for sizes in _proposals(spec, set(avoid), requested or {}):
         first = first or sizes
+        tried += 1
         why = refusal(sizes)
         if not why:
             return sizes
         said = said or why
     raise InputError(
-        f"eager refuses its inputs at {format_sizes(first)}",
-        evidence=[said],
-        hint="declare the inputs with TensorSpecs that the model takes, or the sizes with --torchscript-anchor NAME=SIZE",
+        f"eager refuses all that was drawn for it: {format_sizes(first)}"
+        + (f" and {tried - 1} more" if tried > 1 else ""),
+        evidence=[*said.splitlines(), *(f"fed: {name}, {_drawn(spec[name], first)}" for name in list(spec)[:_SHOWN])],
+        hint=f"change the TensorSpec of {_suspect(spec, said)}, or give a size it takes: --torchscript-anchor NAME=SIZE",
     )
+
+
+#: So many inputs are shown where none of what was drawn is taken.
+_SHOWN = 6
+
+
+def _drawn(spec: TensorSpec, sizes: Mapping[str, int]) -> str:
+    """Return what was drawn for one input, and what it was drawn from."""
+    dims = [repr(dim_name(dim)) for dim in spec.dims]
+    held = [f"{name}={getattr(spec, name)}" for name in ("dtype", "low", "high") if getattr(spec, name) is not None]
+    return f"shape {spec.shape(sizes)}, from TensorSpec({', '.join(dims + held)})"
+
+
+def _suspect(spec: InputSpec, said: str) -> str:
+    """Return the inputs to look at: those that eager's words name, else all."""
+    named = [name for name in spec if re.search(rf"\b{re.escape(name)}\b", said)]
+    return " or ".join(repr(name) for name in (named or list(spec))[:_SHOWN])
 
 
 def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -> Iterator[dict[str, int]]:

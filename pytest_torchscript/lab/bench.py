@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 
 import torch
 
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import SAMPLES
-from pytest_torchscript.inputs.draw import is_mask
+from pytest_torchscript.errors import MachineFailure
+from pytest_torchscript.inputs.draw import is_mask, is_whole_number
 from pytest_torchscript.inputs.real import real_inputs
 from pytest_torchscript.inputs.values import variations
 from pytest_torchscript.lab.export import Export
-from pytest_torchscript.lab.subject import FRESH, Sizes, Subject, Tensors
+from pytest_torchscript.lab.subject import EXAMPLE, FRESH, Sizes, Subject, Tensors
 from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
-from pytest_torchscript.lab.trial import AGREES, Judge, Trial
+from pytest_torchscript.lab.trial import AGREES, RAISES, UNDECIDABLE, Judge, Trial
+
+#: Which drawings of the inputs stand for all where values are in question: at a size, and as many at the anchor.
+_DRAWINGS = (FRESH, FRESH + 1, FRESH + 2)
+#: So many masks are tried at a size in place of the drawn one.
+_MASKS = 3
 
 
 @dataclass
@@ -27,6 +33,8 @@ class Bench:
     subject: Subject
     export: Export
     ledger: dict[tuple[tuple[str, int], ...], Trial] = field(default_factory=dict)
+    beyond: dict[tuple[tuple[str, int], ...], MachineFailure] = field(default_factory=dict)
+    _held: dict[tuple[frozenset[str], int], bool] = field(default_factory=dict)
 
     @cached_property
     def judge(self) -> Judge:
@@ -42,58 +50,115 @@ class Bench:
         return (self.subject.draw(self.subject.sizes, FRESH + index) for index in range(SAMPLES))
 
     def at(self, sizes: Sizes) -> Trial:
-        """Run both sides on fresh inputs of these sizes, once."""
+        """Run both sides at these sizes, once: at the anchor on the example, elsewhere on inputs that only the sizes moved.
+
+        What is returned tells of the sizes: a failure that values alone explain is not one of them. What the machine could
+        not do is remembered as well, and not tried again.
+        """
         key = tuple(sorted(sizes.items()))
+        if key in self.beyond:
+            raise self.beyond[key]
         if key not in self.ledger:
-            trial = self.trial(self.subject.draw(sizes, FRESH))
-            moved = sizes != self.subject.sizes
-            self.ledger[key] = self._by_other_values(sizes, trial) if trial.fails and moved else trial
+            try:
+                if dict(sizes) == self.subject.sizes:
+                    self.ledger[key] = self.example()
+                else:
+                    trial = self.trial(self.subject.moved(sizes))
+                    self.ledger[key] = self._of_the_sizes(sizes, trial) if trial.fails else trial
+            except MachineFailure as failed:
+                self.beyond[key] = failed
+                raise
         return self.ledger[key]
+
+    def moved_beyond(self) -> set[str]:
+        """Return the axes that the machine could not bear at some size when they moved alone."""
+        anchor = self.subject.sizes
+        moved = ([name for name, size in key if size != anchor[name]] for key in self.beyond)
+        return {names[0] for names in moved if len(names) == 1}
 
     def trial(self, inputs: Tensors) -> Trial:
         """Run both sides on these inputs."""
         return self.judge.trial(self.export.artifact, inputs)
 
-    def _by_other_values(self, sizes: Sizes, failed: Trial) -> Trial:
-        """Return a trial that agrees, where values are to blame: some fail at the anchor too, and others agree here.
+    def example(self) -> Trial:
+        """Run the artifact on what it was made with; eager's answer to that is known."""
+        return self.judge.against(self.subject.answer, self.export.artifact, self.subject.inputs)
 
-        At batch 1 every mask may be full: what a full mask breaks at any size is no defect of the batch axis. Only fresh
-        draws and other masks count: zeros agree wherever a size is frozen into a factor.
+    def _of_the_sizes(self, sizes: Sizes, failed: Trial) -> Trial:
+        """Return what is left of a failure when the values that some input has at these sizes are accounted for.
+
+        Where no other values fail at the anchor, the sizes are to blame. Else other values are tried at these sizes: where
+        some are right, the sizes are not to blame. Where none is, the sizes are, if as many drawn alike are right at the
+        anchor, or if the example itself, repeated as a whole, is wrong. What remains cannot be told apart.
         """
         if self.subject.meta or self.wrong_values is None:
             return failed
-        trials = (self.trial(inputs) for inputs in self._other_masks(sizes))
-        return next((trial for trial in trials if trial.status == AGREES), failed)
+        right = [nth for nth in _DRAWINGS if self._right_when_drawn(sizes, nth)]
+        for inputs in self._other_values(sizes, drawn=bool(right)):
+            trial = self.trial(inputs)
+            if trial.status == AGREES:
+                return trial
+        only_raises = failed.status == RAISES and self.wrong_values[2].status != RAISES
+        if only_raises or 2 * len(right) > len(_DRAWINGS) or self.subject.keeps_its_values(sizes):
+            return failed
+        return Trial(UNDECIDABLE, "other values fail at the traced sizes too (see test_values), and none is right here")
 
-    def _other_masks(self, sizes: Sizes) -> Iterator[Tensors]:
-        """Yield other ordinary inputs of the same sizes: two fresh draws, and the example under each other mask."""
+    def _other_values(self, sizes: Sizes, *, drawn: bool) -> Iterator[Tensors]:
+        """Yield other inputs of these sizes, the likeliest to be right first: the example stretched to them, more drawings
+        where such may be right, and the example under each other mask.
+
+        No zeros or constants: they agree wherever a size is frozen into a factor.
+        """
         subject, spec = self.subject, self.subject.spec
-        yield from (subject.draw(sizes, nth) for nth in (2, 3))
-        example = subject.draw(sizes)
+        early, late = subject.stretched(sizes), subject.stretched(sizes, late=True)
+        yield early
+        if any(not torch.equal(early[name], late[name]) for name in spec):
+            yield late
+        yield from (subject.moved(sizes, nth) for nth in _DRAWINGS[1:] if drawn)
+        example = subject.moved(sizes, EXAMPLE)
         plain = [name for name in spec if not is_mask(spec[name])]
-        for _, inputs in variations(spec, sizes, subject.settings.seed):
-            if len(plain) < len(spec) and all(torch.equal(inputs[name], example[name]) for name in plain):
-                yield inputs
+        if len(plain) < len(spec):
+            masks = (
+                inputs
+                for _, inputs in variations(spec, sizes, subject.settings.seed)
+                if all(torch.equal(inputs[name], example[name]) for name in plain)
+            )
+            yield from islice(masks, _MASKS)
+
+    def _right_when_drawn(self, sizes: Sizes, nth: int) -> bool:
+        """Whether the artifact is right at the anchor for the nth drawing of what these sizes move, the rest held."""
+        moved, example = self.subject.moved(sizes, nth), self.subject.inputs
+        held = frozenset(name for name, tensor in example.items() if moved[name] is tensor)
+        if (held, nth) not in self._held:
+            drawn = self.subject.draw(self.subject.sizes, nth)
+            trial = self.trial({name: example[name] if name in held else tensor for name, tensor in drawn.items()})
+            self._held[held, nth] = trial.status == AGREES
+        return self._held[held, nth]
 
     @cached_property
     def values_tried(self) -> list[tuple[str, Tensors, Trial]]:
         """Other values at the anchor with their names, fresh ones first, up to the first that fails."""
         subject = self.subject
         sizes, seed = subject.sizes, subject.settings.seed
-        tried: list[tuple[str, Tensors, Trial]]
-        tried = [(f"fresh, seed {seed + FRESH}", subject.draw(sizes, FRESH), self.at(sizes))]
+        fresh = ((f"fresh, seed {seed + nth}", subject.draw(sizes, nth)) for nth in self._fresh())
         directory = subject.loaded.blueprint.directory
         real = real_inputs(directory, subject.spec, sizes) if directory is not None else ()
-        for name, inputs in chain(variations(subject.spec, sizes, seed), real):
+        tried: list[tuple[str, Tensors, Trial]] = []
+        for name, inputs in chain(fresh, variations(subject.spec, sizes, seed), real):
+            tried.append((name, inputs, self.trial(inputs)))
             if tried[-1][2].fails:
                 break
-            tried.append((name, inputs, self.trial(inputs)))
         return tried
+
+    def _fresh(self) -> Sequence[int]:
+        """Return which drawings are tried first: more of them where one may be right by luck, as a count read into Python."""
+        counts = any(spec.fill is not None or is_whole_number(spec) for spec in self.subject.spec.values())
+        return _DRAWINGS if counts else _DRAWINGS[:1]
 
     @property
     def wrong_values(self) -> tuple[str, Mapping[str, torch.Tensor], Trial] | None:
         """The first values at the anchor's sizes that the artifact gets wrong."""
-        return self.values_tried[-1] if self.values_tried[-1][2].fails else None
+        return self.values_tried[-1] if self.values_tried and self.values_tried[-1][2].fails else None
 
     @property
     def of_another_model(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +16,18 @@ from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.sizes import neighbour
-from pytest_torchscript.lab.subject import Sizes, Subject
+from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.first_operation import first_operation
+from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.size_hints import size_hints
 from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
 from pytest_torchscript.tracing.unlike_eager import unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
+from pytest_torchscript.tracing.words import places_of, spoken
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,19 @@ class Evidence:
         made = getattr(self.export.made, "trace", None)
         return Trace(made) if made is not None else self.trace(self.subject.inputs)
 
+    @cached_property
+    def untraced(self) -> str:
+        """Why there is nothing to compare: eager cannot be traced. Empty where it can."""
+        try:
+            self.anchor, self.control  # noqa: B018 - whether they can be made is the question
+        except Exception as error:
+            return first_line(error)
+        return ""
+
     @property
     def warnings(self) -> Sequence[WarnedLine]:
         """What the tracer warned of at the anchor."""
-        return self.anchor.warnings
+        return () if self.untraced else self.anchor.warnings
 
     def suspect_axis(self, axis: str) -> Suspicion:
         """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
@@ -75,10 +88,10 @@ class Evidence:
     def causes_at(self, axis: str, sizes: Sizes) -> list[Cause]:
         """Compare the main trace with one at other sizes."""
         main = self.subject.sizes
-        if dict(sizes) == main:
+        if dict(sizes) == main or self.untraced:
             return []
         try:
-            moved = self.trace(self.subject.draw(sizes))
+            moved = self.trace(self.subject.moved(sizes, EXAMPLE))
         except Exception:
             return []
         return find_baked(self.anchor, self.control, moved, sizes=(main[axis], sizes[axis]))
@@ -97,22 +110,28 @@ class Evidence:
             or self.unlike
             or self.warned(sizes=tuple(counterexample.values()))
         )
-        line = error_cause(raised, self.anchor) if raised is not None else None
+        line = self._raised_at(raised)
         known = {(cause.file, cause.line) for cause in causes}
         return [*causes, line] if line is not None and (line.file, line.line) not in known else causes
 
+    def _raised_at(self, raised: BaseException | None) -> Cause | None:
+        return error_cause(raised, None if self.untraced else self.anchor) if raised is not None else None
+
     def explain_values(self, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
         """Return the causes of a failure at other values of the same sizes."""
+        if self.untraced:
+            return self.unlike
         try:
             other = self.trace(inputs)
         except Exception:
             return self.unlike or self.warned()
         return value_branches(self.anchor, self.control, other) or self.unlike or self.warned()
 
-    def explain_outputs(self, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
-        """Return the causes of a failure at the anchor itself: what the model does otherwise under the tracer, or what
-        changes a tensor unseen by it; where there is neither, as `explain_values`."""
-        return self.unlike or self.explain_values(inputs)
+    def explain_outputs(self, raised: BaseException | None = None) -> list[Cause]:
+        """Return the causes of a failure on the example itself: what the model does otherwise under the tracer, or what
+        changes a tensor unseen by it; where there is neither, the line that raised, or those that the tracer warned of."""
+        line = self._raised_at(raised)
+        return self.unlike or ([line] if line is not None else self.warned())
 
     @cached_property
     def unlike(self) -> list[Cause]:
@@ -128,7 +147,7 @@ class Evidence:
 
         def wrong(traced: Any) -> str:
             try:
-                with quiet(), torch.no_grad():
+                with quiet(), torch.no_grad(), running({}):
                     expected, changed = traced(*inputs), change(traced.eval())
                     compared = [compare_outputs(changed(*inputs), expected, closeness="optimised") for _ in range(3)]
             except Exception as error:
@@ -140,9 +159,10 @@ class Evidence:
         return [cause] if cause is not None else []
 
     def error_lines(self, error: BaseException) -> list[str]:
-        """Lay out what torch raised: its sentence, and the line of the model's code that it names."""
-        cause = error_cause(error, self.anchor)
-        return [first_line(error), *(cause_lines([cause]) if cause is not None else [])]
+        """Lay out what torch raised: its own words, and the lines of the model's code that it names, the innermost first."""
+        cause = self._raised_at(error)
+        named = [] if lines_are_off() else places_of(error)
+        return [*spoken(error), *(cause_lines([cause]) if cause is not None else []), *named[cause is not None :]]
 
     def warned(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""
@@ -152,6 +172,8 @@ class Evidence:
         """Lay causes out as evidence lines, or say that there are none."""
         if not causes and self.bench.of_another_model:
             return ["wrong at the anchor already, and no line of this model explains it"]
+        if not causes and self.untraced:
+            return [f"line not known: eager cannot be traced: {self.untraced}"]
         return cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"]
 
     def advice(self, causes: Sequence[Cause], usual: str) -> str:
@@ -161,6 +183,12 @@ class Evidence:
                 "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
             )
         return self.export.backend.hint or usual
+
+
+def is_branch(cause: Cause) -> bool:
+    """Whether a cause is a branch that Python took, and not a number that it read."""
+    asked = re.search(r"^(?:if|elif|while|assert)\b|\bif\b.+\belse\b", cause.source)
+    return bool(asked) or bool(re.search("truth value|True became False|False became True", cause.evidence))
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:

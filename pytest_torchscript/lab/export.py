@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
+from pytest_torchscript.errors import MachineFailure
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import Sizes, Subject
 from pytest_torchscript.spec import dim_name
 
@@ -19,7 +21,7 @@ class Export:
 
     subject: Subject
     backend: Backend
-    made: Artifact | Exception | None = None
+    made: Artifact | Exception | MachineFailure | None = None
 
     @property
     def artifact(self) -> Artifact:
@@ -29,10 +31,11 @@ class Export:
         """
         if self.made is None:
             try:
-                self.made = self.backend.export(self.request(self.subject.inputs))
-            except Exception as error:
+                with running(self.subject.inputs):
+                    self.made = self.backend.export(self.request(self.subject.inputs))
+            except (Exception, MachineFailure) as error:
                 self.made = error
-        if isinstance(self.made, Exception):
+        if isinstance(self.made, (Exception, MachineFailure)):
             raise self.made
         return self.made
 

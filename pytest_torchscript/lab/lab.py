@@ -24,13 +24,20 @@ class Lab:
     """What the checks of one model on one backend share.
 
     ``prefix`` begins every message: the node id of the model, or the name of a test. ``label`` is what the report calls the
-    model.
+    model; ``selected`` names the checks of this run, where that is known. ``answers`` and ``tellers`` are what the first
+    questions were answered, and which check tells of one that is not ``selected``; ``unavailable`` counts the checks in a row
+    that its backend was not there for, and ``lost`` says why nothing more can be asked.
     """
 
     subject: Subject
     backend: Backend
     prefix: str = ""
     label: str = ""
+    selected: frozenset[str] | None = None
+    answers: dict[str, Any] = field(default_factory=dict)
+    tellers: dict[str, str] = field(default_factory=dict)
+    unavailable: int = 0
+    lost: str = ""
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ def signature_of(subject: Subject, *, moving: Iterable[str] | None = None) -> Si
     ``moving`` names the axes to move; by default those that are not declared fixed.
     """
     inputs = {name: [dim_name(dim) for dim in spec.dims] for name, spec in subject.spec.items()}
-    base = _shapes(subject, subject.sizes)
+    base = _shapes(subject.answer)
     outputs: dict[str, list[str | int]] = {path: list(shape) for path, shape in base.items()}
     for axis in subject.spec.moving if moving is None else moving:
         moved = _moved_shapes(subject, axis)
@@ -37,7 +38,7 @@ def _moved_shapes(subject: Subject, name: str) -> dict[str, tuple[int, ...]]:
         if other in (0, size) or not (axis.allows(other) or (axis.sizes and other < size)):
             continue
         try:
-            return _shapes(subject, {**subject.sizes, name: other})
+            return _shapes(subject.eager(subject.draw({**subject.sizes, name: other})))
         except Exception:  # refused: perhaps not the next one
             continue
     return {}
@@ -51,8 +52,8 @@ def _name_dims(dims: list[str | int], before: tuple[int, ...], after: tuple[int,
             dims[index] = axis if isinstance(dims[index], int) else f"{dims[index]} + {axis}"
 
 
-def _shapes(subject: Subject, sizes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
-    leaves: list[tuple[str, torch.Tensor]] = tensor_leaves(subject.eager(subject.draw(sizes)))
+def _shapes(answer: Any) -> dict[str, tuple[int, ...]]:
+    leaves: list[tuple[str, torch.Tensor]] = tensor_leaves(answer)
     return {path: tuple(leaf.shape) for path, leaf in leaves}
 
 

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from pytest_torchscript.errors import InputError, first_line
+from pytest_torchscript.errors import InputError
 from pytest_torchscript.form import Form
 from pytest_torchscript.inputs.caches import called_names, pack_for
+from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -22,6 +24,7 @@ from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.resolve import LoadedModel
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import InputSpec
+from pytest_torchscript.tracing.words import words_of
 
 Sizes = Mapping[str, int]
 Tensors = Mapping[str, torch.Tensor]
@@ -50,6 +53,7 @@ class Subject:
     windows: tuple[int, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
     anchor: Sizes | None = None
+    _answers: list[Any] = field(init=False, default_factory=list)
 
     @cached_property
     def module(self) -> Positional:
@@ -101,7 +105,18 @@ class Subject:
         return self._chosen(self.settings.anchor)
 
     def _chosen(self, requested: Sizes) -> dict[str, int]:
-        return choose_anchor(self.spec, self.refusal, avoid=self.numbers, requested=requested)
+        def refusal(sizes: Sizes) -> str:
+            why, answer = self._ask(sizes)
+            self._answers[:] = [answer]
+            return why
+
+        return choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+
+    @cached_property
+    def answer(self) -> Any:
+        """What eager answers to the example; known from the search for the anchor, where there was one."""
+        inputs = self.inputs  # asks for the anchor, if nobody did
+        return self._answers.pop() if self._answers else self.eager(inputs)
 
     @cached_property
     def example_sizes(self) -> dict[str, int]:
@@ -124,17 +139,58 @@ class Subject:
             tensors.update(self.spec.examples)
         return {name: tensor.to("meta") for name, tensor in tensors.items()} if self.meta else tensors
 
+    def moved(self, sizes: Sizes, nth: int = FRESH) -> dict[str, torch.Tensor]:
+        """Return inputs of other sizes for which size alone is to blame, as far as drawing can see to that.
+
+        An input whose shape does not move keeps the value of the example (a number given beside a signal must not change
+        when the batch does), unless what it may hold follows from the sizes. The others are the nth drawing.
+        """
+        drawn, kept = self.draw(sizes, nth), self._kept(sizes)
+        return {name: kept.get(name, tensor) for name, tensor in drawn.items()}
+
+    def _kept(self, sizes: Sizes) -> dict[str, torch.Tensor]:
+        """Return the example's inputs that these sizes do not touch: neither their shapes nor what may be drawn for them."""
+        seed = self.settings.seed
+        there, here = make_inputs(self.spec, sizes, seed), make_inputs(self.spec, self.sizes, seed)
+        return {name: self.inputs[name] for name in self.spec if torch.equal(there[name], here[name])}
+
+    def stretched(self, sizes: Sizes, *, late: bool = False) -> dict[str, torch.Tensor]:
+        """Return the example at other sizes: every position is repeated as often as it takes, or some are left out.
+
+        What the values have in common (their largest, their spread, which of them occur) stays as it is where no position
+        is left out. ``late`` prefers the later ones. What cannot be repeated (positions, what a function fills) is drawn.
+        """
+        drawn, kept = self.draw(sizes), self._kept(sizes)
+        return {
+            name: kept[name]
+            if name in kept
+            else repeated(self.inputs[name], tensor.shape, late=late)
+            if is_drawn_freely(self.spec[name])
+            else tensor
+            for name, tensor in drawn.items()
+        }
+
+    def keeps_its_values(self, sizes: Sizes) -> bool:
+        """Whether the stretched example repeats each of its positions equally often."""
+        kept = self._kept(sizes)
+        whole = all(size % self.sizes[name] == 0 for name, size in sizes.items())
+        return whole and all(name in kept or is_drawn_freely(spec) for name, spec in self.spec.items())
+
     def ordered(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:
         """Return inputs by position."""
         return tuple(inputs[name] for name in self.spec)
 
     def refusal(self, sizes: Sizes) -> str:
         """Say why eager refuses inputs of these sizes; an empty string where it takes them."""
+        return self._ask(sizes)[0]
+
+    def _ask(self, sizes: Sizes) -> tuple[str, Any]:
+        inputs = self.draw(sizes)
         try:
-            self.eager(self.draw(sizes))
+            with running(inputs):
+                return "", self.eager(inputs)
         except Exception as error:
-            return first_line(error)
-        return ""
+            return "\n".join(words_of(error)), None
 
     def variant(
         self,
@@ -156,3 +212,13 @@ class Subject:
             constants={**self.constants, **constants},
             anchor=anchor,
         )
+
+
+def repeated(tensor: torch.Tensor, shape: tuple[int, ...], *, late: bool = False) -> torch.Tensor:
+    """Return a tensor of another shape with as many dims, whose positions are those of the given one, in their order."""
+    for dim, (old, new) in enumerate(zip(tensor.shape, shape)):
+        if old != new and old:
+            places = torch.arange(new)
+            places = ((places + 1) * old + new - 1) // new - 1 if late else places * old // new
+            tensor = tensor.index_select(dim, places)
+    return tensor

@@ -39,10 +39,12 @@ class ThreeWayJudge(Judge):
         """The error of bf16 by leaf, relative to the leaf's scale."""
         return usual_errors([(reference, coarse) for _, reference, coarse in self.answers])
 
-    def compare(self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced") -> Trial:
+    def compare(
+        self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced", measured: bool = True
+    ) -> Trial:
         """Compare one answer of the device; undecidable where bf16 cannot follow float32."""
         if not self.policy.three_way:
-            return super().compare(actual, expected, inputs, closeness=closeness)
+            return super().compare(actual, expected, inputs, closeness=closeness, measured=measured)
         try:
             sample = Sample(expected, self.coarse(inputs, expected), actual)
             found = compare_three_way([sample], usual=self.usual)

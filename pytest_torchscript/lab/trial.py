@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.backends.base import Unavailable
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.policy import Policy
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import first_line, text_of
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.outputs import tensor_leaves
 
@@ -53,32 +53,47 @@ class Judge:
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""
         try:
-            expected = self.eager(inputs)
+            with running(inputs):
+                expected = self.eager(inputs)
         except Exception as error:
             return Trial(REFUSED, first_line(error))
         return self.against(expected, artifact, inputs, closeness=closeness)
 
     def against(
-        self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced"
+        self,
+        expected: Any,
+        artifact: Callable[..., Any],
+        inputs: Tensors,
+        *,
+        closeness: str = "traced",
+        measured: bool = True,
     ) -> Trial:
-        """Run the artifact alone, against an answer that eager gave before."""
+        """Run the artifact alone, against an answer given before: see `compare`."""
         try:
-            actual = run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
-        except Unavailable:  # no answer of the model's
-            raise
+            actual = self.answer(artifact, inputs)
         except Exception as error:
             return Trial(RAISES, artifact_error(error), raised=error.with_traceback(None))
-        return self.compare(actual, expected, inputs, closeness=closeness)
+        return self.compare(actual, expected, inputs, closeness=closeness, measured=measured)
 
-    def compare(self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced") -> Trial:
-        """Compare two answers to the same inputs."""
+    def answer(self, artifact: Callable[..., Any], inputs: Tensors) -> Any:
+        """Return what an artifact answers to clones of the inputs, from the seed; what it raises passes through."""
+        with running(inputs):
+            return run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
+
+    def compare(
+        self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced", measured: bool = True
+    ) -> Trial:
+        """Compare two answers to the same inputs.
+
+        ``measured`` False leaves eager's double-precision answer out: it is no measure for answers that are not eager's.
+        """
         if self.shapes_only:
             return _compare_shapes(actual, expected)
         comparison = compare_outputs(
             actual,
             expected,
             closeness=self.policy.closeness(closeness),
-            precise=lambda: self.precise(inputs),
+            precise=lambda: self.precise(inputs) if measured else None,
             rtol=self.policy.rtol,
             atol=self.policy.atol,
         )
@@ -111,7 +126,7 @@ def run_artifact(artifact: Callable[..., Any], tensors: list[torch.Tensor], *, s
 
 def artifact_error(error: BaseException) -> str:
     """Name what an artifact raised: TorchScript puts its own message last, behind the traceback of its interpreter."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in text_of(error).splitlines() if line.strip()]
     named = [line for line in lines if line.startswith(("RuntimeError:", "IndexError:", "ValueError:"))]
     return named[-1] if named else first_line(error)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.errors import as_exception, passes_through
 from pytest_torchscript.form import Form, plain_form
 from pytest_torchscript.models.functions import call_parameters
 from pytest_torchscript.outputs import tensor_leaves
@@ -52,7 +53,17 @@ class Positional(nn.Module):
         return tuple(leaf for _, leaf in tensor_leaves(self.call(*tensors)))
 
     def call(self, *tensors: torch.Tensor) -> Any:
-        """Return the model's output as it is."""
+        """Return the model's output as it is; a model that exits raises, like any other that does not answer."""
+        try:
+            return self._called(tensors)
+        except Exception:
+            raise
+        except BaseException as error:
+            if passes_through(error):
+                raise
+            raise as_exception(error) from None
+
+    def _called(self, tensors: tuple[torch.Tensor, ...]) -> Any:
         arguments: Mapping[str, Any] = self.form.build(dict(zip(self.names, tensors)))
         if not self.keyword:
             return self.model(*arguments.values(), **self.constants)

@@ -168,13 +168,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Send what a test found along with its report."""
     report = yield
     if PAYLOAD in item.stash or item.get_closest_marker(PREFIX) or item.get_closest_marker("neuron"):
         from pytest_torchscript.plugin.recorder import attach
 
-        attach(item, report)
+        attach(item, report, call.excinfo.value if call.excinfo is not None else None)
     return report
 
 

@@ -6,7 +6,6 @@ needs it.
 
 from __future__ import annotations
 
-import traceback
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, ModelError, first_line
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX
+from pytest_torchscript.errors import BackendError, Error, MachineFailure, ModelError, passes_through
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE
 
 if TYPE_CHECKING:
     from pytest_torchscript.checks import CasePlan, Lab
@@ -72,6 +71,7 @@ class Cases:
     loaded: dict[CaseKey, dict[str, Lab | Error]] = field(default_factory=dict)
     waiting: Counter[CaseKey] = field(default_factory=Counter)
     told: dict[int, str] = field(default_factory=dict)
+    selected: dict[tuple[CaseKey, str], set[str]] = field(default_factory=dict)
 
     def plan(self, subject: Subject) -> CasePlan:
         """Return the plan of a model. Raises the engine's errors, and no others."""
@@ -88,8 +88,21 @@ class Cases:
         if backend not in cases:
             plan = self.plan(subject)
             beside = next((lab for lab in cases.values() if not isinstance(lab, Error)), None)
-            cases[backend] = _or_error(lambda: plan.load(backend, beside=beside), subject.label)
+            cases[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside)), subject.label)
         return _unless_error(cases[backend])
+
+    def try_out(self, subject: Subject, backend: str) -> CasePlan:
+        """Return the plan of a model; one of the user's own, which is there already, is built and fed as well.
+
+        Raises the engine's errors, and no others. What a backend lacks is told when it is asked.
+        """
+        plan = self.plan(subject)
+        if plan.blueprint.module is not None:
+            try:
+                self.case(subject, backend)
+            except BackendError:
+                self.loaded.pop(subject.key, None)
+        return plan
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
         """Return the test that told of a failure to load first: it fails, the others point at it."""
@@ -100,8 +113,15 @@ class Cases:
         return key in self.plans
 
     def expect(self, items: Iterable[pytest.Item]) -> None:
-        """Count which tests will ask for which model, so that the last one can free it."""
-        self.waiting.update(item.stash[CASE_KEY] for item in items if CASE_KEY in item.stash)
+        """Note which tests will ask for which model: the last one frees it, and none waits for one that is not there."""
+        for item in items:
+            if CASE_KEY not in item.stash:
+                continue
+            self.waiting[item.stash[CASE_KEY]] += 1
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            if SUITE_FIXTURE in params:
+                check = str(getattr(item, "originalname", "")).removeprefix("test_")
+                self.selected.setdefault((item.stash[CASE_KEY], params[SUITE_FIXTURE]), set()).add(check)
 
     def release(self, item: pytest.Item) -> None:
         """Say that a test has finished; the model's last one frees it."""
@@ -163,10 +183,23 @@ def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
             return make()
         except Error as error:
             return error
-        except (Exception, SystemExit, pytest.skip.Exception, pytest.fail.Exception) as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"at {last.filename}:{last.lineno} in {last.name}"
-            return ModelError(f"{label}: {first_line(error)}", evidence=[where], hint="see the line above")
+        except MachineFailure as failed:
+            return failed.error
+        except BaseException as error:
+            if passes_through(error):
+                raise
+            from pytest_torchscript.tracing.words import raised_at, words_of
+
+            first, *evidence = words_of(error)
+            hint = "see the line above" if raised_at(error) else "a fault of pytest-torchscript: please report it"
+            return ModelError(f"{label}: {first}", evidence=evidence, hint=hint)
+
+
+def _fed(lab: Lab) -> Lab:
+    from pytest_torchscript.checks import feed
+
+    feed(lab)
+    return lab
 
 
 def _unless_error(value: _Kept | Error) -> _Kept:

@@ -16,7 +16,7 @@ import pytest
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error
 from pytest_torchscript.plugin.models import Cases, Subject, told
-from pytest_torchscript.plugin.names import CONFTEST, PAYLOAD, PREFIX
+from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import OPTIONS, given, run_of
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
@@ -63,7 +63,7 @@ class SuiteCase:
         """End the one test of a reference that could not be resolved."""
         self._announce()
         try:
-            self.cases.plan(self.subject())
+            self.cases.try_out(self.subject(), self.backend)
         except Error as error:
             message = told(error, self.reference)
         else:
@@ -76,12 +76,25 @@ class SuiteCase:
 
     def _case(self) -> Lab:
         try:
-            return self.cases.case(self.subject(), self.backend)
+            lab = self.cases.case(self.subject(), self.backend)
         except Error as error:
             first, message = self.cases.first_to_tell(error, self.item.nodeid), told(error, self.reference)
+        else:
+            lab.selected = self._selected()
+            return lab
+        self.item.stash[PAYLOAD]["name"] = "model"
         if first != self.item.nodeid:
             pytest.skip(f"{PREFIX}::{self.reference} could not be loaded: see {first}")
         pytest.fail(message, pytrace=False)
+
+    def _selected(self) -> frozenset[str]:
+        """Return the checks of this run, and those that are known to fail: of both kinds it is known who tells."""
+        known = run_of(self.item.config).known
+        selected = self.cases.selected.get((self.item.stash[CASE_KEY], self.backend), set())
+        expected = {
+            check for check in ("determinism", "trace", "outputs") if known and known.match(self.reference, check)
+        }
+        return frozenset(selected | expected)
 
 
 def joined(pieces: Sequence[ModelResult], check: str) -> ModelResult:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import first_line, with_hint
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PLACE, PREFIX
@@ -42,13 +42,18 @@ _NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
 _PACKAGE = Path(__file__).parents[1]
 
 
-def attach(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Put what a test found onto its report: an attribute of plain data, which xdist and reportlog carry."""
+def attach(item: pytest.Item, report: pytest.TestReport, raised: BaseException | None = None) -> None:
+    """Put what a test found onto its report: an attribute of plain data, which xdist and reportlog carry.
+
+    A test of the suite shows no traceback, for that would lead through code of ours: what was raised is named instead.
+    """
     payload = item.stash.get(PAYLOAD, None)
     suite = split_nodeid(item.nodeid) is not None
     if suite:
         report.sections = []  # what torch or a progress bar printed explains nothing
         report.torchscript_place = item.stash[PLACE]  # type: ignore[attr-defined]
+        if report.outcome == FAILED and raised is not None and getattr(raised, "pytrace", True):
+            report.longrepr = _named(item, raised)
     if isinstance(report.longrepr, tuple) and Path(report.longrepr[0]).is_relative_to(_PACKAGE):
         path, line, _ = item.reportinfo()  # where the user would look, not a line of ours
         where = (item.nodeid, None) if suite else (os.fspath(path), (line or 0) + 1)
@@ -57,6 +62,14 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
         call_emulated(item, report)
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
+
+
+def _named(item: pytest.Item, raised: BaseException) -> str:
+    from pytest_torchscript.tracing.words import words_of
+
+    first, *evidence = words_of(raised)
+    hint = "raised outside of the check itself: by a fixture, a plugin, or a time limit"
+    return with_hint(f"{item.nodeid}: {first}", hint, evidence)
 
 
 def call_emulated(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -129,6 +142,8 @@ class Recorder:
         name, backend = suite_id.test[len("test_") :], payload.get("backend") or self.backends[0]
         if len(self.backends) > 1:
             name, backend = _without_backend(name, self.backends, backend)
+        if outcome == FAILED:
+            name = payload.get("name", name)
         check = CheckResult(name, SKIPPED if outcome == SKIPPED else ERROR, report.duration or 0.0, message)
         return ModelResult(suite_id.reference, exports=[ExportResult(backend, checks=[check])])
 

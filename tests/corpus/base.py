@@ -23,12 +23,16 @@ FEATURES, VOCABULARY = 4, 50
 
 @dataclass(frozen=True)
 class Specimen:
-    """One toy model. ``anchor`` is stated only where the truth depends on the sizes that the trace was made at."""
+    """One toy model. ``anchor`` is stated only where the truth depends on the sizes that the trace was made at.
+
+    ``held`` says that its axes are swept with the values of the example, because other values fail at the anchor too.
+    """
 
     model: type[nn.Module]
     inputs: Mapping[str, TensorSpec]
     anchor: Mapping[str, int] = field(default_factory=dict)
     label: str = ""
+    held: bool = False
 
     @property
     def name(self) -> str:

@@ -4,7 +4,8 @@ That takes some minutes; with names of specimens behind it, only those are swept
 
 Nothing here uses the engine under test: the inputs, the trace, the comparison and the verdicts are made anew, and
 plainly. An axis is judged with the others at the anchor, and with ordinary inputs; where those already fail at the
-anchor, every size fails with them and the axis has no truth of its own (``null``): the values have.
+anchor, every size fails with them and the axis has no truth of its own (``null``): the values have. A specimen that is
+``held`` is an exception: there a size is right where it is right for some values that hold on to the example's.
 """
 
 from __future__ import annotations
@@ -131,8 +132,38 @@ class Subject:
             self.traced = torch.jit.trace(fresh, example, check_trace=False, strict=False)
 
     def outcome(self, sizes: Sizes, kind: str = "ordinary", seed: int = 1) -> str:
+        """Run both sides on drawn inputs."""
+        return self._outcome(draw(self.specimen, sizes, kind, seed))
+
+    def held_outcome(self, sizes: Sizes) -> str:
+        """Run both sides on inputs that keep what does not move; of those that move, stretched and drawn ones, the best."""
+        if sizes == self.anchor:
+            return self._outcome(self._example())
+        outcomes = [self._outcome(inputs) for inputs in self._holding(sizes)]
+        return min(outcomes, key=(OK, REFUSED, RAISES, DIFFERS).index)
+
+    def _example(self) -> Tensors:
+        return draw(self.specimen, self.anchor, "ordinary", 0)
+
+    def _holding(self, sizes: Sizes) -> Iterator[Tensors]:
+        example = self._example()
+        moving = {name for name, spec in self.specimen.inputs.items() if spec.shape(sizes) != spec.shape(self.anchor)}
+        for index in range(-1, max(self.anchor.values())):
+            yield {name: self._stretched(name, value, sizes, index) for name, value in example.items()}
+        for seed in range(1, 13):
+            drawn = draw(self.specimen, sizes, "ordinary", seed)
+            yield {name: drawn[name] if name in moving else value for name, value in example.items()}
+
+    def _stretched(self, name: str, value: torch.Tensor, sizes: Sizes, index: int) -> torch.Tensor:
+        """Return a tensor of the example at other sizes: each position repeated, or one of them in all places."""
+        for dim, (old, new) in enumerate(zip(value.shape, self.specimen.inputs[name].shape(sizes))):
+            if old != new:
+                places = torch.arange(new) * old // new if index < 0 else torch.full((new,), min(index, old - 1))
+                value = value.index_select(dim, places)
+        return value
+
+    def _outcome(self, inputs: Tensors) -> str:
         """Run both sides on clones of the same inputs, eager on a fresh copy, and compare."""
-        inputs = draw(self.specimen, sizes, kind, seed)
         try:
             expected = self._run(copy.deepcopy(self.pristine), inputs)
         except Exception:
@@ -161,13 +192,14 @@ class Subject:
 
     def sweep(self, seeds: tuple[int, ...] = (1, 2)) -> dict[str, Any]:
         """Return the verdicts of all axes, of all axes at once, and of the values, with the smallest failing sizes."""
+        held = self.specimen.held
         lines = {name: self._line(name, seeds) for name in self.axes}
         sound_here = all(self.outcome(self.anchor, seed=seed) == OK for seed in range(1, 13))
         grid = self._grid(seeds)
         values = {kind: verdict_of(self.outcome(self.anchor, kind, seed) for seed in range(1, 9)) for kind in KINDS}
         return {
             "anchor": self.anchor,
-            "axes": {name: self._axis_record(outcomes, sound_here, name) for name, outcomes in lines.items()},
+            "axes": {name: self._axis_record(outcomes, sound_here or held, name) for name, outcomes in lines.items()},
             "joint": verdict_of(outcome for _, outcome in grid) if grid and sound_here else None,
             "smallest": {name: self._smallest(name, grid) for name in self.axes} if sound_here else {},
             "values": worst(values.values()),
@@ -182,6 +214,8 @@ class Subject:
         return {size: self._worst_seed({**self.anchor, name: size}, seeds) for size in self._sizes(name)}
 
     def _worst_seed(self, sizes: Sizes, seeds: tuple[int, ...]) -> str:
+        if self.specimen.held:
+            return self.held_outcome(sizes)
         return max((self.outcome(sizes, seed=seed) for seed in seeds), key=(OK, REFUSED, RAISES, DIFFERS).index)
 
     def _grid(self, seeds: tuple[int, ...]) -> list[tuple[dict[str, int], str]]:

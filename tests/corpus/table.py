@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import faint, image, signal, sound, text, values
+from . import faint, held, image, signal, sound, text, values
 
 if TYPE_CHECKING:
     from .base import Specimen
@@ -15,5 +15,6 @@ SPECIMENS: tuple[Specimen, ...] = (
     *text.SPECIMENS,
     *image.SPECIMENS,
     *values.SPECIMENS,
+    *held.SPECIMENS,
     *faint.SPECIMENS,
 )

@@ -89,7 +89,7 @@ def test_the_counterexample_is_the_smallest(specimen: Specimen, results: dict[st
             counterexample = result.axis(name).counterexample
             assert counterexample is not None
             assert subject.outcome(counterexample) != OK
-            if anchor == truth["anchor"] and truth["smallest"][name]:
+            if anchor == truth["anchor"] and truth["smallest"].get(name):
                 assert counterexample in truth["smallest"][name]
 
 

@@ -10,12 +10,16 @@ import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec
-from pytest_torchscript.backends import Backend, Readiness, Traits
+from pytest_torchscript.backends import Backend, Readiness, Traits, Unavailable
+from pytest_torchscript.checks.answers import unmet
+from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import (
     ANSWERS,
     ARTIFACT,
     COMPARED,
     MOVES,
+    OUTPUT,
+    OUTPUTS,
     READY,
     REEXPORTS,
     SAVES,
@@ -45,6 +49,16 @@ class Bare(Backend):
         raise RuntimeError("the drawer is locked")
 
 
+class Gone(Bare):
+    """Exports, and is not there when it is asked."""
+
+    def export(self, request: object) -> object:
+        def ask(*tensors: torch.Tensor) -> None:
+            raise Unavailable("the drawer fell off")
+
+        return ask
+
+
 class NotReady(Bare):
     ready = Readiness("skip", "the drawer is elsewhere", "fetch it")
 
@@ -62,6 +76,10 @@ def lab_of(model: nn.Module, backend: Backend | None = None) -> Lab:
     return lab if backend is None else replace(lab, backend=backend)
 
 
+def hindrance(lab: Lab, need: str) -> Finding | None:
+    return obstacle(lab, (need,), "time") or unmet(lab, "axis", (need,), "time")
+
+
 @pytest.mark.parametrize(
     ("need", "model", "backend", "said"),
     [
@@ -72,12 +90,14 @@ def lab_of(model: nn.Module, backend: Backend | None = None) -> Lab:
         (REEXPORTS, toys.Sound(), Bare(), "bare exports once; check it with torchscript"),
         (SAVES, toys.Sound(), Bare(), "bare keeps it in a drawer"),
         (TORCHSCRIPT, toys.Sound(), Bare(), "an artifact of bare is no TorchScript module"),
-        (STEADY, toys.Counter(), None, "not deterministic: it keeps state between calls"),
-        (ARTIFACT, toys.Sound(), Bare(), "no artifact, see test_trace: RuntimeError: the drawer is locked"),
+        (STEADY, toys.Counter(), None, "not deterministic: it keeps state between calls, see test_determinism"),
+        (ARTIFACT, toys.Sound(), Bare(), "no artifact, see test_trace"),
+        (OUTPUTS, toys.OtherwiseWhenTraced(), None, "see test_outputs"),
+        (OUTPUT, toys.Sound(), Gone(), "see test_outputs"),
     ],
 )
 def test_a_need_that_is_missing(need: str, model: nn.Module, backend: Backend | None, said: str) -> None:
-    found = obstacle(lab_of(model, backend), (need,), "time")
+    found = hindrance(lab_of(model, backend), need)
     assert found is not None
     assert found.outcome == "skipped"
     assert said in found.headline
@@ -87,7 +107,7 @@ def test_a_need_that_is_missing(need: str, model: nn.Module, backend: Backend | 
         "untested",
         found.headline.split("\n")[0],
     )
-    assert obstacle(lab_of(toys.Sound()), (need,)) is None
+    assert hindrance(lab_of(toys.Sound()), need) is None
 
 
 def test_without_weights() -> None:
@@ -96,6 +116,7 @@ def test_without_weights() -> None:
     assert found is not None
     assert found.headline == "needs values; weights=meta holds none"
     assert obstacle(lab, (STEADY, ARTIFACT)) is None
+    assert unmet(lab, "axis", (STEADY, ARTIFACT, OUTPUTS)) is None
 
 
 def test_what_costs_nothing_is_looked_at_first() -> None:

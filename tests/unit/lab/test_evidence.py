@@ -54,7 +54,6 @@ class SharesSize(nn.Module):
     ("model", "said"),
     [
         (SwapsData, "forward: the data of a tensor is swapped here, which no trace records"),
-        (SwapsBuffer, "forward: the data of a tensor is swapped here, which no trace records"),
         (SharesSize, "in place, under every name that holds it: under the tracer a size is a tensor"),
     ],
 )
@@ -62,6 +61,11 @@ def test_a_trace_wrong_on_its_own_example_has_a_line(model: type[nn.Module], sai
     message = failure(model(), "outputs").message
     (line,) = [line for line in message.splitlines() if line_of(model) in line]
     assert said in line
+
+
+def test_a_buffer_that_keeps_what_its_example_made_of_it_fails_for_other_values() -> None:
+    message = failure(SwapsBuffer(), "values").message
+    assert line_of(SwapsBuffer) in message
 
 
 class SharesSizeAndRaises(nn.Module):

@@ -70,17 +70,27 @@ def test_a_healthy_device_passes(lab, check):
 
 def test_a_shifted_answer_fails(lab):
     lab.export.made = Changed(lab.export.artifact, output=lambda leaf: leaf + 0.3)
-    for check in ("outputs", "values", "padding", "neuron"):
+    for check in ("outputs", "neuron"):
         found = run(lab, check)
         assert found.outcome == "failed", check
         assert "0.3" in found.message
+    assert [run(lab, check).message for check in ("values", "padding")] == ["see test_outputs"] * 2
     assert "more than bf16 explains" in run(lab, "outputs").message
 
 
 def test_a_device_that_ignores_the_mask_fails_where_masks_are_asked(lab):
     lab.export.made = Changed(lab.export.artifact, inputs=lambda ids, mask: (ids, torch.ones_like(mask)))
-    assert run(lab, "padding").outcome == "failed"
+    assert run(lab, "outputs").outcome == "failed"
+
+
+def test_a_device_that_reads_padding_fails_where_padding_is_asked(lab):
+    example = lab.subject.inputs["attention_mask"]
+    lab.export.made = Changed(
+        lab.export.artifact, inputs=lambda ids, mask: (ids, mask if mask.equal(example) else torch.ones_like(mask))
+    )
+    assert run(lab, "outputs").outcome == "passed"
     assert run(lab, "values").outcome == "failed"
+    assert run(lab, "padding").outcome == "failed"
 
 
 def test_what_bf16_cannot_follow_is_undecidable(lab, monkeypatch):
@@ -97,6 +107,7 @@ def test_tolerance_of_the_user_counts(lab):
     lab.bench.judge.policy = Policy("bf16", 0.0, 1e-7)
     assert run(lab, "outputs").outcome == "failed"
     lab.bench.ledger.clear()
+    lab.answers.clear()
     lab.bench.judge.policy = Policy("bf16", 0.0, 0.2)
     assert run(lab, "outputs").outcome == "passed"
 
