@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 
 def trace(module: Any, example: tuple[Any, ...], *, strict: bool = False) -> Any:

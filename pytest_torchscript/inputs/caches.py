@@ -15,7 +15,7 @@ import torch
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
-from pytest_torchscript.stack import knows_cache_objects_alone, library_name
+from pytest_torchscript.versions import knows_cache_objects_alone, library_name
 
 #: What `forward` may call its cache, the newer name first: transformers renamed it in 5.24.
 KEYWORDS = ("cache", "past_key_values")

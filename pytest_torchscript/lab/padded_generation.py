@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, e
 from pytest_torchscript.models.shrink import shrink_config
 from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
 from pytest_torchscript.settings import WEIGHTS, Settings
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 PRETRAINED, RANDOM, TINY, META, OWN = "pretrained", "random", "tiny", "meta", "own"
 

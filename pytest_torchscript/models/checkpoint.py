@@ -19,7 +19,7 @@ from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, did_you_mean, first_line
 from pytest_torchscript.models.construct import require_buildable
-from pytest_torchscript.stack import dtype_keyword, library_name
+from pytest_torchscript.versions import dtype_keyword, library_name
 
 CONFIG = "config.json"
 #: Files of weights as transformers looks for them, the safe ones first.

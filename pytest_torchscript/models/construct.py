@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 #: Every process builds equal weights.
 SEED = 20_240

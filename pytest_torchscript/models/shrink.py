@@ -15,7 +15,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
 from pytest_torchscript.models.shrink_rules import Change, derived_names, is_depth, propose
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 #: A model of more parameters than this is neither tiny nor quick to try.
 _QUICK = 30_000_000

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_torchscript.models.construct import sub_configs
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
 EXPERTS = 4

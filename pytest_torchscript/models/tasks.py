@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line, unknown
-from pytest_torchscript.stack import library_name
+from pytest_torchscript.versions import library_name
 
 DEFAULT = "default"
 

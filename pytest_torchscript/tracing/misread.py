@@ -18,9 +18,9 @@ import torch
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.frames import is_tracer
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.stack import lines_may_be_off
 from pytest_torchscript.tracing.frames import Frame, Stack, live_stack, model_stack, parse_range
 from pytest_torchscript.tracing.source_code import nodes_around
+from pytest_torchscript.versions import lines_may_be_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,8 +13,8 @@ from torch import nn
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.stack import library_name
 from pytest_torchscript.tracing.frames import Frame, live_stack, model_stack
+from pytest_torchscript.versions import library_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

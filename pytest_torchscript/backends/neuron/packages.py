@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_torchscript.backends.neuron.generations import Generation
-from pytest_torchscript.stack import installed_version, numbers_of
+from pytest_torchscript.versions import installed_version, numbers_of
 
 REAL, PLACEHOLDER, ABSENT, NATIVE = "real", "placeholder", "absent", "native"
 

@@ -2,14 +2,30 @@ from __future__ import annotations
 
 import collections
 from pathlib import Path
+from typing import Any
 
 import pytest
-import transformers.cache_utils
 
 from pytest_torchscript.errors import LibraryError
-from pytest_torchscript.stack import installed_version, library_name
+from pytest_torchscript.versions import installed_version, library_name, numbers_of
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [
+        ("1.13.1.2.11.13.0", (1, 13, 1, 2, 11, 13, 0)),
+        ("2.13.0+cpu", (2, 13, 0)),
+        ("2.14.0a0+git1234", (2, 14, 0)),
+        ("5.0.0.dev0", (5, 0, 0)),
+        ("1.0.post1", (1, 0)),
+        ("", ()),
+        ("of the day", ()),
+    ],
+)
+def test_the_numbers_of_a_version(version: str, numbers: tuple[int, ...]) -> None:
+    assert numbers_of(version) == numbers
 
 
 def test_the_first_name_that_a_release_has_is_taken() -> None:
@@ -38,9 +54,19 @@ def test_what_a_library_itself_lacks_is_not_hidden(tmp_path: Path, monkeypatch: 
         library_name("wants_more", "Name", used_for="nothing")
 
 
-def test_a_run_says_it_once_and_shows_no_traceback(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert transformers.LlamaForCausalLM  # the model's own file has the class by now
-    monkeypatch.delattr(transformers.cache_utils, "DynamicCache")
+@pytest.fixture(scope="module")
+def caches() -> Any:
+    """The module of caches, with all that imports from it: `pytester` drops what is imported after it was made."""
+    import transformers.cache_utils
+
+    assert transformers.LlamaForCausalLM
+    return transformers.cache_utils
+
+
+def test_a_run_says_it_once_and_shows_no_traceback(
+    caches: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(caches, "DynamicCache")
     chosen = (
         "--torchscript-model=HuggingFaceTB/SmolLM2-135M",
         "--torchscript-task=causal-lm-with-past",
@@ -52,4 +78,4 @@ def test_a_run_says_it_once_and_shows_no_traceback(pytester: pytest.Pytester, mo
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert text.count(said) == 1
     assert "Traceback" not in text
-    assert "stack.py" not in text
+    assert "versions.py" not in text

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import re
 import sys
 from typing import Any
 
@@ -15,9 +14,13 @@ from pytest_torchscript.errors import LibraryError
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
-    """Return the leading numbers of a version: ``1.13.1.2.11`` gives (1, 13, 1, 2, 11), ``2.13.0+cpu`` (2, 13, 0)."""
-    leading = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in leading.group().split(".")) if leading else ()
+    """Return the numbers of a release: ``1.13.1.2.11`` gives (1, 13, 1, 2, 11), ``2.13.0+cpu`` (2, 13, 0)."""
+    from packaging.version import InvalidVersion, Version  # pytest needs it, too
+
+    try:
+        return Version(version).release
+    except InvalidVersion:
+        return ()
 
 
 def installed_version(package: str) -> str:
