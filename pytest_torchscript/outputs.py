@@ -70,7 +70,8 @@ def children(value: Any) -> list[tuple[str, Any]] | None:
 def _object_children(value: Any) -> list[tuple[str, Any]] | None:
     """Return the public attributes of an object that hold tensors: how transformers' caches carry keys and values.
 
-    What a cache notes about itself is no output: private attributes, and containers of plain flags and counts.
+    What a cache notes about itself is no output: private attributes, containers of plain flags and counts, and the counts
+    that are tensors under a tracer alone (how many tokens a sliding window has seen).
     """
     import torch
 
@@ -79,11 +80,13 @@ def _object_children(value: Any) -> list[tuple[str, Any]] | None:
     # In some releases a cache is a torch module: callable, and its parts are registered.
     attributes = {**vars(value), **vars(value).get("_modules", {})}
     holders = (torch.Tensor, list, tuple, dict)
+    of_cache = _is_cache(value) or {"keys", "values"} <= attributes.keys()
     return [
         (f".{name}", child)
         for name, child in attributes.items()
         if not name.startswith("_")
         and not _is_notes(child)
+        and not (of_cache and isinstance(child, torch.Tensor) and child.dim() == 0)
         and (isinstance(child, holders) or (hasattr(child, "__dict__") and _is_cache(child)))
     ]
 

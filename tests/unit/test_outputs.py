@@ -79,3 +79,18 @@ def test_steps_into_a_container() -> None:
     assert children({"a": A}) == [("['a']", A)]
     assert children(A) is None
     assert children(len) is None
+
+
+class SlidingLayer:
+    def __init__(self, seen: int | torch.Tensor) -> None:
+        self.keys, self.values, self.seen = A, B, seen
+
+
+class Loss:
+    def __init__(self) -> None:
+        self.loss = torch.tensor(1.0)
+
+
+def test_a_count_that_is_a_tensor_under_the_tracer_alone_is_no_output() -> None:
+    assert paths(SlidingLayer(24)) == paths(SlidingLayer(torch.tensor(24))) == [".keys", ".values"]
+    assert paths(Loss()) == [".loss"]
