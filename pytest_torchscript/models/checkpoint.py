@@ -7,7 +7,9 @@ read with ``weights_only``; a checkpoint's own code runs only where the user all
 from __future__ import annotations
 
 import json
-import pickletools
+import pickle
+import re
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ CONFIG = "config.json"
 #: Files of weights as transformers looks for them, the safe ones first.
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
+_CONVERT_HINT = "convert it to safetensors with model.save_pretrained(directory, safe_serialization=True)"
 _SAVE_HINT = "save it again with model.save_pretrained(directory)"
 _RANDOM_HINT = "give --torchscript-weights random to check the architecture without its weights"
 _TRUST_HINT = "give --torchscript-trust-remote-code to run the code that comes with it"
@@ -168,53 +171,28 @@ def load_pretrained(model_class: type[Any], directory: str, config: Any, **kwarg
 
 
 def _refuse_unsafe(path: Path) -> None:
-    """Refuse a pickle that weights_only would refuse, before any release of transformers can load it otherwise."""
+    """Refuse a pickle that torch's own reader of weights refuses: older releases of transformers load it otherwise.
+
+    Read onto meta: nothing is kept of it.
+    """
     if path.suffix != ".bin" and not path.name.endswith(".bin.index.json"):
         return
-    files = [path] if path.suffix == ".bin" else [path.parent / name for name in shards(path)]
-    for each in files:
-        unsafe = unsafe_globals(each)
-        if unsafe:
-            raise ModelError(
-                f"{each}: a pickle that would run code when loaded: {unsafe[0]}",
-                hint="convert it to safetensors with model.save_pretrained(directory, safe_serialization=True)",
-            )
-
-
-#: What a pickled state dict consists of; anything else is code.
-_SAFE_MODULES = ("torch", "torch._utils", "torch._tensor", "torch.storage", "torch.serialization", "collections")
-
-
-def unsafe_globals(path: Path) -> list[str]:
-    """Return the names that a torch pickle would import and that no state dict needs; reads, never runs.
-
-    Raises ModelError where the file is no pickle at all.
-    """
-    try:
-        names = [name for stream in _pickles(path) for name in _imported(stream)]
-    except Exception as error:  # pickletools raises what it likes on garbage
-        raise not_weights(path, first_line(error)) from None
-    return [name for name in names if name.rsplit(".", 1)[0] not in _SAFE_MODULES]
-
-
-def _pickles(path: Path) -> list[bytes]:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return [archive.read(name) for name in archive.namelist() if name.endswith(".pkl")]
-    return [path.read_bytes()]  # the format before torch 1.6: pickles one after another, then storages
-
-
-def _imported(stream: bytes) -> list[str]:
-    names: list[str] = []
-    strings: list[str] = []
-    for operation, argument, _ in pickletools.genops(stream):
-        if operation.name == "GLOBAL":
-            names.append(str(argument).replace(" ", "."))
-        elif operation.name == "STACK_GLOBAL":
-            names.append(".".join(strings[-2:]))
-        elif isinstance(argument, str):
-            strings.append(argument)
-    return names
+    for each in [path] if path.suffix == ".bin" else [path.parent / name for name in shards(path)]:
+        if tarfile.is_tarfile(each):  # before 2.6 torch runs code in one whatever it is told
+            raise ModelError(f"{each}: a tar archive, which torch before 2.6 cannot read safely", hint=_CONVERT_HINT)
+        try:
+            with quiet():
+                torch.load(each, map_location="meta", weights_only=True)
+        except pickle.UnpicklingError as error:
+            with each.open("rb") as file:
+                pickled = zipfile.is_zipfile(each) or file.read(1) == pickle.PROTO
+            if not pickled:
+                raise not_weights(each, first_line(error)) from None
+            names = re.findall(r"(?:GLOBAL|class) ([\w.]+)", str(error))
+            what = f"when loaded: {names[0]}" if names else "when loaded, or another kind of pickle than torch's"
+            raise ModelError(f"{each}: a pickle that would run code {what}", hint=_CONVERT_HINT) from None
+        except Exception as error:  # torch raises what it likes on garbage
+            raise not_weights(each, first_line(error)) from None
 
 
 def not_weights(path: Path, reason: str) -> ModelError:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
+import re
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from small_bert import SMALL, keep_tensors, set_config
 
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.blueprint import plan_model
-from pytest_torchscript.models.checkpoint import unsafe_globals
+from pytest_torchscript.models.checkpoint import _refuse_unsafe
 from pytest_torchscript.models.reference import parse_reference
 from pytest_torchscript.models.resolve import LoadedModel, build_model
 from pytest_torchscript.settings import Settings
@@ -242,11 +245,46 @@ def test_own_code_runs_only_on_request(
     assert Path("own_ran").exists()
 
 
-def test_unsafe_globals_reads_and_never_runs(tmp_path: Path) -> None:
-    path = tmp_path / "x.bin"
-    torch.save({"a": torch.zeros(3)}, path)
-    assert unsafe_globals(path) == []
-    torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
-    assert unsafe_globals(path) == []
-    path.write_bytes(pickle.dumps(Evil(), protocol=4))
-    assert unsafe_globals(path) == [f"{os.system.__module__}.system"]
+class LoadsMore:
+    """Names nothing but torch, whose `load` runs whatever the second file holds."""
+
+    def __reduce__(self) -> Any:
+        return torch.load, ("second.bin",)
+
+
+def as_tar(path: Path) -> None:
+    code = pickle.dumps(Evil())
+    with tarfile.open(path, "w") as archive:
+        entry = tarfile.TarInfo("pickle")
+        entry.size = len(code)
+        archive.addfile(entry, io.BytesIO(code))
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda path: torch.save({"x": Evil()}, path), f"run code when loaded: {os.system.__module__}.system"),
+        (lambda path: torch.save({"x": LoadsMore()}, path), "run code when loaded: torch.serialization.load"),
+        (lambda path: torch.save(torch.nn.Linear(2, 2), path), "run code when loaded: torch.nn.modules.linear.Linear"),
+        (lambda path: path.write_bytes(pickle.dumps(Evil(), protocol=4)), "run code when loaded, or another kind"),
+        (as_tar, "a tar archive, which torch before 2.6 cannot read safely"),
+    ],
+    ids=["system", "torch.load", "a module", "a plain pickle", "tar"],
+)
+def test_what_a_pickle_would_run_is_named_and_never_run(
+    tmp_path: Path, write: Callable[[Path], Any], said: str
+) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    write(path)
+    with pytest.raises(ModelError, match=re.escape(said)) as caught:
+        _refuse_unsafe(path)
+    assert caught.value.hint.startswith("convert it to safetensors")
+    assert not Path("evil_ran").exists()
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_a_pickle_of_weights_is_let_through(tmp_path: Path, new_format: bool) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    state = torch.nn.BatchNorm1d(3).bfloat16().state_dict()
+    torch.save(state, path, _use_new_zipfile_serialization=new_format)
+    _refuse_unsafe(path)
