@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, combinations, islice
 
 import torch
@@ -21,15 +21,26 @@ _STEPS = (2, 4, 8, 16, 32, 64)
 _LIFTED = 3
 
 
-def find_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[Place, Axis]:
-    """Return the axis of every dim that may move: ``(input, dim) -> Axis``; a dim that is missing is fixed."""
+def find_axes(
+    accepts: Accepts,
+    examples: Mapping[str, torch.Tensor],
+    *,
+    names: Mapping[Place, str] | None = None,
+    fixed: Collection[Place] = (),
+    measured: bool = True,
+) -> dict[Place, Axis]:
+    """Return the axis of every dim that may move: ``(input, dim) -> Axis``; a dim that is missing is fixed.
+
+    ``names`` are those of dims that are known, and ``fixed`` dims are not asked about. Where the ranges are not to be
+    ``measured``, which costs calls at large sizes, they are the usual ones: what eager refuses is found when it is tried.
+    """
     if not accepts(dict(examples)):
         shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in examples.items())
         raise InputError(
             f"the example tensors are refused by the model itself: {shapes}",
             hint="call the model with them first; give them under the names of forward's parameters",
         )
-    asked = _Question(accepts, _telling(accepts, _lifted(accepts, examples)))
+    asked = _Question(accepts, _telling(accepts, _lifted(accepts, examples)), fixed)
     groups = asked.rows()
     taken = {place for group in groups for place in group}
     for place in asked.places():
@@ -37,15 +48,22 @@ def find_axes(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[Pl
             group = asked.group_of(place, taken=taken)
             groups += [group] if group else []
             taken.update(group)
-    batch = _batch(groups, examples)
+    known = names or {}
+    batch = next((group for group in groups if any(known.get(place) == "batch" for place in group)), None)
+    batch = _batch(groups, examples) if batch is None else batch
     axes: dict[Place, Axis] = {}
     # In the order of the inputs: a user reads them there.
     for group in sorted(groups, key=lambda group: min(map(asked.order, group))):
         first = min(group, key=asked.order)
-        name = (
-            "batch" if group is batch else _name(examples, first, batch, taken, {axis.name for axis in axes.values()})
-        )
-        axes.update(dict.fromkeys(group, _described(asked, group, name, examples)))
+        used = {axis.name for axis in axes.values()}
+        told = next((known[place] for place in sorted(group, key=asked.order) if place in known), "")
+        if group is batch:
+            name = "batch"
+        elif told and told != "batch":
+            name = told if told not in used else f"{_word(first[0])}_{told}"
+        else:
+            name = _name(examples, first, batch, taken, used)
+        axes.update(dict.fromkeys(group, _described(asked, group, name, examples, measured=measured)))
     return axes
 
 
@@ -85,16 +103,17 @@ def _telling(accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> dict[str
 class _Question:
     """What is asked of the model: does it take these dims at that size, all else as in the examples?"""
 
-    def __init__(self, accepts: Accepts, examples: Mapping[str, torch.Tensor]) -> None:
+    def __init__(self, accepts: Accepts, examples: Mapping[str, torch.Tensor], fixed: Collection[Place] = ()) -> None:
         self.accepts = accepts
         self.examples = examples
+        self.fixed = fixed
 
     def places(self) -> Iterator[Place]:
         """Yield every dim: first dims first, so that the batch is found before what may be as large as it."""
         deepest = max((value.dim() for value in self.examples.values()), default=0)
         for index in range(deepest):
             for name, value in self.examples.items():
-                if value.dim() > index and value.shape[index] > 0:
+                if value.dim() > index and value.shape[index] > 0 and (name, index) not in self.fixed:
                     yield name, index
 
     def order(self, place: Place) -> tuple[int, int]:
@@ -105,7 +124,7 @@ class _Question:
         """Return the first dims that are of one size, size by size, where the model takes them moved together."""
         firsts: dict[int, list[Place]] = {}
         for name, value in self.examples.items():
-            if value.dim() and value.shape[0] > 0:
+            if value.dim() and value.shape[0] > 0 and (name, 0) not in self.fixed:
                 firsts.setdefault(value.shape[0], []).append((name, 0))
         return [tuple(group) for group in firsts.values() if len(group) > 1 and self.moves(group)]
 
@@ -149,7 +168,9 @@ class _Question:
         return group
 
 
-def _described(asked: _Question, group: tuple[Place, ...], name: str, examples: Mapping[str, torch.Tensor]) -> Axis:
+def _described(
+    asked: _Question, group: tuple[Place, ...], name: str, examples: Mapping[str, torch.Tensor], *, measured: bool
+) -> Axis:
     """Return the axis of a group: the multiple its sizes must keep, the smallest and the largest size accepted."""
     size = asked.size(group[0])
     multiple = 1
@@ -157,6 +178,10 @@ def _described(asked: _Question, group: tuple[Place, ...], name: str, examples: 
         steps = [step for step in _STEPS if size % step == 0 and step < size]
         multiple = next((step for step in steps if asked.takes(group, size + step)), size)
     ceiling = DEFAULT_BATCH_MAX if name == "batch" else max(DEFAULT_MAX, 2 * size)
+    if not measured:
+        space = name in ("height", "width", "frames")
+        least, most = (max(size // 2, multiple), size * 2) if space else (multiple, max(ceiling, size))
+        return Axis(name, min=least, max=most, multiple_of=multiple, typical=size)
     least = _bisect(asked, group, size // multiple, 1, multiple) * multiple
     most = _bisect(asked, group, size // multiple, max(ceiling, size) // multiple, multiple) * multiple
     known = examples[group[0][0]].shape[group[0][1]]
@@ -213,4 +238,8 @@ def _name(
         usual = "sequence" if whole and last - ((name, last) in batch) == index else "time"
     if usual and usual not in taken:
         return usual
-    return f"dim_{re.sub(r'[^A-Za-z0-9_]+', '_', name)}_{index}"
+    return f"dim_{_word(name)}_{index}"
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name)

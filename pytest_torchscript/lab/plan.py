@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
 from pytest_torchscript.form import Form, shortened, type_name
 from pytest_torchscript.inputs.declare import ByPlace, Declared, Inputs, propose_axes, read_inputs
+from pytest_torchscript.inputs.discover import described, required, search
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.reading import read_signature
@@ -178,11 +180,72 @@ def resolve_inputs(
             raise InputError(f"{origin}: {error.message}", evidence=error.evidence, hint=error.hint) from None
     if model_class is not None:
         return _overlaid(infer_inputs(config, model_class, task, declared=declared), settings)
-    # Later: ask the model itself what it takes, and set `found`.
+    return _overlaid(_found_spec(blueprint, settings), settings)
+
+
+def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
+    """Return the inputs that a module nobody described turns out to take."""
+    parameters = call_parameters(blueprint.module) if blueprint.module is not None else None
+    names = required(parameters or {})
+    shown = ", ".join(str(parameter).replace("'", "") for parameter in (parameters or {}).values())
+    refused = f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known, and could not be found"
+    hint = "return (module, inputs) from a factory, with inputs={'x': TensorSpec('batch', 'time', 16)}"
+    if blueprint.module is None or parameters is None or not names:
+        raise InputError(f"{refused}: its forward({shown}) names no input", hint=hint)
+    module = copy_module(blueprint.module).eval()
+    starred = [name for name in names if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL]
+
+    def call(arguments: Mapping[str, Any]) -> None:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            if starred or parameters[names[0]].kind is inspect.Parameter.POSITIONAL_ONLY:
+                module(*arguments.values())
+            else:
+                module(**arguments)
+
+    offered = _offered(blueprint.module)
+    if offered is not None:
+        return _declared_spec(blueprint, offered, read_inputs(offered, _naming(blueprint)), settings)
+    guesses, state = search(module, names, call, sides=_sides(module))
+    if guesses is not None:
+        return described(guesses, state)
+    tried = list(state.tried.items())
     raise InputError(
-        f"{blueprint.reference}: the inputs of {blueprint.class_name} are not known",
-        hint="return (module, inputs) from the factory, with inputs={'x': TensorSpec('batch', 'time', 16)}",
+        f"{refused}: forward({shown})",
+        evidence=[f"eager refused all that was tried in {state.calls} calls, such as"]
+        + [f"{what}: {said}" for what, said in (tried[:1] + tried[-1:] if len(tried) > 1 else tried)],
+        hint=hint,
     )
+
+
+def _sides(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Return heights and widths that a model says it is made for: timm's configuration, or attributes of these names."""
+    found = []
+    for holder in (module, *list(module.modules())[1:8]):
+        for values in (getattr(holder, "pretrained_cfg", None), getattr(holder, "default_cfg", None), vars(holder)):
+            for name in ("input_size", "img_size", "image_size", "spatial_size"):
+                size = values.get(name) if isinstance(values, Mapping) else None
+                size = (size, size) if isinstance(size, int) else size
+                if (
+                    isinstance(size, (tuple, list))
+                    and len(size) > 1
+                    and all(isinstance(each, int) for each in size[-2:])
+                ):
+                    found.append((size[-2], size[-1]))
+    return tuple(dict.fromkeys(found))
+
+
+def _offered(module: nn.Module) -> Inputs | None:
+    """Return the inputs that a module offers for the purpose: Lightning's and diffusers' attributes of these names."""
+    for name in ("example_input_array", "dummy_inputs"):
+        try:
+            value = getattr(module, name, None)
+            if value is not None and read_inputs(value).examples:
+                offered: Inputs = value
+                return offered
+        except Exception:
+            continue  # a property that fails offers nothing
+    return None
 
 
 def _naming(blueprint: Blueprint) -> ByPlace:

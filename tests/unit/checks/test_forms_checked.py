@@ -360,7 +360,6 @@ def test_indices_bounded_by_another_axis() -> None:
             "Switched: the inputs given to check(): input 'x'[1]: a value of type set",
             "an input is",
         ),
-        (Switched, None, "Switched: the inputs of Switched are not known", "return (module, inputs)"),
     ],
 )
 def test_bad_inputs(model: type[nn.Module], inputs: Any, said: str, hint: str) -> None:

@@ -1,0 +1,197 @@
+"""Inputs that nobody described: found by asking the model's layers, then eager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.discover import CALLS
+from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.settings import Settings
+from pytest_torchscript.spec import InputSpec, dim_name
+
+
+def found(module: nn.Module) -> InputSpec:
+    return plan_case(module, Settings()).spec
+
+
+def dims(spec: InputSpec) -> dict[str, list[str | int]]:
+    return {name: [dim_name(dim) for dim in tensor.dims] for name, tensor in spec.items()}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (nn.Linear(16, 4), {"input": ["batch", 16]}),
+        (nn.Bilinear(4, 6, 8), {"input1": ["batch", 4], "input2": ["batch", 6]}),
+        (nn.LSTM(16, 32), {"input": ["time", "batch", 16]}),
+        (nn.GRU(16, 32, batch_first=True), {"input": ["batch", "time", 16]}),
+        (nn.GRUCell(8, 16), {"input": ["batch", 8]}),
+        (nn.Conv1d(4, 8, 3), {"input": ["batch", 4, "time"]}),
+        (nn.Conv2d(3, 8, 3), {"input": ["batch", 3, "height", "width"]}),
+        (nn.ConvTranspose3d(2, 4, 3), {"input": ["batch", 2, "frames", "height", "width"]}),
+        (nn.BatchNorm1d(6), {"input": ["batch", 6, "time"]}),
+        (nn.InstanceNorm1d(4), {"input": ["batch", 4, "time"]}),
+        (nn.GroupNorm(2, 6), {"input": ["batch", 6, "height", "width"]}),
+        (nn.LayerNorm(16), {"input": ["batch", 16]}),
+        (nn.PReLU(4), {"input": ["batch", 4, "height", "width"]}),
+        (nn.MaxPool2d(2), {"input": ["batch", "channels", "height", "width"]}),
+        (nn.PixelShuffle(2), {"input": ["batch", "channels", "height", "width"]}),
+        (nn.Embedding(10, 4), {"input": ["batch", "sequence"]}),
+        (nn.EmbeddingBag(10, 4), {"input": ["batch", "sequence"]}),
+        (nn.TransformerEncoderLayer(16, 2, 32), {"src": ["time", "batch", 16]}),
+        (nn.TransformerDecoderLayer(16, 2, 32), {"tgt": ["time", "batch", 16], "memory": ["memory_time", "batch", 16]}),
+        (
+            nn.MultiheadAttention(16, 2),
+            {
+                "query": ["time", "batch", 16],
+                "key": ["key_time", "batch", 16],
+                "value": ["key_time", "batch", 16],
+            },
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_layers_of_torch(module: nn.Module, expected: dict[str, list[Any]]) -> None:
+    spec = found(module)
+    assert dims(spec) == expected
+    assert "TensorSpec(" in spec.found
+    assert spec.notes[0].startswith("the inputs were found by asking eager")
+    assert not any("reaches no layer" in note for note in spec.notes)
+
+
+class Mixed(nn.Module):
+    """Ids and a picture; the first is embedded, the second flattened and padded first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 8)
+        self.look = nn.Conv2d(4, 8, 3)
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, tokens: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        seen = self.look(x * 2).mean((2, 3))
+        return self.out(self.words(tokens).mean(1) + seen)
+
+
+class Turned(nn.Module):
+    """The layer sees the dims in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(6, 8, 3)
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        batch, time, features = signal.shape
+        return self.conv(signal.transpose(1, 2))
+
+
+class Stateful(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(4, 6)
+
+    def forward(self, x: torch.Tensor, state: Any) -> Any:
+        return self.lstm(x, state)
+
+
+class Square(nn.Module):
+    """Takes pictures of one size alone, as many do that flatten them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.out = nn.Linear(2 * 26 * 26, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.out(self.conv(image).flatten(1))
+
+
+def test_several_inputs_of_several_kinds() -> None:
+    spec = found(Mixed())
+    assert dims(spec) == {"tokens": ["batch", "sequence"], "x": ["batch", 4, "height", "width"]}
+    assert (spec["tokens"].dtype, spec["tokens"].low, spec["tokens"].high) == (torch.int64, 0, 50)
+
+
+def test_a_layer_behind_a_transposition() -> None:
+    assert dims(found(Turned())) == {"signal": ["batch", "time", 6]}
+
+
+def test_a_pair_of_states() -> None:
+    spec = found(Stateful())
+    assert dims(spec) == {"x": ["time", "batch", 4], "state.0": [1, "batch", 6], "state.1": [1, "batch", 6]}
+    assert spec.form.nested == ("state.0", "state.1")
+
+
+def test_a_picture_of_one_size() -> None:
+    assert dims(found(Square())) == {"image": ["batch", 1, 28, 28]}
+
+
+def test_what_takes_anything_is_told_apart() -> None:
+    spec = found(nn.ReLU())
+    assert any("input reaches no layer that says what it takes" in note for note in spec.notes)
+
+
+class Offers(nn.Module):
+    example_input_array = torch.zeros(2, 5)
+
+    def forward(self, anything: torch.Tensor) -> torch.Tensor:
+        assert anything.shape[1] == 5
+        return anything * 2
+
+
+def test_what_a_module_offers_is_taken() -> None:
+    spec = found(Offers())
+    assert dims(spec) == {"anything": ["batch", 5]}
+    assert spec.examples["anything"].shape == (2, 5)
+
+
+class Detector(nn.Module):
+    def forward(self, images: Any) -> Any:
+        if not isinstance(images, list):
+            raise TypeError("images must be a list of tensors")
+        return images[0]
+
+
+class Nothing(nn.Module):
+    def forward(self) -> torch.Tensor:
+        return torch.zeros(1)
+
+
+def test_what_cannot_be_found_is_told_once_with_eagers_words() -> None:
+    with pytest.raises(InputError) as caught:
+        found(Detector())
+    assert "the inputs of Detector are not known, and could not be found: forward(images: Any)" in caught.value.message
+    assert any("images must be a list of tensors" in line for line in caught.value.evidence)
+    assert any("in " in line and "calls" in line for line in caught.value.evidence)
+    assert "TensorSpec('batch', 'time', 16)" in caught.value.hint
+
+
+def test_a_model_without_inputs() -> None:
+    with pytest.raises(InputError, match=r"its forward\(\) names no input"):
+        found(Nothing())
+
+
+class Counting(nn.Module):
+    calls = 0
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        Counting.calls += 1
+        raise ValueError("never")
+
+
+def test_asking_is_bounded() -> None:
+    with pytest.raises(InputError):
+        found(Counting())
+    assert 0 < Counting.calls <= 2 * CALLS  # each guess is asked, and may be followed by one call that watches the layers
+
+
+def test_the_model_itself_is_left_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 2), nn.Dropout())
+    found(model)
+    assert model.training
+    assert not model[0]._forward_pre_hooks
