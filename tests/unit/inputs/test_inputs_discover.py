@@ -86,7 +86,7 @@ class Turned(nn.Module):
         self.conv = nn.Conv1d(6, 8, 3)
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        batch, time, features = signal.shape
+        _, _, _ = signal.shape  # tells how many dims there must be
         return self.conv(signal.transpose(1, 2))
 
 
@@ -187,7 +187,9 @@ class Counting(nn.Module):
 def test_asking_is_bounded() -> None:
     with pytest.raises(InputError):
         found(Counting())
-    assert 0 < Counting.calls <= 2 * CALLS  # each guess is asked, and may be followed by one call that watches the layers
+    assert (
+        0 < Counting.calls <= 2 * CALLS
+    )  # each guess is asked, and may be followed by one call that watches the layers
 
 
 def test_the_model_itself_is_left_alone() -> None:
