@@ -15,6 +15,8 @@ SCHEMA_VERSION = 1
 
 #: Verdicts of an axis, of the values check and of the padding check.
 DYNAMIC, FIXED, DIVERGES, STATIC, UNTESTED = "dynamic", "fixed", "diverges", "static", "untested"
+#: Verdicts of the history check.
+CLEAN, KEPT = "clean", "kept"
 #: Outcomes of a check.
 PASSED, FAILED, SKIPPED, ERROR = "passed", "failed", "skipped", "error"
 
@@ -83,6 +85,16 @@ class ValuesResult:
 
 
 @dataclass
+class HistoryResult:
+    """What calls before the trace leave in it. ``verdict`` is `clean` or `kept`; ``attribute`` the dotted name of what is
+    kept, ``causes`` the lines that set it."""
+
+    verdict: str = CLEAN
+    attribute: str | None = None
+    causes: list[Cause] = field(default_factory=list)
+
+
+@dataclass
 class BucketCost:
     """What padding to one bucket costs: padded sizes over real ones, and seconds a call."""
 
@@ -123,6 +135,7 @@ class ExportResult:
     values: ValuesResult = field(default_factory=ValuesResult)
     padding: PaddingResult = field(default_factory=PaddingResult)
     device: dict[str, Any] | None = None
+    history: HistoryResult | None = None
 
 
 @dataclass
@@ -181,7 +194,7 @@ class RunReport:
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "notes", "buckets", "ladder", "inputs_found"}
+_OMIT_EMPTY = {"reason", "device", "history", "notes", "buckets", "ladder", "inputs_found"}
 
 
 def to_plain(value: Any) -> Any:
@@ -206,6 +219,7 @@ _NESTED: dict[str, Any] = {
     "anchor_findings": AnchorFinding,
     "values": ValuesResult,
     "padding": PaddingResult,
+    "history": HistoryResult,
     "buckets": BucketCost,
     "signature": Signature,
     "models": ModelResult,
@@ -271,3 +285,4 @@ def _merge_export(model: ModelResult, piece: ExportResult) -> None:
     if piece.padding.verdict != UNTESTED:
         export.padding = piece.padding
     export.device = piece.device or export.device
+    export.history = piece.history or export.history

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import READY, WEIGHTS
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.lab.kept import kept_lines
 from pytest_torchscript.lab.lab import Lab
 
 
@@ -16,9 +17,17 @@ def check_determinism(lab: Lab) -> Finding:
     """
     found = lab.subject.steadiness
     if found.fault:
+        hint = "call model.eval(), and pass training=self.training to dropout"
+        if found.kept:
+            hint = f"compute `self.{found.kept[0].place.name}` anew in every call, or take it as an input and return it"
+        elif not found.random:
+            hint = "draw from torch's own generator, and keep no state between calls"
         return Finding.failed(
             found.headline,
-            ["eager called twice with the same inputs and the same seed gives two answers, or would in eval mode"],
-            "call model.eval(), pass training=self.training to dropout, and keep no state between calls",
+            [
+                "eager called twice with the same inputs and the same seed gives two answers, or would in eval mode",
+                *kept_lines(found.kept),
+            ],
+            hint,
         )
     return Finding.passed("it draws random numbers; every comparison is made under one seed" if found.random else "")

@@ -13,6 +13,7 @@ from pytest_torchscript.results import (
     SKIPPED,
     AnchorFinding,
     AxisResult,
+    HistoryResult,
     PaddingResult,
     Signature,
     ValuesResult,
@@ -31,6 +32,7 @@ class Finding:
     axes: Sequence[AxisResult] = ()
     values: ValuesResult | None = None
     padding: PaddingResult | None = None
+    history: HistoryResult | None = None
     anchor_findings: Sequence[AnchorFinding] = ()
     signature: Signature | None = None
     device: dict[str, Any] | None = None

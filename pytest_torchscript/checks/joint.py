@@ -10,12 +10,9 @@ from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume, within
+from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, smallest_failing, volume, within
 from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED
 from pytest_torchscript.spec import Axis
-
-#: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.
-CHEAP_VOLUME = 1024
 
 
 @check("joint", order=60, needs=(*SHAPES, OUTPUTS, MOVES))

@@ -78,6 +78,7 @@ def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult
     export.anchor_findings = list(finding.anchor_findings)
     export.values = finding.values or export.values
     export.padding = finding.padding or export.padding
+    export.history = finding.history
     export.device = finding.device
     blueprint = lab.subject.loaded.blueprint
     return ModelResult(

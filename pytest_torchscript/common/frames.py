@@ -58,6 +58,11 @@ def is_tracer(file: str) -> bool:
     return any(file == os.path.join(folder, _TRACER) for folder in _torch())  # noqa: PTH118 - as torch writes its files
 
 
+def is_own(file: str) -> bool:
+    """Whether a file is this package's."""
+    return _is_under(file, _OWN)
+
+
 def raising_frame(error: BaseException) -> traceback.FrameSummary | None:
     """Return the innermost frame of the model's code that an exception came through; where there is none (a module of
     torch's own), the innermost that is no machinery; None where only machinery raised."""

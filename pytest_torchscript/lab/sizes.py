@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pytest_torchscript.spec import Axis
 
+#: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.
+CHEAP_VOLUME = 1024
+
 
 def neighbour(axis: Axis, size: int) -> int:
     """Return the size nearest to `size` that an axis also allows, upwards first: where a differential trace moves to."""

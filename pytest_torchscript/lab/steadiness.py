@@ -8,8 +8,11 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.seeding import seeded
+from pytest_torchscript.lab.kept import BREAKS, CHANGES, CURES, NOTHING, Kept, what_is_kept
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.randomness import active_dropout
+from pytest_torchscript.models.state import Place, changes, look_at, put_back
 from pytest_torchscript.outputs import tensor_leaves
 
 
@@ -17,11 +20,14 @@ from pytest_torchscript.outputs import tensor_leaves
 class Steadiness:
     """``fault`` says why two calls with the same inputs and seed differ, or would; empty where eager is steady.
 
-    ``random``: it draws random numbers, and another seed gives another answer.
+    ``random``: it draws random numbers, and another seed gives another answer. ``keeps``: one call leaves something to the
+    next; ``kept`` is what, where the module itself holds it, what matters first.
     """
 
     fault: str = ""
     random: bool = False
+    keeps: bool = False
+    kept: tuple[Kept, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -34,15 +40,49 @@ def steadiness_of(eager: Eager, inputs: Mapping[str, torch.Tensor]) -> Steadines
     copy = eager.copy()
     first = _flat(eager.run(copy, inputs))
     if not _same(first, _flat(eager.run(copy, inputs))):
-        one, other = (_flat(eager.run(eager.copy(), inputs)) for _ in range(2))
-        keeps = _same(one, other)
-        return Steadiness(
-            "it keeps state between calls" if keeps else "it draws random numbers that no torch seed governs"
-        )
+        return _unsteady(eager, inputs)
     if not _same(first, _flat(eager.run(copy, inputs, seed=eager.seed + 1))):
         dropout = active_dropout(lambda: eager.run(eager.copy(), inputs))
         return Steadiness(f"dropout is left on in eval mode: {dropout}" if dropout else "", random=True)
     return Steadiness()
+
+
+def _unsteady(eager: Eager, inputs: Mapping[str, torch.Tensor]) -> Steadiness:
+    """Say why a second call answers otherwise: by copies that share nothing, for a call may write to the weights."""
+
+    def fresh() -> list[torch.Tensor]:
+        return _flat(eager.run(eager.copy(share=False), inputs))
+
+    first = fresh()
+    if not _same(first, fresh()):
+        with seeded(eager.seed):
+            drawn = fresh()
+        with seeded(eager.seed):
+            again = fresh()
+        if _same(drawn, again):
+            return Steadiness("it draws random numbers that no torch seed governs")
+        return Steadiness(
+            "it keeps state between calls outside of itself, or draws random numbers that no seed governs", keeps=True
+        )
+
+    used = eager.copy(share=False)
+    before = look_at(used, contents=True, weights=True)
+    eager.run(used, inputs)
+    changed = changes(before, look_at(used, contents=True, weights=True))
+    second = _flat(eager.run(used, inputs))
+
+    def effect(place: Place) -> str:
+        module = eager.copy(share=False)
+        eager.run(module, inputs)
+        try:
+            put_back(module, place, eager.copy(share=False))
+            answer = _flat(eager.run(module, inputs))
+        except Exception:  # the others do not fit the first value: it was read
+            return BREAKS
+        return CURES if _same(first, answer) else NOTHING if _same(second, answer) else CHANGES
+
+    kept = what_is_kept(eager, [inputs], changed, effect)
+    return Steadiness(f"it {kept[0]}" if kept else "it keeps state between calls", keeps=True, kept=kept)
 
 
 def _flat(output: Any) -> list[torch.Tensor]:

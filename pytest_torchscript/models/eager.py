@@ -1,7 +1,8 @@
 """Eager, the truth: the untouched model, run so that one call cannot spoil the next.
 
 Every call gets clones of its inputs and the same seed. A model that changes itself when called (BigBird switches its
-attention type for good, LeViT fills a cache) is replaced by a fresh copy after the call that changed it.
+attention type for good, LeViT fills a cache) is replaced by a fresh copy after the call that changed it; one that only
+computes its weights anew (a weight norm by hooks) is not.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
+from pytest_torchscript.models.state import changes, look_at
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -28,10 +29,9 @@ class Eager:
     def __init__(self, module: Positional, *, seed: int = 0, answers: Answers | None = None) -> None:
         self._pristine = module
         self._working = copy_module(module)
-        self._state = fingerprint(self._working)
+        self._state = look_at(self._working)
         self.seed = seed
         self.passes = 0
-        self.changes_itself = False
         self._answers = answers
 
     @property
@@ -55,10 +55,10 @@ class Eager:
         try:
             return self.run(self._working, inputs, seed=seed)
         finally:
-            if fingerprint(self._working) != self._state:
-                self.changes_itself = True
+            before, self._state = self._state, look_at(self._working)
+            if changes(before, self._state):
                 self._working = copy_module(self._pristine)
-                self._state = fingerprint(self._working)
+                self._state = look_at(self._working)
 
     def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
         """Run a given copy once, seeded, on clones."""
@@ -68,38 +68,13 @@ class Eager:
             torch.manual_seed(self.seed if seed is None else seed)
             return module.call(*tensors)
 
-    def copy(self) -> Positional:
-        """Return a copy that shares the weights: for one trace, or for two calls in a row."""
-        copied: Positional = copy_module(self._pristine)
+    def copy(self, *, share: bool = True) -> Positional:
+        """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,
+        for a model that may write to them."""
+        copied: Positional = copy_module(self._pristine, share=share)
         return copied
 
     def in_float64(self) -> Positional:
         """Return a copy in double precision; costs twice the weights until it is dropped."""
         copied: Positional = copy_module(self._pristine, share=False)
         return copied.double()
-
-
-def fingerprint(module: nn.Module) -> tuple[Any, ...]:
-    """Return what a call may not change: plain attributes, the length of containers, the version of every tensor."""
-    return tuple(
-        (name, tuple((key, _mark(value)) for key, value in vars(child).items() if not key.endswith("hooks")))
-        for name, child in module.named_modules()
-    )
-
-
-def _mark(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, torch.Tensor):
-        return (id(value), value._version)
-    if isinstance(value, dict):
-        return tuple((key if isinstance(key, (str, int)) else id(key), _shallow(item)) for key, item in value.items())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return (len(value), tuple(_shallow(item) for item in value) if not isinstance(value, (set, frozenset)) else ())
-    return id(value)
-
-
-def _shallow(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return (id(value), value._version)
-    return value if isinstance(value, (bool, int, float, str)) else id(value)

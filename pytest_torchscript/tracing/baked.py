@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 from pytest_torchscript.tracing.differences import (
     ANOTHER_RESULT,
@@ -16,13 +19,14 @@ from pytest_torchscript.tracing.differences import (
     TENSOR,
     WIRING,
     Difference,
+    equal_tensors,
     find_differences,
     int_or_none,
     show,
 )
 from pytest_torchscript.tracing.forks import NEUTRAL, Group, find_source, group_by_reason
 from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
-from pytest_torchscript.tracing.graph import Recording, read_graph
+from pytest_torchscript.tracing.graph import Recording, attributes_in, read_graph
 from pytest_torchscript.tracing.misread import lines_are_off, repair_lines
 from pytest_torchscript.tracing.source_code import statement_names
 from pytest_torchscript.tracing.watch import ChangedRead, changed_reads, watch
@@ -122,6 +126,28 @@ def compare_traces(
     found.findings = [_with_warning(finding, warned) for finding in found.findings]
     found.causes = _rank(found.findings)
     return found
+
+
+def same_record(left: Trace, control: Trace, other: Trace) -> bool:
+    """Whether a trace records what `left` records, apart from what differs between `left` and `control`: the same graph, and
+    the same numbers in the tensors that it takes from the module."""
+    first, second, third = _recording(left), _recording(other), _recording(control)
+    noise = {difference.key for difference in find_differences(first, third)}
+    if any(difference.key not in noise for difference in find_differences(first, second)):
+        return False
+    return all(_same_tensor(left.module, other.module, path) for path in attributes_in(first))
+
+
+def _same_tensor(left: Any, right: Any, path: str) -> bool:
+    try:
+        ours, theirs = attrgetter(path)(left), attrgetter(path)(right)
+    except (AttributeError, RuntimeError):
+        return False
+    if not isinstance(ours, torch.Tensor) or not isinstance(theirs, torch.Tensor):
+        return type(ours) is type(theirs)  # packed weights
+    if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+        return False
+    return ours.data_ptr() == theirs.data_ptr() != 0 or equal_tensors(ours, theirs)
 
 
 def _recording(trace: Trace) -> Recording:

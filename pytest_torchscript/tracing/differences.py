@@ -167,14 +167,15 @@ def tensor_evidence(left: torch.Tensor, right: torch.Tensor) -> str:
         return f"constant of {left.dtype} became {right.dtype}"
     if left.device != right.device:
         return f"constant on {left.device} became one on {right.device}"
-    if left.is_meta or left is right or _equal(left, right):
+    if left.is_meta or left is right or equal_tensors(left, right):
         return ""
     if _is_scalar(left):
         return f"{show(left.item())} became {show(right.item())}"
     return f"the values of a constant of shape {tuple(left.shape)} changed{_first_change(left, right)}"
 
 
-def _equal(left: torch.Tensor, right: torch.Tensor) -> bool:
+def equal_tensors(left: torch.Tensor, right: torch.Tensor) -> bool:
+    """Whether two tensors of one shape hold the same numbers, NaN equal to NaN; true where that cannot be asked."""
     try:
         same = torch.equal(left, right)
         return same or (left.is_floating_point() and torch.allclose(left, right, 0, 0, equal_nan=True))

@@ -155,6 +155,17 @@ def _origin(arguments: Iterable[Argument], operations: list[Operation]) -> tuple
     return (), ""
 
 
+def attributes_in(recording: Recording) -> list[str]:
+    """Return the paths of what live operations and the answer take from the module, each once."""
+    used = [recording.returned, *(operation.arguments for operation in recording.operations if operation.live)]
+    paths: dict[str, None] = {}
+    for arguments in used:
+        for argument in arguments:
+            items = argument.items if isinstance(argument, Several) else (argument,)
+            paths.update(dict.fromkeys(item.path for item in items if isinstance(item, Attribute) and item.path))
+    return list(paths)
+
+
 def results_in(arguments: Iterable[Argument]) -> Iterator[Result]:
     """Yield the computed values among arguments, those in lists too."""
     for argument in arguments:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TRUTHS: dict[str, Any] = json.loads(TRUTH.read_text(encoding="utf-8"))
 BAD = ("fixed", "diverges")
 #: All that judge a model by running it here; what starts a process or trains on other outputs has tests of its own.
-CHECKS = ("trace", "determinism", "outputs", "axis", "joint", "values", "sensitivity", "padding", "freeze")
+CHECKS = ("trace", "determinism", "history", "outputs", "axis", "joint", "values", "sensitivity", "padding", "freeze")
 RESWEPT = ("float_mean", "recurrence", "length_scale", "all_mask_skip", "square_int")
 
 

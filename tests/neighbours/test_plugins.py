@@ -49,7 +49,7 @@ class TestTorch:
 @needs("pytest_timeout")
 class TestTimeout:
     def test_a_limit_that_holds_changes_nothing(self, run: Run) -> None:
-        run("--timeout", "120", *GOOD, *FEW).assert_outcomes(passed=4, deselected=11)
+        run("--timeout", "120", *GOOD, *FEW).assert_outcomes(passed=4, deselected=12)
 
     def test_a_model_that_hangs_costs_its_own_tests(self, folder: pytest.Pytester, run: Run) -> None:
         ids = ("torchscript::zoo:slow::test_trace", "torchscript::zoo:good::test_trace")

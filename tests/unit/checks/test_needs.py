@@ -90,7 +90,12 @@ def hindrance(lab: Lab, need: str) -> Finding | None:
         (REEXPORTS, toys.Sound(), Bare(), "bare exports once; check it with torchscript"),
         (SAVES, toys.Sound(), Bare(), "bare keeps it in a drawer"),
         (TORCHSCRIPT, toys.Sound(), Bare(), "an artifact of bare is no TorchScript module"),
-        (STEADY, toys.Counter(), None, "not deterministic: it keeps state between calls, see test_determinism"),
+        (
+            STEADY,
+            toys.Counter(),
+            None,
+            "it keeps `self.calls` between calls, toys.py:163, see test_determinism",
+        ),
         (ARTIFACT, toys.Sound(), Bare(), "no artifact, see test_trace"),
         (OUTPUTS, toys.OtherwiseWhenTraced(), None, "see test_outputs"),
         (OUTPUT, toys.Sound(), Gone(), "see test_outputs"),

@@ -29,6 +29,7 @@ from pytest_torchscript.lab.subject import FRESH
 ORDER = [
     "trace",
     "determinism",
+    "history",
     "outputs",
     "axis",
     "anchors",

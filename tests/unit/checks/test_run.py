@@ -13,7 +13,7 @@ from tests.asking import ask
 def test_a_sound_model_passes_everything() -> None:
     result = ask(toys.Sound())
     assert result.passed, [item.message for item in result.failures]
-    assert [item.name for item in result.checks][:5] == ["trace", "determinism", "outputs", "axis[batch]", "axis[time]"]
+    assert [item.name for item in result.checks][:5] == ["trace", "determinism", "history", "outputs", "axis[batch]"]
 
 
 @pytest.mark.parametrize("model", [toys.SwitchesItself(), toys.WritesIntoInput(), toys.Nested()])
