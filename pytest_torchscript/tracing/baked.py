@@ -273,5 +273,6 @@ def _rank(findings: Iterable[Finding]) -> list[Cause]:
 def _join_evidence(found: Sequence[Finding], most: int = 3) -> str:
     best = sorted(found, key=lambda finding: (-finding.score, finding.order))
     texts = list(dict.fromkeys(finding.evidence for finding in best))
+    texts = [text for text in texts if not any(other.startswith(f"{text}, ") for other in texts)]
     rest = f", and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + rest

@@ -35,9 +35,9 @@ def explain_trace(found: DifferentialTrace) -> list[str]:
     ranked = sorted(found.findings, key=lambda finding: (-finding.score, finding.order))
     alone = f" ({gone} gone, {new} new)" if gone or new else ""
     return [
-        f"graphs: the answer depends on {_count(left, 'operation')}, then on {moved}{alone}; {left - gone} correspond",
-        *_section(_count(len(found.differences), "difference"), _differences(telling)),
-        *_section(f"noise: {len(found.noise)} of them between the two equal traces too", _differences(found.noise)),
+        f"graphs: {left} operations that the answer depends on, then {moved}{alone}; {left - gone} correspond",
+        *_section("differences: operations that correspond, given something else", _differences(telling)),
+        *_section("noise: differences that the two equal traces have too", _differences(found.noise)),
         *_section("reads: what Python read otherwise", map(_read, found.reads)),
         *_section("forks: what decided on operations that one trace alone has", map(_fork, found.groups)),
         *_section("scores", map(_scored, ranked)),
@@ -55,10 +55,6 @@ def _section(title: str, entries: Iterable[Sequence[str]]) -> list[str]:
     lines = [f"    {line}" for entry in shown[:MOST_SHOWN] for line in entry]
     more = [f"    … and {len(shown) - MOST_SHOWN} more"] if len(shown) > MOST_SHOWN else []
     return [title, *lines, *more] if shown else []
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
 
 
 def _live(recording: Recording) -> int:
@@ -88,7 +84,10 @@ def _fork(group: Group) -> Sequence[str]:
 
 
 def _named(cause: Cause) -> Sequence[str]:
-    return str(cause), *([f"    {cause.source}"] if cause.source else [])
+    if not cause.line:
+        return (str(cause),)
+    place = _place(Frame(cause.file, cause.line, cause.function))
+    return f"{place} in {cause.function}: {cause.evidence}", *([f"    {cause.source}"] if cause.source else [])
 
 
 def _scored(finding: Finding) -> Sequence[str]:
