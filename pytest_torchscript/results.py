@@ -40,12 +40,14 @@ class Cause:
 
 @dataclass
 class CheckResult:
-    """How one check ended. ``message`` is complete: evidence and hint included."""
+    """How one check ended. ``message`` is complete: evidence and hint included. ``passes`` counts the forward passes that it
+    took, of eager and of the export together."""
 
     name: str
     outcome: str = PASSED
     seconds: float = 0.0
     message: str = ""
+    passes: int = 0
 
 
 @dataclass
@@ -187,9 +189,16 @@ class RunReport:
     environment: dict[str, str] = field(default_factory=dict)
     models: list[ModelResult] = field(default_factory=list)
 
+    @property
+    def totals(self) -> dict[str, Any]:
+        """What all checks took together: forward passes, and seconds."""
+        checks = [check for model in self.models for check in model.checks]
+        seconds = round(sum(check.seconds for check in checks), 3)
+        return {"passes": sum(check.passes for check in checks), "seconds": seconds}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the report file holds it."""
-        return {"schema_version": SCHEMA_VERSION, **to_plain(self)}
+        return {"schema_version": SCHEMA_VERSION, **to_plain(self), "totals": self.totals}
 
 
 _RENAMED = {"class_name": "class"}

@@ -207,6 +207,11 @@ def check_generation(lab: Lab) -> Finding:
     enters = getattr(model, "main_input_name", "input_ids")
     if enters != "input_ids":
         return Finding.skipped(f"generation is compared where a text goes in, and here {enters} does")
+
+    def counted(*_: Any) -> None:
+        lab.subject.passes.count += 1
+
+    hook = model.register_forward_pre_hook(counted)  # also called for the artifacts, which stand in for its forward
     try:
         found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=lab.bench.judge.policy.row_share)
     except Exception as error:
@@ -214,6 +219,8 @@ def check_generation(lab: Lab) -> Finding:
         hint = error.hint if isinstance(error, Error) else "run test_trace first"
         message = error.message if isinstance(error, Error) else first_line(error)
         return Finding.failed(f"generation: {message}", evidence, hint)
+    finally:
+        hook.remove()
     wrong = [str(text) for text in found.texts if text.status == DIFFERENT]
     if wrong:
         hint = "compare the logits of one step; a mask that is not heeded shows at short sources first"

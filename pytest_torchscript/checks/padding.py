@@ -120,8 +120,7 @@ def _trial(lab: Lab, buckets: Buckets, sizes: Mapping[str, int]) -> Trial:
     except Exception as error:
         return Trial(REFUSED, str(error))
     try:
-        with torch.no_grad():
-            output = buckets.run(inputs, sizes)
+        output = buckets.run(inputs, sizes)
     except Exception as error:
         return Trial(RAISES, artifact_error(error))
     return _compared(buckets, output, expected, inputs, sizes)

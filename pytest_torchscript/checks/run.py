@@ -37,7 +37,7 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
 
     Never raises for what the model or the backend does: that is an outcome.
     """
-    start = time.perf_counter()
+    start, passes = time.perf_counter(), lab.subject.passes.count
     name = f"{check}[{axis}]" if axis is not None else check
     asked = check_named(check, lab.settings)
 
@@ -53,7 +53,10 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
         lab.bench.judge.free()
     if finding.outcome == ERROR and finding.axis is None:
         finding = of_axis(lab, axis, finding, finding.headline)
-    return _piece(lab, name, labelled(lab, finding), time.perf_counter() - start)
+    piece = _piece(lab, name, labelled(lab, finding))
+    piece.checks[0].seconds = round(time.perf_counter() - start, 3)
+    piece.checks[0].passes = lab.subject.passes.count - passes
+    return piece
 
 
 def labelled(lab: Lab, finding: Finding) -> Finding:
@@ -70,9 +73,9 @@ def labelled(lab: Lab, finding: Finding) -> Finding:
     return replace(finding, headline=headline, device=finding.device or stood_in, notes=notes)
 
 
-def _piece(lab: Lab, name: str, finding: Finding, seconds: float) -> ModelResult:
+def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
     export = ExportResult(lab.backend.name, signature=finding.signature or Signature())
-    export.checks.append(CheckResult(name, finding.outcome, round(seconds, 3), message(lab, finding)))
+    export.checks.append(CheckResult(name, finding.outcome, message=message(lab, finding)))
     export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
     export.anchors = [dict(lab.sizes)] if lab.export.made is not None else []
     export.anchor_findings = list(finding.anchor_findings)

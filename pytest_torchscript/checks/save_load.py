@@ -93,6 +93,7 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
     """Run the file in another process; a string says why that failed."""
     inputs, outputs = path.with_name("inputs.pt"), path.with_name("outputs.pt")
     torch.save({"batches": batches, "seed": lab.settings.seed}, str(inputs))
+    lab.subject.passes.count += len(batches)
     command = [sys.executable, "-c", f"{lab.backend.loader()}\n{_ASK}", str(path), str(inputs), str(outputs)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)

@@ -15,7 +15,6 @@ from pytest_torchscript.checks.needs import COMPARED, OUTPUT
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
-from pytest_torchscript.lab.trial import run_artifact
 
 ROUNDS = 7
 
@@ -49,10 +48,8 @@ def _sizes(lab: Lab) -> list[dict[str, int]]:
 
 
 def _ratio(lab: Lab, inputs: Mapping[str, torch.Tensor]) -> float:
-    tensors = [inputs[name] for name in lab.spec]
-    return _seconds(lambda: run_artifact(lab.export.artifact, tensors, seed=0)) / _seconds(
-        lambda: lab.subject.eager.anew(inputs)
-    )
+    export, eager = lab.export.artifact, lab.subject.eager
+    return _seconds(lambda: lab.bench.judge.answer(export, inputs)) / _seconds(lambda: eager.anew(inputs))
 
 
 def _seconds(call: Callable[[], Any]) -> float:

@@ -90,7 +90,7 @@ def _own_trace(variant: Lab, sizes: Mapping[str, int]) -> Trial:
     try:
         inputs = variant.subject.draw(sizes)
         variant.subject.eager(inputs)
-        artifact = variant.backend.export(variant.export.request(inputs))
+        artifact = variant.export.of(inputs)
     except Exception as error:
         return Trial(REFUSED, str(error))
     return variant.bench.judge.trial(artifact, variant.subject.draw(sizes, FRESH))

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.phases import TRACE, phase, shapes_of
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.compare.compare import DIFFERENT, compare_outputs
 from pytest_torchscript.compare.messages import describe
@@ -51,7 +52,8 @@ class Evidence:
 
     def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
         """Trace a fresh copy. What torch raises passes through."""
-        return trace_module(self.subject.eager.copy(), self.subject.ordered(inputs))
+        with phase(TRACE, shapes_of(inputs)):
+            return trace_module(self.subject.eager.copy(), self.subject.ordered(inputs))
 
     @cached_property
     def anchor(self) -> Trace:

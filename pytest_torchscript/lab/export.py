@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
+from pytest_torchscript.common.phases import EXPORT, phase, shapes_of
 from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.running import running
-from pytest_torchscript.lab.subject import Sizes, Subject
+from pytest_torchscript.lab.subject import Sizes, Subject, Tensors
 from pytest_torchscript.spec import dim_name
 
 
@@ -32,7 +30,7 @@ class Export:
         if self.made is None:
             try:
                 with running(self.subject.inputs):
-                    self.made = self.backend.export(self.request(self.subject.inputs))
+                    self.made = self.of(self.subject.inputs)
             except (Exception, MachineFailure) as error:
                 self.made = error
         if isinstance(self.made, (Exception, MachineFailure)):
@@ -53,9 +51,14 @@ class Export:
         """Export at other sizes; the main artifact at its own."""
         if dict(sizes) == self.subject.sizes:
             return self.artifact
-        return self.backend.export(self.request(self.subject.draw(sizes)))
+        return self.of(self.subject.draw(sizes))
 
-    def request(self, inputs: Mapping[str, torch.Tensor]) -> ExportRequest:
+    def of(self, inputs: Tensors) -> Artifact:
+        """Export at these inputs; what the backend raises passes through."""
+        with phase(EXPORT, f"{self.backend.name} {shapes_of(inputs)}"):
+            return self.backend.export(self.request(inputs))
+
+    def request(self, inputs: Tensors) -> ExportRequest:
         """Return what the backend must know to export at these inputs."""
         dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.subject.spec.items()}
         example, names = self.subject.ordered(inputs), tuple(self.subject.spec)

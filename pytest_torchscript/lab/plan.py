@@ -14,6 +14,7 @@ from torch import nn
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import DEFAULT, make_backend
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.phases import BUILD, RESOLVE, phase
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
 from pytest_torchscript.form import Form, shortened, type_name
@@ -61,7 +62,8 @@ class CasePlan:
         if blueprint.config is not None and blueprint.model_class is not None:
             constants = call_defaults(blueprint.config, blueprint.model_class, blueprint.task)
         constants = {name: value for name, value in constants.items() if name not in self.spec.form.arguments}
-        loaded = build_model(blueprint, self.settings)
+        with phase(BUILD, self.reference):
+            loaded = build_model(blueprint, self.settings)
         loaded = replace(loaded, notes=(*loaded.notes, *form_notes(self.spec)))
         spec = self.spec.without(*self.settings.leave_out)
         exporter: Backend | None = None
@@ -137,7 +139,8 @@ def plan_case(
     """
     if isinstance(reference, (str, Reference)):
         parsed = parse_reference(reference) if isinstance(reference, str) else reference
-        blueprint = plan_model(parsed, settings, offline=offline)
+        with phase(RESOLVE, parsed.text):
+            blueprint = plan_model(parsed, settings, offline=offline)
         if inputs is None and blueprint.inputs is None and ask is not None:
             inputs, origin = ask(blueprint), "the inputs of the hook pytest_torchscript_inputs"
     else:
@@ -153,7 +156,8 @@ def plan_case(
     if inputs is None and blueprint.inputs is not None:
         origin = "the inputs that the factory returned"
     where = f"{label}: {origin or 'the inputs given'}"
-    spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
+    with phase(RESOLVE, f"inputs of {label}"):
+        spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
     return CasePlan(label, blueprint, spec, settings, f"torchscript::{label}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.form import Form
 from pytest_torchscript.inputs.caches import called_names, pack_for
@@ -43,7 +44,8 @@ class Subject:
     """A model, its inputs and its settings; knows no export.
 
     ``numbers`` are the model's hyper-parameters, ``windows`` those that may be a window or a stride; ``constants`` are
-    keywords of every call; ``anchor`` holds the sizes of the main export where they are known already.
+    keywords of every call; ``anchor`` holds the sizes of the main export where they are known already. ``passes`` counts
+    every forward pass, of eager, of its variants and of their exports.
     """
 
     loaded: LoadedModel
@@ -53,6 +55,7 @@ class Subject:
     windows: tuple[int, ...] = ()
     constants: Mapping[str, Any] = field(default_factory=dict)
     anchor: Sizes | None = None
+    passes: Passes = field(default_factory=Passes)
     _answers: list[Any] = field(init=False, default_factory=list)
 
     @cached_property
@@ -72,7 +75,7 @@ class Subject:
     def eager(self) -> Eager:
         """The truth that every answer is compared with."""
         several = len(self.settings.backends) > 1
-        return Eager(self.module, seed=self.settings.seed, answers=Answers() if several else None)
+        return Eager(self.module, seed=self.settings.seed, answers=Answers() if several else None, counted=self.passes)
 
     @cached_property
     def steadiness(self) -> Steadiness:

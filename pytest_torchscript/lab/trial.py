@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.policy import Policy
@@ -52,12 +53,16 @@ class Judge:
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""
-        try:
-            with running(inputs):
-                expected = self.eager(inputs)
-        except Exception as error:
-            return Trial(REFUSED, first_line(error))
-        return self.against(expected, artifact, inputs, closeness=closeness)
+        with phase(COMPARE, shapes_of(inputs)) as said:
+            try:
+                with running(inputs):
+                    expected = self.eager(inputs)
+            except Exception as error:
+                made = Trial(REFUSED, first_line(error))
+            else:
+                made = self._against(expected, artifact, inputs, closeness)
+            said.append(made.status)
+        return made
 
     def against(
         self,
@@ -69,6 +74,14 @@ class Judge:
         measured: bool = True,
     ) -> Trial:
         """Run the artifact alone, against an answer given before: see `compare`."""
+        with phase(COMPARE, shapes_of(inputs)) as said:
+            made = self._against(expected, artifact, inputs, closeness, measured=measured)
+            said.append(made.status)
+        return made
+
+    def _against(
+        self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, closeness: str, *, measured: bool = True
+    ) -> Trial:
         try:
             actual = self.answer(artifact, inputs)
         except Exception as error:
@@ -77,6 +90,7 @@ class Judge:
 
     def answer(self, artifact: Callable[..., Any], inputs: Tensors) -> Any:
         """Return what an artifact answers to clones of the inputs, from the seed; what it raises passes through."""
+        self.eager.counted.count += 1
         with running(inputs):
             return run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.models.state import changes, look_at
@@ -23,16 +24,20 @@ Tensors = Mapping[str, torch.Tensor]
 class Eager:
     """Runs a positional module on named inputs, and counts its forward passes.
 
-    ``answers`` remembers what it said, where several backends will ask the same.
+    ``answers`` remembers what it said, where several backends will ask the same. ``counted`` counts its passes together with
+    those of others.
     """
 
-    def __init__(self, module: Positional, *, seed: int = 0, answers: Answers | None = None) -> None:
+    def __init__(
+        self, module: Positional, *, seed: int = 0, answers: Answers | None = None, counted: Passes | None = None
+    ) -> None:
         self._pristine = module
         self._working = copy_module(module)
         self._state = look_at(self._working)
         self.seed = seed
         self.passes = 0
         self._answers = answers
+        self.counted = Passes() if counted is None else counted
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,6 +68,7 @@ class Eager:
     def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
         """Run a given copy once, seeded, on clones."""
         self.passes += 1
+        self.counted.count += 1
         tensors = [inputs[name].clone() for name in self.names]
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed if seed is None else seed)

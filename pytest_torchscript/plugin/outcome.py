@@ -107,7 +107,13 @@ def joined(pieces: Sequence[ModelResult], check: str) -> ModelResult:
     messages = [check.message for check in checks if check.message and check.outcome == outcome]
     whole = merge_models(pieces)[0]
     whole.exports[0].checks = [
-        CheckResult(check, outcome, round(sum(part.seconds for part in checks), 3), "\n".join(messages))
+        CheckResult(
+            check,
+            outcome,
+            round(sum(part.seconds for part in checks), 3),
+            "\n".join(messages),
+            sum(part.passes for part in checks),
+        )
     ]
     return whole
 

@@ -50,7 +50,9 @@ def attach(item: pytest.Item, report: pytest.TestReport, raised: BaseException |
     payload = item.stash.get(PAYLOAD, None)
     suite = split_nodeid(item.nodeid) is not None
     if suite:
-        report.sections = []  # what torch or a progress bar printed explains nothing
+        # What torch or a progress bar printed explains nothing; a log, with its phases, is told where it was asked for.
+        asked = item.config.getoption("log_level", None) or item.config.getini("log_level")
+        report.sections = [kept for kept in report.sections if asked and "Captured log" in kept[0]]
         report.torchscript_place = item.stash[PLACE]  # type: ignore[attr-defined]
         if report.outcome == FAILED and raised is not None and getattr(raised, "pytrace", True):
             report.longrepr = _named(item, raised)

@@ -43,14 +43,14 @@ def full_model() -> ModelResult:
 
 def test_the_record_has_the_names_of_the_contract() -> None:
     record = RunReport({"torch": "2"}, [full_model()]).to_dict()
-    assert list(record) == ["schema_version", "environment", "models"]
+    assert list(record) == ["schema_version", "environment", "models", "totals"]
     (model,) = record["models"]
     assert list(model) == ["model", "class", "task", "weights", "parameters", "exports", "notes"]
     (export,) = model["exports"]
     assert list(export) == [
         "backend", "signature", "anchors", "checks", "axes", "anchor_findings", "values", "padding", "device",
     ]  # fmt: skip
-    assert list(export["checks"][0]) == ["name", "outcome", "seconds", "message"]
+    assert list(export["checks"][0]) == ["name", "outcome", "seconds", "message", "passes"]
     assert list(export["axes"][0]) == [
         "axis", "min", "max", "verdict", "tried", "counterexample", "error", "max_abs_difference", "causes", "reason",
     ]  # fmt: skip

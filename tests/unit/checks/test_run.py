@@ -6,6 +6,7 @@ import pytest
 from torch import nn
 
 from pytest_torchscript import OptionError, TensorSpec, check
+from pytest_torchscript.results import RunReport
 from tests import toys
 from tests.asking import ask
 
@@ -14,6 +15,17 @@ def test_a_sound_model_passes_everything() -> None:
     result = ask(toys.Sound())
     assert result.passed, [item.message for item in result.failures]
     assert [item.name for item in result.checks][:5] == ["trace", "determinism", "history", "outputs", "axis[batch]"]
+
+
+def test_forward_passes_are_counted_for_each_check() -> None:
+    result = ask(toys.Sound(), "trace", "determinism", "outputs", "save_load", "hidden_states")
+    passes = {item.name: item.passes for item in result.checks}
+    # Eager twice and once under another seed; then three calls of the export, for eager's answer is known.
+    assert (passes["determinism"], passes["outputs"]) == (3, 3)
+    assert passes["save_load"] >= 4, "two sizes, on both sides"
+    assert passes["hidden_states"] == 0
+    seconds = round(sum(item.seconds for item in result.checks), 3)
+    assert RunReport(models=[result]).to_dict()["totals"] == {"passes": sum(passes.values()), "seconds": seconds}
 
 
 @pytest.mark.parametrize("model", [toys.SwitchesItself(), toys.WritesIntoInput(), toys.Nested()])

@@ -35,7 +35,7 @@ from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import FRESH
 from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
-from pytest_torchscript.lab.trial import Tensors, run_artifact
+from pytest_torchscript.lab.trial import Tensors
 from pytest_torchscript.results import PASSED
 from pytest_torchscript.settings import Settings
 
@@ -224,7 +224,7 @@ def _sample(lab: Lab, artifact: Artifact, inputs: Tensors, reference: Any, coars
 
 
 def _answer(lab: Lab, artifact: Artifact, inputs: Tensors) -> Any:
-    return run_artifact(artifact, [inputs[name] for name in lab.subject.eager.names], seed=lab.settings.seed)
+    return lab.bench.judge.answer(artifact, inputs)
 
 
 def _numbers(found: ThreeWay) -> dict[str, Any]:

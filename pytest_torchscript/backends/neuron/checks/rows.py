@@ -15,7 +15,7 @@ import torch
 from pytest_torchscript.backends.base import Artifact
 from pytest_torchscript.compare.rows import apart
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.trial import artifact_error, run_artifact
+from pytest_torchscript.lab.trial import artifact_error
 from pytest_torchscript.outputs import tensor_leaves
 
 AXIS = "batch"
@@ -85,4 +85,4 @@ def _row_of(lab: Lab, inputs: Mapping[str, torch.Tensor], row: int) -> dict[str,
 
 
 def _run(lab: Lab, artifact: Artifact, inputs: Mapping[str, torch.Tensor]) -> Any:
-    return run_artifact(artifact, [inputs[name] for name in lab.subject.eager.names], seed=lab.settings.seed)
+    return lab.bench.judge.answer(artifact, inputs)

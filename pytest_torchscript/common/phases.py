@@ -1,0 +1,44 @@
+"""Where the time goes: every phase of a run is logged with its seconds, at level DEBUG (``pytest --log-level=DEBUG``)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+#: A reference is resolved, its model built, eager traced, the model exported, both sides compared.
+RESOLVE, BUILD, TRACE, EXPORT, COMPARE = "resolve", "build", "trace", "export", "compare"
+
+
+@dataclass
+class Passes:
+    """Counts forward passes, those of eager and of exports together. Shared by all that run one model."""
+
+    count: int = 0
+
+
+def shapes_of(inputs: Mapping[str, Any]) -> str:
+    """Write the shapes of tensors: ``x (2, 11, 4)``."""
+    return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in inputs.items())
+
+
+@contextmanager
+def phase(name: str, what: str) -> Iterator[list[str]]:
+    """Log how long the body took, in seconds, to the logger ``pytest_torchscript.NAME``; with what it raises, if it does.
+
+    Strings that the body appends to the list stand in the line.
+    """
+    logger = logging.getLogger(f"pytest_torchscript.{name}")
+    said: list[str] = []
+    start = time.perf_counter()
+    try:
+        yield said
+    except BaseException as error:
+        said.append(f"raised {type(error).__name__}")
+        raise
+    finally:
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s", " ".join([name, what, *said]).rstrip(), f"{time.perf_counter() - start:.3f} s")
