@@ -37,7 +37,7 @@ def check_anchors(lab: Lab) -> Finding:
         left_out = f" without {', '.join(finding.without)}" if finding.without else ""
         wrong = "is wrong" if finding.verdict == DIVERGES else "raises"
         lines.append(
-            f"warning: traced at {format_sizes(finding.anchor)}{left_out} it {wrong} at other sizes of {finding.axis!r}"
+            f"warning: {lab.made} at {format_sizes(finding.anchor)}{left_out} it {wrong} at other sizes of {finding.axis!r}"
         )
         lines += [f"    {line}" for line in cause_lines(finding.causes, 1)]
     return Finding.passed("\n    ".join(lines), anchor_findings=findings)

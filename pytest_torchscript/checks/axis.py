@@ -210,7 +210,7 @@ def _failure_text(
     anchor = f"{axis.name}={lab.sizes[axis.name]}"
     wrong = "diverges" if result.verdict == DIVERGES else "is fixed"
     verb = "wrong" if result.verdict == DIVERGES else "raises"
-    headline = f"axis {axis.name!r} {wrong}: traced at {anchor}, {verb} at {format_sizes(smallest)}"
+    headline = f"axis {axis.name!r} {wrong}: {lab.made} at {anchor}, {verb} at {format_sizes(smallest)}"
     evidence = describe(trial.comparison) if trial.comparison else [trial.error]
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""

@@ -67,7 +67,7 @@ def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:
     moved = next((name for name in smallest if smallest[name] != lab.sizes[name]), next(iter(smallest)))
     verb = {DIFFERS: "wrong", RAISES: "raises"}[status]
     return Finding.failed(
-        f"all axes at once: traced at {format_sizes(lab.sizes)}, {verb} at {format_sizes(smallest)}",
+        f"all axes at once: {lab.made} at {format_sizes(lab.sizes)}, {verb} at {format_sizes(smallest)}",
         [*lab.bench.at(smallest).lines, *cause_lines(lab.evidence.causes_at(moved, smallest))],
         "see the test of each axis; declare the axes that are meant to be fixed with --torchscript-axis NAME=SIZE",
     )

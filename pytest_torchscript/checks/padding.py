@@ -158,8 +158,8 @@ def _hint(lab: Lab, *, eager_too: bool) -> str:
     if not eager_too:
         return lab.backend.hint or "eager honours the padding, the export does not: see test_outputs and test_values"
     if any(is_mask(spec) for spec in lab.spec.values()):
-        return "the model does not honour its mask everywhere; add a mask, or feed inputs of the traced size only"
-    return "no input tells the model which positions are real; add a mask, or feed inputs of the traced size only"
+        return f"the model does not honour its mask everywhere; add a mask, or feed inputs of the {lab.made} size only"
+    return f"no input tells the model which positions are real; add a mask, or feed inputs of the {lab.made} size only"
 
 
 def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[str, int]) -> list[str]:
@@ -170,7 +170,7 @@ def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[st
     padded = lab.subject.eager(pad_inputs(lab.spec, inputs, sizes, target, side=buckets.side))
     if not _compared(buckets, padded, expected, inputs, sizes).fails:
         return []
-    return ["eager itself, fed the padded input, differs as well: the model does it, not the trace"]
+    return ["eager itself, fed the padded input, differs as well: the model does it, not the export"]
 
 
 def _one_per_bucket(buckets: Buckets, tried: list[dict[str, int]]) -> list[dict[str, int]]:

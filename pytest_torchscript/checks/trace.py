@@ -31,7 +31,7 @@ def check_trace(lab: Lab) -> Finding:
     plain = lab.backend.traits.torchscript and lab.settings.artifact is None and not lab.subject.meta
     told = plain_call_notes(lab.subject) if plain else []
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
-    lines = [f"traced at {format_sizes(lab.sizes)}"]
+    lines = [f"{lab.made} at {format_sizes(lab.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
     return Finding.passed(
         "\n    ".join([*lines, *notes[:8], *lab.export.notes]),

@@ -40,9 +40,9 @@ def check_values(lab: Lab) -> Finding:
             verdict = DIVERGES if trial.status == DIFFERS else FIXED
             verb = "does not answer as eager does" if trial.status == DIFFERS else "raises where eager answers"
             return Finding.failed(
-                f"values: traced {what}, it {verb} {what}",
+                f"values: {lab.made} {what}, it {verb} {what}",
                 trial.lines,
-                "feed the model as it was traced, or make the default of what is missing with tensor operations",
+                f"feed the model as it was {lab.made}, or make the default of what is missing with tensor operations",
                 values=ValuesResult(verdict, {"values": what, **lab.sizes}),
             )
         agreed += trial.status == AGREES
@@ -101,7 +101,7 @@ def _values_failure(lab: Lab, name: str, inputs: Tensors, trial: Trial) -> Findi
     verdict = DIVERGES if trial.status == DIFFERS else FIXED
     verb = "answers differently" if trial.status == DIFFERS else "raises"
     return Finding.failed(
-        f"values: traced {verb} for other values at the same sizes: {name}",
+        f"values: the export {verb} for other values at the same sizes: {name}",
         [*trial.lines, *lab.evidence.places(causes)],
         lab.evidence.advice(causes, _hint(causes)),
         values=ValuesResult(verdict, {"values": name, **lab.sizes}, causes),

@@ -58,6 +58,11 @@ class Lab:
         return self.subject.settings
 
     @property
+    def made(self) -> str:
+        """How messages say that an export was made: traced, where it is a trace."""
+        return "traced" if self.backend.traits.torchscript else "exported"
+
+    @property
     def spec(self) -> InputSpec:
         """The inputs."""
         return self.subject.spec

@@ -23,9 +23,9 @@ from pytest_torchscript.report.wording import (
     seconds_text,
     sizes_text,
     tried_text,
+    values_text,
 )
 from pytest_torchscript.results import (
-    DIVERGES,
     SCHEMA_VERSION,
     AxisResult,
     Cause,
@@ -130,9 +130,9 @@ def _anchor_size(export: ExportResult, axis: str) -> int | None:
 
 def _other_findings(export: ExportResult) -> Iterator[str]:
     items = []
-    if export.values.verdict == DIVERGES:
+    if values_text(export):
         at = escape(sizes_text(export.values.counterexample or {}))
-        items.append(f"values {_verdict(DIVERGES)} at <code>{at}</code>{_causes(export.values.causes)}")
+        items.append(f"values {_verdict(export.values.verdict)} at <code>{at}</code>{_causes(export.values.causes)}")
     items += [f"{escape(finding_text(finding))}{_causes(finding.causes)}" for finding in export.anchor_findings]
     items += [f"padding: {escape(cost_text(cost))}" for cost in export.padding.buckets]
     if items:

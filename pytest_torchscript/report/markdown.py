@@ -25,9 +25,9 @@ from pytest_torchscript.report.wording import (
     range_text,
     sizes_text,
     tried_text,
+    values_text,
 )
 from pytest_torchscript.results import (
-    DIVERGES,
     ERROR,
     FAILED,
     CheckResult,
@@ -166,9 +166,11 @@ def _axes(export: ExportResult) -> Iterator[str]:
 
 def _findings(export: ExportResult) -> Iterator[str]:
     lines = []
-    if export.values.verdict == DIVERGES:
+    if values_text(export):
         at = code(sizes_text(export.values.counterexample or {}))
-        lines.append(f"values diverge at {at}" + "".join(f"; {code(cause_text(it))}" for it in export.values.causes))
+        lines.append(
+            f"{values_text(export)} at {at}" + "".join(f"; {code(cause_text(it))}" for it in export.values.causes)
+        )
     for finding in export.anchor_findings:
         at = "".join(f"; {code(cause_text(cause))}" for cause in finding.causes[:1])
         lines.append(f"⚠️ {literal(finding_text(finding))}{at}")

@@ -18,8 +18,9 @@ from pytest_torchscript.report.wording import (
     sizes_text,
     skips_text,
     tried_text,
+    values_text,
 )
-from pytest_torchscript.results import DIVERGES, PASSED, ExportResult, ModelResult, RunReport
+from pytest_torchscript.results import PASSED, ExportResult, ModelResult, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +68,8 @@ def _export_lines(export: ExportResult) -> Iterator[str]:
     if export.device:
         yield from _indented(device_text(export.device), 2)
     yield from _axis_lines(export)
-    if export.values.verdict == DIVERGES:
-        yield from _indented(f"values diverge at {sizes_text(export.values.counterexample or {})}", 2)
+    if values_text(export):
+        yield from _indented(f"{values_text(export)} at {sizes_text(export.values.counterexample or {})}", 2)
         yield from (f"{_INDENT * 3}{cause_text(cause)}" for cause in export.values.causes[:_CAUSES])
     for finding in export.anchor_findings:
         yield from _indented(f"warning: {finding_text(finding)}", 2)

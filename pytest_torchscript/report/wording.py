@@ -113,6 +113,12 @@ def cost_text(cost: BucketCost) -> str:
     return text
 
 
+def values_text(export: ExportResult) -> str:
+    """Return what other values do to an export, its sizes aside; empty where they do nothing."""
+    verbs = {DIVERGES: "diverge", FIXED: "raise"}
+    return f"values {verbs[export.values.verdict]}" if export.values.verdict in verbs else ""
+
+
 def seconds_text(seconds: float) -> str:
     """Return a time with its unit."""
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

@@ -89,6 +89,18 @@ def test_backends_hook(run: Run, pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*hint: did you mean 'eagerly'? choose from: eagerly, *"])
 
 
+def test_what_is_no_trace_is_not_called_one(run: Run, pytester: pytest.Pytester) -> None:
+    frozen = "import torch\n" + OWN_BACKEND.replace(
+        "Plain(request.module)", "Plain(torch.jit.trace(request.module, request.example, check_trace=False))"
+    )
+    pytester.makeconftest(frozen)
+    result = run(
+        "torchscript::zoo:bad::test_axis[time]", "torchscript::zoo:bad::test_trace", "--torchscript-backend=eagerly"
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["torchscript::zoo:bad: axis 'time' diverges: exported at time=*, wrong at *"])
+
+
 @pytest.mark.parametrize(
     ("returned", "said"),
     [

@@ -17,6 +17,7 @@ from pytest_torchscript.results import (
     ExportResult,
     ModelResult,
     RunReport,
+    ValuesResult,
     merge_models,
     to_plain,
 )
@@ -55,6 +56,13 @@ def test_positions_are_logarithmic_and_stay_inside() -> None:
     assert position(5, 5, 5) == 0.5
     assert position(0, 0, 16) == 0
     assert position(99, 1, 16) == 1
+
+
+@pytest.mark.parametrize(("verdict", "verb"), [("diverges", "diverge"), ("fixed", "raise")])
+def test_values_that_raise_do_not_diverge(verdict: str, verb: str) -> None:
+    export = ExportResult("torchscript", values=ValuesResult(verdict, {"values": "zeros"}))
+    lines = list(summary_lines(RunReport(models=[ModelResult("m", exports=[export])])))
+    assert lines[-1] == f"    values {verb} at values=zeros"
 
 
 def test_ratios_of_speed_are_shown() -> None:
