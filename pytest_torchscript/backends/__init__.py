@@ -12,6 +12,17 @@ from pytest_torchscript.backends.base import (
     Refused,
     Traits,
     Unavailable,
+    Unsupported,
 )
 
-__all__ = ["Artifact", "Backend", "ExportRequest", "Options", "Readiness", "Refused", "Traits", "Unavailable"]
+__all__ = [
+    "Artifact",
+    "Backend",
+    "ExportRequest",
+    "Options",
+    "Readiness",
+    "Refused",
+    "Traits",
+    "Unavailable",
+    "Unsupported",
+]

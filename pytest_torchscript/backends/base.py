@@ -9,6 +9,7 @@ Imports no torch, so that a conftest.py may import it in every run.
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import shutil
@@ -40,6 +41,10 @@ class Refused(BackendError):  # noqa: N818 - it is a verdict, not a fault
 
 class Unavailable(BackendError):  # noqa: N818 - it is no fault of the model
     """A runtime, device or server failed: outcome `error`, never a verdict about the model."""
+
+
+class Unsupported(BackendError):  # noqa: N818 - nothing is wrong
+    """An export cannot be made or run with what is installed, a dtype for instance: skipped with the reason."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,15 @@ class ExportRequest:
     dims: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
     axes: Mapping[str, Axis] = field(default_factory=dict)
 
+    def clones(self) -> tuple[torch.Tensor, ...]:
+        """Return the example, for whoever may write into it."""
+        return tuple(tensor.clone() for tensor in self.example)
+
+    def placed(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Return one value an input as forward takes its arguments: in a tuple of their own where it has ``*args``."""
+        kinds = [parameter.kind for parameter in inspect.signature(self.module.forward).parameters.values()]
+        return (tuple(values),) if inspect.Parameter.VAR_POSITIONAL in kinds else tuple(values)
+
     @cached_property
     def directory(self) -> Path:
         """An empty folder to work in, made when it is asked for, and kept as long as this request is."""
@@ -200,7 +214,8 @@ class Backend:
     ending: str = ".pt"
     #: What to do about a wrong answer, where it is for the backend to say.
     hint: str = ""
-    #: Why its artifacts lack a trait, by the trait's name: what a check that needs it says; ``{backend}`` is its name.
+    #: What a check says of a trait that it needs and that there is not, by the trait's name, or of a backend that is not
+    #: `ready`; ``{backend}`` is the name of this one, ``{default}`` that of the one to ask instead.
     lacks: ClassVar[Mapping[str, str]] = {}
     Options: ClassVar[type[Any]] = Options
 

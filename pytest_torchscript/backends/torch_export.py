@@ -6,12 +6,8 @@ was specialised all the same is read from the inputs of the graph.
 
 from __future__ import annotations
 
-import inspect
-import io
-import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import SKIP, Artifact, Backend, ExportRequest, Readiness, Refused, Traits
-from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.common.silence import mute
 from pytest_torchscript.errors import first_line
 
 #: What a fresh process needs to use a file of torch.export.save.
@@ -62,7 +58,7 @@ class ExportedArtifact(Artifact):
 
     def save(self, path: Path) -> None:
         """Write the program with torch.export.save."""
-        with _silent():
+        with mute():
             torch.export.save(self.program, path)
 
     def _named(self, dim: re.Match[str]) -> str:
@@ -101,11 +97,8 @@ def _exported(request: ExportRequest, *, strict: bool) -> Any:
     dims = [
         {i: free for i, dim in enumerate(request.dims.get(name, ())) if isinstance(dim, str)} for name in request.names
     ]
-    example = tuple(tensor.clone() for tensor in request.example)
-    kinds = [parameter.kind for parameter in inspect.signature(request.module.forward).parameters.values()]
-    shapes = (tuple(dims),) if inspect.Parameter.VAR_POSITIONAL in kinds else tuple(dims)
-    with _silent(), torch.no_grad():
-        return torch.export.export(request.module, example, dynamic_shapes=shapes, strict=strict)
+    with mute(), torch.no_grad():
+        return torch.export.export(request.module, request.clones(), dynamic_shapes=request.placed(dims), strict=strict)
 
 
 def _inputs(program: Any, request: ExportRequest) -> Iterator[tuple[str, int, str, Any]]:
@@ -137,16 +130,3 @@ def _otherwise(request: ExportRequest, frozen: dict[str, int]) -> str:
         return f"; with strict=True it raises {first_line(error)}"
     kept = [axis for axis in frozen if axis not in _specialised(program, request)]
     return f"; with strict=True {', '.join(kept)} would move" if kept else "; strict=True does the same"
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Silence torch's loggers and its own prints as well: a refused export shows its whole graph."""
-    logger = logging.getLogger("torch")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with quiet(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)

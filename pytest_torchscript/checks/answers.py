@@ -50,12 +50,13 @@ def unmet(lab: Lab, check: str, needs: Iterable[str], axis: str | None = None) -
         if teller == name:
             told = replace(found, signature=None, device=None, notes=())
             return of_axis(lab, axis, told, f"see test_{teller}")
-        why = f"{found.headline}, " if need == STEADY else _WHY.get(need, "")
+        why = found.headline if need == STEADY else lab.backend.lacks.get(need, _WHY.get(need, ""))
+        why += ", " if why else ""
         return of_axis(lab, axis, Finding.skipped(f"{why}see test_{teller}"), f"{why}see test_{teller}")
     return None
 
 
-_WHY = {READY: "no device, ", ARTIFACT: "no artifact, "}
+_WHY = {READY: "not ready", ARTIFACT: "no artifact"}
 
 
 def _is_met(lab: Lab, need: str) -> bool:

@@ -17,6 +17,7 @@ from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.padded_generation import Lengths, PaddedGenerator
+from pytest_torchscript.lab.running import running
 
 EQUAL, TIE, DIFFERENT = "equal", "tie", "different"
 TASKS = ("seq2seq-lm", "seq2seq-lm-with-past", "causal-lm", "causal-lm-with-past")
@@ -213,7 +214,8 @@ def check_generation(lab: Lab) -> Finding:
 
     hook = model.register_forward_pre_hook(counted)  # also called for the artifacts, which stand in for its forward
     try:
-        found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=lab.bench.judge.policy.row_share)
+        with running({}):
+            found = compare_generation(model, lab.backend, seed=lab.settings.seed, tie=lab.bench.judge.policy.row_share)
     except Exception as error:
         evidence = list(error.evidence) if isinstance(error, Error) else []
         hint = error.hint if isinstance(error, Error) else "run test_trace first"

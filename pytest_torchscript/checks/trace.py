@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchscript.backends.base import FAIL, SKIP
+from pytest_torchscript.backends.base import FAIL, SKIP, Unsupported
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import Error, first_line
@@ -23,6 +23,8 @@ def check_trace(lab: Lab) -> Finding:
     if lab.readiness.action == SKIP:
         return Finding.skipped(lab.readiness.message)
     if lab.readiness.action == FAIL:
+        if lab.unready is not None:
+            raise lab.unready
         return Finding.failed(lab.readiness.reason, [], lab.readiness.hint)
     try:
         lab.export.artifact  # noqa: B018 - exporting is the question
@@ -44,6 +46,8 @@ def check_trace(lab: Lab) -> Finding:
 def _refused(lab: Lab, error: Exception) -> Finding:
     if lab.subject.meta:
         return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
+    if isinstance(error, Unsupported):
+        return Finding.skipped(str(error))
     if isinstance(error, Error):
         return Finding.failed(error.message, error.evidence, error.hint)
     return Finding.failed(

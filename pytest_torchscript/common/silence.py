@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import logging
 import sys
 import warnings
@@ -43,6 +44,18 @@ def quiet(*, told: Callable[[str], None] | None = None, category: type[Warning] 
             stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL + 1))
         stack.enter_context(_no_transformers_bars())
         stack.enter_context(_no_hub_bars())
+        yield
+
+
+@contextlib.contextmanager
+def mute() -> Iterator[None]:
+    """Be quiet about torch's own loggers too, and about what is printed: an exporter that refuses shows its whole graph."""
+    nowhere = io.StringIO()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(quiet())
+        stack.enter_context(_level(logging.getLogger("torch"), logging.CRITICAL + 1))
+        stack.enter_context(contextlib.redirect_stdout(nowhere))
+        stack.enter_context(contextlib.redirect_stderr(nowhere))
         yield
 
 

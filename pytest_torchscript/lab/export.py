@@ -29,8 +29,7 @@ class Export:
         """
         if self.made is None:
             try:
-                with running(self.subject.inputs):
-                    self.made = self.of(self.subject.inputs)
+                self.made = self.of(self.subject.inputs)
             except (Exception, MachineFailure) as error:
                 self.made = error
         if isinstance(self.made, (Exception, MachineFailure)):
@@ -54,8 +53,8 @@ class Export:
         return self.of(self.subject.draw(sizes))
 
     def of(self, inputs: Tensors) -> Artifact:
-        """Export at these inputs; what the backend raises passes through."""
-        with phase(EXPORT, f"{self.backend.name} {shapes_of(inputs)}"):
+        """Export at these inputs. What the backend raises passes through; MachineFailure where it is not there."""
+        with phase(EXPORT, f"{self.backend.name} {shapes_of(inputs)}"), running(inputs):
             return self.backend.export(self.request(inputs))
 
     def request(self, inputs: Tensors) -> ExportRequest:

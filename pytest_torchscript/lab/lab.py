@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from pytest_torchscript.backends.base import Backend, Readiness
+from pytest_torchscript.backends.base import FAIL, Backend, Readiness
+from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.evidence import Evidence
 from pytest_torchscript.lab.export import Export
+from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import Subject
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import InputSpec
@@ -38,6 +40,7 @@ class Lab:
     tellers: dict[str, str] = field(default_factory=dict)
     unavailable: int = 0
     lost: str = ""
+    unready: Exception | MachineFailure | None = None
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)
@@ -49,8 +52,13 @@ class Lab:
 
     @cached_property
     def readiness(self) -> Readiness:
-        """What the backend can do on this machine."""
-        return self.backend.readiness()
+        """What the backend can do on this machine. What it raises instead is ``unready``, and the check `trace` tells of it."""
+        try:
+            with running({}):
+                return self.backend.readiness()
+        except (Exception, MachineFailure) as error:
+            self.unready = error
+            return Readiness(FAIL, str(error))
 
     @property
     def settings(self) -> Settings:

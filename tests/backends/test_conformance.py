@@ -16,6 +16,7 @@ from pytest_torchscript.outputs import tensor_leaves
 MACHINES = {
     "torchscript": ("torchscript", {}, (), 1e-6),
     "torch_export": ("torch_export", {}, (), 1e-6),
+    "onnx": ("onnx", {"exporter": "torchscript"}, (), 1e-5),
     "neuron": ("neuron", {"mode": "auto"}, ("inf1",), 0.1),
     "neuron-required": ("neuron", {"mode": "require"}, ("inf1",), 0.1),
     "neuron-emulated": ("neuron", {"mode": "emulate"}, (), 1e-6),
@@ -44,6 +45,8 @@ def machine(request, neuron_machine):
     backend = backend_for(name, **options)
     if backend.readiness().action == "skip":
         pytest.skip(backend.readiness().reason)
+    for package in ("onnx", "onnxruntime") if name == "onnx" else ():
+        pytest.importorskip(package)
     return backend, tolerance
 
 

@@ -48,7 +48,13 @@ def test_an_outage_is_an_error_and_no_verdict(run: Run, pytester: pytest.Pyteste
     assert errors
     assert all("the server answered 503" in check["message"] for check in errors)
     assert not [check for check in export["checks"] if check["outcome"] == "failed"]
+    axes = {axis["axis"]: axis for axis in export["axes"]}
+    for name in [check["name"][5:-1] for check in errors if check["name"].startswith("axis[")]:
+        assert (axes[name]["verdict"], axes[name]["reason"]) == ("untested", "the server answered 503")
     assert not {axis["verdict"] for axis in export["axes"]} & {"fixed", "diverges"}
+    skipped = [check for check in export["checks"] if check["outcome"] == "skipped"]
+    assert any("the server answered 503" in check["message"] for check in skipped)
+    assert len(errors) == 2  # two in a row; the rest is not asked
 
 
 @pytest.mark.usefixtures("conftest")

@@ -74,6 +74,7 @@ class NeuronBackendBase(Backend):
     generation: Generation
     Options = NeuronOptions
     lacks: ClassVar[Mapping[str, str]] = {
+        "ready": "no device",
         "reexports": "another compilation; check it with torchscript",
         "saves": "test_neuron saves it, loads it and asks it again",
         "torchscript": "a compiled artifact is frozen already",

@@ -1,0 +1,202 @@
+"""ONNX, run by onnxruntime. The graph keeps no guard of the export, so it answers at sizes that it was not made for.
+
+Axes go in by their names. Where the exporter refuses a name, because it would fix that axis, every axis goes in as
+``Dim.AUTO``, so that the others are still judged: the file then says of a fixed size that it is free.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pytest_torchscript.backends.base import (
+    REORDERED,
+    Artifact,
+    Backend,
+    ExportRequest,
+    Options,
+    Refused,
+    Traits,
+    Unavailable,
+    Unsupported,
+)
+from pytest_torchscript.common.silence import mute
+from pytest_torchscript.errors import first_line, unknown
+from pytest_torchscript.stack import installed_version
+
+DYNAMO, TORCHSCRIPT = EXPORTERS = ("dynamo", "torchscript")
+#: Under which key a file holds the order of its inputs.
+_INPUTS = "inputs"
+#: Above this the weights stand in a second file beside the first: the format allows 2 GB.
+_ONE_FILE = 1_500_000_000
+
+#: What a fresh process needs beside torch: onnxruntime.
+LOADER = f"""
+import onnxruntime
+import torch
+
+def load(path):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = session.get_modelmeta().custom_metadata_map[{_INPUTS!r}].split()
+    taken = {{item.name for item in session.get_inputs()}}
+
+    def run(*tensors):
+        feed = {{name: tensor.numpy() for name, tensor in zip(names, tensors) if name in taken}}
+        return [torch.from_numpy(answer) for answer in session.run(None, feed)]
+
+    return run
+"""
+
+
+@dataclass(frozen=True)
+class OnnxOptions(Options):
+    """``exporter``: `dynamo`, or `torchscript` for the one of old; by default the first that this torch has."""
+
+    exporter: str = ""
+    opset: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.exporter and self.exporter not in EXPORTERS:
+            raise unknown("onnx option exporter", self.exporter, EXPORTERS)
+
+
+class OnnxArtifact(Artifact):
+    """A session of onnxruntime on the CPU. ``notes`` says where axes could not be exported by their names."""
+
+    def __init__(self, path: Path, request: ExportRequest, details: Mapping[str, Any], refusal: str) -> None:
+        self.path, self.details = path, details
+        self.notes = (f"exported with Dim.AUTO, because by the names of its axes: {refusal}",) if refusal else ()
+        self._request = request
+        runtime = package("onnxruntime")
+        options, self._quietly = runtime.SessionOptions(), runtime.RunOptions()
+        options.log_severity_level = self._quietly.log_severity_level = 4  # what it refuses it also prints in red
+        options.intra_op_num_threads = torch.get_num_threads()
+        self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._taken = {item.name for item in self._session.get_inputs()}
+
+    def __call__(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
+        """Run on tensors in the order of the request. `Refused` has onnxruntime's own words, and the axis."""
+        named = zip(self._request.names, tensors)
+        feed = {name: tensor.detach().numpy() for name, tensor in named if name in self._taken}
+        try:
+            return [torch.from_numpy(answer) for answer in self._session.run(None, feed, self._quietly)]
+        except Exception as error:
+            raise Refused(self._said(" ".join(str(error).split()))) from error
+
+    def _said(self, words: str) -> str:
+        """Return onnxruntime's words with the name of the axis that it knows by its place."""
+        name = re.search(r"for input: (\S+)", words)
+        for place, axis in enumerate(self._request.dims.get(name.group(1), ()) if name else ()):
+            words = re.sub(rf"\bindex: {place} Got: (\d+) Expected: (\d+)", rf"{axis} is \1, expected \2", words)
+        return words
+
+    def save(self, path: Path) -> None:
+        """Copy the file, and the one of its weights where it has one, which keeps its name: the first refers to it."""
+        for file in self.path.parent.glob(f"{self.path.name}*"):
+            shutil.copyfile(file, path if file == self.path else path.parent / file.name)
+
+
+class OnnxBackend(Backend):
+    """Exports with torch.onnx.export."""
+
+    name = "onnx"
+    ending = ".onnx"
+    Options = OnnxOptions
+    options: OnnxOptions
+    lacks = {"reexports": "another export takes long; check it with {default}"}  # noqa: RUF012 - read only
+
+    @property
+    def exporter(self) -> str:
+        """The exporter asked for, else the first that this torch has."""
+        modern = "dynamic_shapes" in _keywords() and bool(installed_version("onnxscript"))
+        return self.options.exporter or (DYNAMO if modern else TORCHSCRIPT)
+
+    @property
+    def traits(self) -> Traits:  # type: ignore[override]
+        """The exporter of old takes a second, the other one up to a minute."""
+        return Traits(arithmetic=REORDERED, reexports=self.exporter == TORCHSCRIPT, saves=True)
+
+    def export(self, request: ExportRequest) -> OnnxArtifact:
+        """Export on clones of the example. `Unavailable` where a package is missing; what torch raises passes through."""
+        for name in ("onnx", "onnxruntime", "onnxscript")[: 3 if self.exporter == DYNAMO else 2]:
+            package(name)
+        tensors = [*request.example, *request.module.parameters(), *request.module.buffers()]
+        if any(tensor.dtype is torch.bfloat16 for tensor in tensors):
+            raise Unsupported("onnxruntime has no bfloat16 on the CPU", hint="export in float32 or float16")
+        path, refusal = request.directory / "model.onnx", ""
+        with mute(), torch.no_grad():
+            if self.exporter == TORCHSCRIPT:
+                self._traced(request, path)
+            else:
+                refusal = self._exported(request, path)
+        details = {"exporter": self.exporter, "onnxruntime": installed_version("onnxruntime")}
+        return OnnxArtifact(path, request, {**details, "opset": _signed(path, request.names)}, refusal)
+
+    def loader(self) -> str:
+        """Load with torch and onnxruntime."""
+        return LOADER
+
+    def _traced(self, request: ExportRequest, path: Path) -> None:
+        keywords: dict[str, Any] = {"dynamo": False} if "dynamo" in _keywords() else {"opset_version": 14}
+        if self.options.opset is not None:
+            keywords["opset_version"] = self.options.opset
+        dynamic = {name: _by_name(dims) for name, dims in request.dims.items()}
+        names = list(request.names)
+        torch.onnx.export(
+            request.module, request.clones(), str(path), input_names=names, dynamic_axes=dynamic, **keywords
+        )
+
+    def _exported(self, request: ExportRequest, path: Path) -> str:
+        """Write the file, and return why axes could not go in by name; empty where they did."""
+        by_name = [_by_name(request.dims.get(name, ())) for name in request.names]
+        refusal = ""
+        try:
+            program = self._program(request, by_name)
+        except Exception as error:
+            free: Any = torch.export.Dim.AUTO
+            refusal = first_line(error.__cause__ or error)
+            program = self._program(request, [dict.fromkeys(dims, free) for dims in by_name])
+        size = sum(tensor.numel() * tensor.element_size() for tensor in request.module.state_dict().values())
+        program.save(str(path), external_data=size > _ONE_FILE)
+        return refusal
+
+    def _program(self, request: ExportRequest, dims: list[dict[int, Any]]) -> Any:
+        keywords: dict[str, Any] = {"dynamic_shapes": request.placed(dims), "opset_version": self.options.opset}
+        names = list(request.names)
+        return torch.onnx.export(
+            request.module, request.clones(), input_names=names, dynamo=True, verbose=False, **keywords
+        )
+
+
+def package(name: str) -> Any:
+    """Import a package of the extra. `Unavailable` where it is not there."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        hint = "pip install 'pytest-torchscript[onnx]'"
+        raise Unavailable(f"package {name} is not installed", evidence=[first_line(error)], hint=hint) from None
+
+
+def _keywords() -> Collection[str]:
+    return inspect.signature(torch.onnx.export).parameters
+
+
+def _by_name(dims: Sequence[str | int]) -> dict[int, str]:
+    return {place: re.sub(r"\W+", "_", dim) for place, dim in enumerate(dims) if isinstance(dim, str)}
+
+
+def _signed(path: Path, names: Sequence[str]) -> int:
+    """Write the order of the inputs into a file, for an exporter leaves out unused ones; return the opset."""
+    onnx = package("onnx")
+    model = onnx.load(str(path), load_external_data=False)
+    onnx.helper.set_model_props(model, {_INPUTS: " ".join(names)})
+    onnx.save(model, str(path))
+    return next(int(item.version) for item in model.opset_import if not item.domain)
