@@ -30,7 +30,7 @@ from pytest_torchscript.backends.base import (
 )
 from pytest_torchscript.common.silence import mute
 from pytest_torchscript.errors import first_line, unknown
-from pytest_torchscript.stack import installed_version
+from pytest_torchscript.versions import installed_version
 
 DYNAMO, TORCHSCRIPT = EXPORTERS = ("dynamo", "torchscript")
 #: Under which key a file holds the order of its inputs.

@@ -14,7 +14,7 @@ from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks import check
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.models.calling import Positional
-from pytest_torchscript.stack import installed_version
+from pytest_torchscript.versions import installed_version
 from tests import toys
 
 INSTALLED = bool(installed_version("onnx") and installed_version("onnxruntime"))
