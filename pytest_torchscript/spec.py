@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import numbers
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Union
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: Ranges of axes that are named but not described: wide enough to leave every usual window behind.
 DEFAULT_MAX = 512
 DEFAULT_BATCH_MAX = 64
+#: Below so many sizes a scan that cannot miss is cheap enough.
+SCAN = 64
 
 Sizes = Mapping[str, int]
 
@@ -82,6 +84,50 @@ class Axis:
         if self.sizes:
             return size in self.sizes
         return self.min <= size <= self.max and size % self.multiple_of == 0
+
+    def neighbour(self, size: int) -> int:
+        """Return the size nearest to `size` that is also allowed, upwards first; `size` itself where there is none."""
+        steps = [size + 2 * self.multiple_of, size + self.multiple_of, size - self.multiple_of, self.last, self.first]
+        return next((step for step in steps if step != size and step > 0 and self.allows(step)), size)
+
+    def worth_trying(self, anchor: int, *, hints: Iterable[int] = (), numbers: Iterable[int] = ()) -> list[int]:
+        """Return sizes to run beside the anchor, ascending: ends, 1, the anchor's neighbours, hints, and for every power of
+        two and every number of the model's configuration a multiple and a non-multiple.
+
+        One power of two is a multiple of all smaller ones, so a range of 4096 takes three sizes, not twelve.
+        """
+        if self.sizes:
+            return [size for size in self.sizes if size != anchor]
+        first, last, step = self.first, self.last, self.multiple_of
+        wanted = {first, first + step, last, last - step, anchor - step, anchor + step, *hints}
+        for number in numbers:
+            wanted.update((number, number + 1, 2 * number))
+        power = 1 << max(last.bit_length() - 1, 0)
+        wanted.update((power, power + 1, min(64, power), min(16, power)))
+        if last - first > 8:
+            wanted.add((first + last) // 2 // step * step)
+        return sorted(size for size in wanted if self.allows(size) and size != anchor and size >= 0)
+
+    def smallest(self, failing: int, fails: Callable[[int], bool]) -> int:
+        """Return the smallest allowed size that fails, up to `failing`, which does.
+
+        A range of many sizes is not scanned: its first sizes and the divisors of `failing` are asked, then what lies between
+        the largest that passes and the smallest that fails is halved.
+        """
+        below: Sequence[int] = range(self.first, failing, self.multiple_of)
+        if self.sizes:
+            below = [size for size in self.sizes if size < failing]
+        if len(below) <= SCAN:
+            return next((size for size in below if fails(size)), failing)
+        divisors = [size for size in below[:SCAN] if failing % size == 0] if below[0] else []
+        for size in dict.fromkeys([*below[:3], *divisors]):
+            if fails(size):
+                return size
+        low, high = 2, len(below)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fails(below[middle]) else (middle, high)
+        return below[high] if high < len(below) else failing
 
     @classmethod
     def fixed_at(cls, name: str, *sizes: int) -> Axis:

@@ -11,7 +11,7 @@ from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import format_sizes, neighbour
+from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.trial import AGREES, DIFFERS
 from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
 
@@ -111,7 +111,7 @@ def _main_is_right(lab: Lab, sizes: Mapping[str, int]) -> bool:
 def _targets(lab: Lab, other: Lab) -> Iterator[Mapping[str, int]]:
     """Yield this anchor with one axis at a time moved to the main anchor's size, or past it where it stands there."""
     for name, axis in other.spec.moving.items():
-        size = lab.sizes[name] if lab.sizes[name] != other.sizes[name] else neighbour(axis, lab.sizes[name])
+        size = lab.sizes[name] if lab.sizes[name] != other.sizes[name] else axis.neighbour(lab.sizes[name])
         if size != other.sizes[name]:
             yield {**other.sizes, name: size}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_torchscript.checks.finding import Finding
@@ -14,7 +14,7 @@ from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import format_sizes, sizes_worth_trying, smallest_failing, volume
+from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume
 from pytest_torchscript.lab.trial import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
 from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, STATIC, AxisResult
 from pytest_torchscript.spec import Axis
@@ -27,8 +27,10 @@ _ENOUGH = 3
 
 @dataclass
 class Exploration:
-    """The sizes of one axis that were tried, others at the anchor, and what became of each."""
+    """One axis of a model, others at the anchor: the sizes that were tried, and what became of each."""
 
+    lab: Lab
+    axis: Axis
     trials: dict[int, Trial] = field(default_factory=dict)
 
     def sizes(self, *statuses: str) -> list[int]:
@@ -40,6 +42,76 @@ class Exploration:
         """The sizes that eager takes."""
         return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
 
+    @property
+    def right(self) -> list[int]:
+        """The sizes beside the anchor's that the artifact is right at."""
+        return [size for size in self.sizes(AGREES) if size != self.lab.sizes[self.axis.name]]
+
+    def explore(self, hints: Iterable[int]) -> None:
+        """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
+
+        An artifact that raises is not the last word: `diverges` wins over `fixed`, so the search for a wrong answer goes on
+        over the listed sizes, but hypothesis draws no more.
+        """
+        lab, axis = self.lab, self.axis
+        anchor = lab.sizes[axis.name]
+        self.trials[anchor] = lab.bench.at(lab.sizes)
+        numbers = [number for number in lab.subject.windows if axis.allows(number)]
+        for size in axis.worth_trying(anchor, hints=hints, numbers=numbers):
+            if self.ask(size).status == DIFFERS:
+                return
+            if len(self.sizes(UNDECIDABLE)) >= _ENOUGH and not self.right:
+                break
+        if self.sizes(UNDECIDABLE) and not self.right:
+            for size in (2 * anchor, 3 * anchor):  # the example may stand there as a whole
+                if axis.allows(size) and self.ask(size).status == DIFFERS:
+                    return
+            if not self.right:
+                return
+        edge = self.edge()
+        if edge is not None and self.ask(edge).status == DIFFERS:
+            return
+        if not self.sizes(RAISES, DIFFERS, UNDECIDABLE):
+            first, last = self.accepted[0], max(self.accepted[-1], self.accepted[0], axis.multiple_of)
+            learned = Axis(axis.name, min=first, max=last, multiple_of=axis.multiple_of)
+            for sizes in draw_sizes({axis.name: learned}, examples_wanted(lab.settings), lab.settings.seed):
+                if self.ask(sizes[axis.name]).fails:
+                    break
+
+    def ask(self, size: int) -> Trial:
+        """Run both sides at one size, once."""
+        if size not in self.trials:
+            self.trials[size] = self.lab.bench.at(self.affordable(size))
+        return self.trials[size]
+
+    def affordable(self, size: int) -> dict[str, int]:
+        """Return the sizes to run: others at the anchor, but one row instead of a batch where that is dear.
+
+        Only where the artifact is right about one row: else a failure could be the batch's.
+        """
+        sizes = {**self.lab.sizes, self.axis.name: size}
+        batch = self.lab.spec.moving.get("batch")
+        if self.axis.name == "batch" or batch is None or volume(sizes) <= DEAR_VOLUME:
+            return sizes
+        one_row = self.lab.bench.at({**self.lab.sizes, "batch": batch.first})
+        return {**sizes, "batch": batch.first} if one_row.status == AGREES else sizes
+
+    def edge(self) -> int | None:
+        """Return the largest size eager takes where it refused the end of the range: found by bisection, a refusal is
+        cheap. None where it is known already."""
+        accepted, step = self.accepted, self.axis.multiple_of
+        above = [size for size in self.sizes(REFUSED) if accepted and size > accepted[-1]]
+        if not above or accepted == [self.lab.sizes[self.axis.name]]:
+            return None
+        low, high = accepted[-1], above[0]
+        while high - low > step:
+            middle = (low + high) // 2 // step * step
+            if self.lab.subject.refusal(self.affordable(middle)):
+                high = middle
+            else:
+                low = middle
+        return low if low != accepted[-1] else None
+
 
 @check("axis", order=40, over=AXIS, needs=(*SHAPES, OUTPUTS, MOVES))
 def check_axis(lab: Lab, name: str) -> Finding:
@@ -48,146 +120,66 @@ def check_axis(lab: Lab, name: str) -> Finding:
     At its ends, around every suspicious number, and at drawn sizes; other axes stay at the anchor.
     """
     axis = lab.spec.axes[name]
+    result = AxisResult(name, axis.min, axis.max)
+
+    def untested(reason: str) -> Finding:
+        result.reason = reason
+        return Finding.skipped(f"axis {name!r} is untested: {reason}", axis=result)
+
     if axis.sizes:
-        return _declared(axis)
+        listed = ", ".join(str(size) for size in axis.sizes)
+        result.reason = f"declared fixed at {listed}" if axis.fixed is not None else f"declared in buckets of {listed}"
+        return Finding.passed(result.reason, axis=result)
     suspicion = lab.evidence.suspect_axis(name)
-    found = explore(lab, axis, suspicion)
-    result = AxisResult(name, axis.min, axis.max, tried=found.accepted)
-    if lab.subject.meta and not found.sizes(DIFFERS, RAISES):
-        result.causes, result.reason = list(suspicion.causes), "without weights only shapes can be compared"
-        return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
+    found = Exploration(lab, axis)
+    found.explore(suspicion.hints)
+    result.tried = found.accepted
     if found.sizes(DIFFERS, RAISES):
-        return _failure(lab, axis, found, suspicion, result)
-    undecided, right = found.sizes(UNDECIDABLE), found.sizes(AGREES)
-    told = [size for size in right if size != lab.sizes[name]]
-    if undecided and len(undecided) >= len(told) and not (told and found.trials[undecided[0]].comparison is None):
-        why = found.trials[undecided[0]].error or "eager's own rounding noise hides any answer"
-        result.reason = f"undecidable at {name}={undecided}: {why}"
-        return Finding.skipped(f"axis {name!r} is untested: {result.reason}", axis=result)
-    if right in ([], [lab.sizes[name]]):
-        return _immovable(lab, found, result)
+        return _failure(found, suspicion, result)
+    if lab.subject.meta:
+        result.causes = list(suspicion.causes)
+        return untested("without weights only shapes can be compared")
+    undecided, refused = found.sizes(UNDECIDABLE), found.sizes(REFUSED)
+    if undecided and len(undecided) >= len(found.right):
+        first = found.trials[undecided[0]]
+        if not found.right or first.comparison is not None:
+            why = first.error or "eager's own rounding noise hides any answer"
+            return untested(f"undecidable at {name}={undecided}: {why}")
+    if not found.right and not refused:
+        return untested("no other size in its range")
+    if not found.right:
+        result.verdict = STATIC
+        said = found.trials[refused[0]].error
+        return Finding.passed(
+            f"eager takes {name}={lab.sizes[name]} only; at {refused[0]} it says: {said}", axis=result
+        )
     result.verdict = DYNAMIC
-    return Finding.passed(_domain(axis, found, suspicion), axis=result)
-
-
-def _declared(axis: Axis) -> Finding:
-    listed = ", ".join(str(size) for size in axis.sizes)
-    reason = f"declared fixed at {listed}" if axis.fixed is not None else f"declared in buckets of {listed}"
-    return Finding.passed(reason, axis=AxisResult(axis.name, axis.min, axis.max, reason=reason))
-
-
-def explore(lab: Lab, axis: Axis, suspicion: Suspicion) -> Exploration:
-    """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
-
-    An artifact that raises is not the last word: `diverges` wins over `fixed`, so the search for a wrong answer goes on
-    over the listed sizes, but hypothesis draws no more.
-    """
-    found = Exploration({lab.sizes[axis.name]: lab.bench.at(lab.sizes)})
-    numbers = [number for number in lab.subject.windows if axis.allows(number)]
-    for size in sizes_worth_trying(axis, lab.sizes[axis.name], hints=suspicion.hints, numbers=numbers):
-        if _try(lab, axis, found, size).status == DIFFERS:
-            return found
-        if len(found.sizes(UNDECIDABLE)) >= _ENOUGH and not _moves(lab, axis, found):
-            break
-    if found.sizes(UNDECIDABLE) and not _moves(lab, axis, found):
-        for size in (2 * lab.sizes[axis.name], 3 * lab.sizes[axis.name]):  # the example may stand there as a whole
-            if axis.allows(size) and _try(lab, axis, found, size).status == DIFFERS:
-                return found
-        if not _moves(lab, axis, found):
-            return found
-    for size in _edges(lab, axis, found):
-        if _try(lab, axis, found, size).status == DIFFERS:
-            return found
-    if not found.sizes(RAISES, DIFFERS, UNDECIDABLE):
-        for sizes in draw_sizes({axis.name: _learned(axis, found)}, examples_wanted(lab.settings), lab.settings.seed):
-            if _try(lab, axis, found, sizes[axis.name]).fails:
-                break
-    return found
-
-
-def _moves(lab: Lab, axis: Axis, found: Exploration) -> bool:
-    """Whether the artifact is right at some other size."""
-    return any(size != lab.sizes[axis.name] for size in found.sizes(AGREES))
-
-
-def _try(lab: Lab, axis: Axis, found: Exploration, size: int) -> Trial:
-    if size not in found.trials:
-        found.trials[size] = lab.bench.at(_affordable(lab, axis, size))
-    return found.trials[size]
-
-
-def _affordable(lab: Lab, axis: Axis, size: int) -> dict[str, int]:
-    """Return the sizes to run: others at the anchor, but one row instead of a batch where that is dear.
-
-    Only where the artifact is right about one row: else a failure could be the batch's.
-    """
-    sizes = {**lab.sizes, axis.name: size}
-    batch = lab.spec.moving.get("batch")
-    if axis.name == "batch" or batch is None or volume(sizes) <= DEAR_VOLUME:
-        return sizes
-    one_row = lab.bench.at({**lab.sizes, "batch": batch.first})
-    return {**sizes, "batch": batch.first} if one_row.status == AGREES else sizes
-
-
-def _edges(lab: Lab, axis: Axis, found: Exploration) -> Iterator[int]:
-    """Yield the largest size eager takes where it refused the end of the range: found by bisection, a refusal is cheap."""
-    accepted, refused = found.accepted, found.sizes(REFUSED)
-    above = [size for size in refused if accepted and size > accepted[-1]]
-    if not above or accepted == [lab.sizes[axis.name]]:
-        return
-    low, high = accepted[-1], above[0]
-    while high - low > axis.multiple_of:
-        middle = (low + high) // 2 // axis.multiple_of * axis.multiple_of
-        if lab.subject.refusal(_affordable(lab, axis, middle)):
-            high = middle
-        else:
-            low = middle
-    if low != accepted[-1]:
-        yield low
-
-
-def _learned(axis: Axis, found: Exploration) -> Axis:
-    """Return the axis narrowed to what eager took."""
-    accepted = found.accepted
-    return Axis(
-        axis.name, min=accepted[0], max=max(accepted[-1], accepted[0], axis.multiple_of), multiple_of=axis.multiple_of
-    )
-
-
-def _immovable(lab: Lab, found: Exploration, result: AxisResult) -> Finding:
-    """Say `static` where eager itself takes that size only; `untested` where nothing else could be tried."""
-    refused = found.sizes(REFUSED)
-    if not refused:
-        result.reason = "no other size in its range"
-        return Finding.skipped(f"axis {result.axis!r} is untested: {result.reason}", axis=result)
-    result.verdict = STATIC
-    said = found.trials[refused[0]].error
-    only = lab.sizes[result.axis]
-    return Finding.passed(f"eager takes {result.axis}={only} only; at {refused[0]} it says: {said}", axis=result)
-
-
-def _domain(axis: Axis, found: Exploration, suspicion: Suspicion) -> str:
-    """Say which sizes eager took where that is not what was declared, and what the tracer suspected in vain."""
     lines = []
-    refused = found.sizes(REFUSED)
     if refused:
         taken = found.accepted
-        lines.append(f"eager takes {axis.name} from {taken[0]} to {taken[-1]}, and refused {refused}")
+        lines.append(f"eager takes {name} from {taken[0]} to {taken[-1]}, and refused {refused}")
     if suspicion.causes:
         lines.append(f"note: graphs differ, answers do not: {suspicion.causes[0]}")
-    return "\n".join(lines)
+    return Finding.passed("\n".join(lines), axis=result)
 
 
-def _failure(lab: Lab, axis: Axis, found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
+def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
+    """Shrink a failure over all axes, name its cause, and tell it."""
+    lab, axis = found.lab, found.axis
     status = DIFFERS if found.sizes(DIFFERS) else RAISES
-    start = _affordable(lab, axis, found.sizes(status)[0])
-    limit, kind = max(volume(start), volume(lab.sizes)), _kind(lab.bench.at(start))
+    start = found.affordable(found.sizes(status)[0])
+    limit = max(volume(start), volume(lab.sizes))
+
+    def kind(trial: Trial) -> str:
+        # What was raised, less its numbers: shrinking must not slip from one axis's error to another's.
+        return re.sub(r"\d+", "", trial.error)
 
     def fails(sizes: Mapping[str, int]) -> bool:
         # At the anchor's own size of this axis a failure would be another axis's.
-        moved = sizes[axis.name] != lab.sizes[axis.name] and volume(sizes) <= limit
-        trial = lab.bench.at(sizes) if moved else None
-        return trial is not None and trial.status == status and _kind(trial) == kind
+        if sizes[axis.name] == lab.sizes[axis.name] or volume(sizes) > limit:
+            return False
+        trial = lab.bench.at(sizes)
+        return trial.status == status and kind(trial) == kind(lab.bench.at(start))
 
     smallest = smallest_failing(start, fails, lab.spec.moving)
     trial = lab.bench.at(smallest)
@@ -195,28 +187,19 @@ def _failure(lab: Lab, axis: Axis, found: Exploration, suspicion: Suspicion, res
     result.counterexample, result.error = dict(smallest), trial.error or None
     result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None
     result.causes = lab.evidence.explain_axis(axis.name, smallest, suspicion, trial.raised)
-    return Finding.failed(*_failure_text(lab, axis, found, result, trial), axis=result)
 
-
-def _kind(trial: Trial) -> str:
-    """Return what was raised, less its numbers: shrinking must not slip from one axis's error to another's."""
-    return re.sub(r"\d+", "", trial.error)
-
-
-def _failure_text(
-    lab: Lab, axis: Axis, found: Exploration, result: AxisResult, trial: Trial
-) -> tuple[str, list[str], str]:
-    smallest = result.counterexample or {}
     anchor = f"{axis.name}={lab.sizes[axis.name]}"
-    wrong = "diverges" if result.verdict == DIVERGES else "is fixed"
-    verb = "wrong" if result.verdict == DIVERGES else "raises"
-    headline = f"axis {axis.name!r} {wrong}: {lab.made} at {anchor}, {verb} at {format_sizes(smallest)}"
+    wrong, verb = ("diverges", "wrong") if status == DIFFERS else ("is fixed", "raises")
     evidence = describe(trial.comparison) if trial.comparison else [trial.error]
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
-    evidence += lab.evidence.places(result.causes)
     then = "pad" if padding_helps(lab, axis.name) else "feed it that size alone"
     usual = (
         f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and {then}"
     )
-    return headline, evidence, lab.evidence.advice(result.causes, usual)
+    return Finding.failed(
+        f"axis {axis.name!r} {wrong}: {lab.made} at {anchor}, {verb} at {format_sizes(smallest)}",
+        [*evidence, *lab.evidence.places(result.causes)],
+        lab.evidence.advice(result.causes, usual),
+        axis=result,
+    )

@@ -11,7 +11,7 @@ from pytest_torchscript.checks.needs import COMPARED, OUTPUTS, REEXPORTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import format_sizes, neighbour
+from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.trial import REFUSED, UNDECIDABLE
 from pytest_torchscript.models.attention import with_eager_attention
 from pytest_torchscript.outputs import tensor_leaves
@@ -75,6 +75,6 @@ def _check_variant(lab: Lab, variant: Lab, what: str) -> Finding:
 def _sizes(lab: Lab) -> list[dict[str, int]]:
     """Return the anchor, and every axis moved once where the lab itself agrees there."""
     moved: list[dict[str, Any]] = [
-        {**lab.sizes, name: neighbour(axis, lab.sizes[name])} for name, axis in lab.spec.moving.items()
+        {**lab.sizes, name: axis.neighbour(lab.sizes[name])} for name, axis in lab.spec.moving.items()
     ]
     return [lab.sizes, *(sizes for sizes in moved if lab.bench.at(sizes).status == "agrees")]

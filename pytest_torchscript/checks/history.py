@@ -15,7 +15,7 @@ from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.kept import BREAKS, CHANGES, CURES, NOTHING, Kept, kept_lines, what_is_kept
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, neighbour, volume, within
+from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, volume, within
 from pytest_torchscript.lab.subject import Tensors
 from pytest_torchscript.lab.trial import AGREES, RAISES, Judge, Trial
 from pytest_torchscript.models.calling import Positional
@@ -78,7 +78,7 @@ def _rounds(lab: Lab) -> Iterator[list[tuple[dict[str, int], list[dict[str, int]
     yield [(lab.sizes, [])]
     moving = lab.spec.moving
     if moving:
-        near = {**lab.sizes, **{name: neighbour(axis, lab.sizes[name]) for name, axis in moving.items()}}
+        near = {**lab.sizes, **{name: axis.neighbour(lab.sizes[name]) for name, axis in moving.items()}}
         first = {**lab.sizes, **{name: axis.first for name, axis in moving.items()}}
         alone = [{**lab.sizes, name: axis.first} for name, axis in moving.items()]
         yield [(_large(lab), [near]), (first, alone)]
@@ -195,7 +195,7 @@ class Used:
         yield sizes
         for name, axis in moving.items():
             large = within(_affordable(self.lab), {**sizes, name: axis.last}, {name: axis})
-            yield large if large != sizes else {**sizes, name: neighbour(axis, sizes[name])}
+            yield large if large != sizes else {**sizes, name: axis.neighbour(sizes[name])}
 
     def effect(self, found: Difference, place: Place) -> str:
         """Return what comes of it where one attribute is as it was before any call."""

@@ -17,7 +17,6 @@ from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import text_of
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.running import running
-from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.trial import UNDECIDABLE, artifact_error
 
 #: Runs behind a backend's loader in a fresh interpreter: nothing of ours or of transformers may be needed to load.
@@ -83,7 +82,7 @@ def check_save_load(lab: Lab) -> Finding:
 def _another_size(lab: Lab) -> Iterator[dict[str, int]]:
     """Yield one size that is not the anchor, where the artifact moves."""
     for name, axis in lab.spec.moving.items():
-        sizes = {**lab.sizes, name: neighbour(axis, lab.sizes[name])}
+        sizes = {**lab.sizes, name: axis.neighbour(lab.sizes[name])}
         if sizes != lab.sizes and lab.bench.at(sizes).status == "agrees":
             yield sizes
             return

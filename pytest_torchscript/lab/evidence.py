@@ -18,7 +18,6 @@ from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
-from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
@@ -83,7 +82,7 @@ class Evidence:
     def suspect_axis(self, axis: str) -> Suspicion:
         """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
         sizes = self.subject.sizes
-        size = neighbour(self.subject.spec.axes[axis], sizes[axis])
+        size = self.subject.spec.axes[axis].neighbour(sizes[axis])
         causes = self.causes_at(axis, {**sizes, axis: size})
         return Suspicion(tuple(causes), size_hints(causes, self.warnings))
 

@@ -8,7 +8,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, OptionError, first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plan import check_names, plan_case
-from pytest_torchscript.lab.sizes import format_sizes, neighbour
+from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, unknown_axis
 from pytest_torchscript.tracing.baked import compare_traces
@@ -57,7 +57,7 @@ def _sizes_of(axis: Axis) -> str:
 
 def _near(axis: Axis, here: int) -> list[int]:
     """Return sizes to move to: the neighbour that checks move to first, and the nearest ones, odd and even."""
-    steps = (neighbour(axis, here), here + axis.multiple_of, here - axis.multiple_of)
+    steps = (axis.neighbour(here), here + axis.multiple_of, here - axis.multiple_of)
     return [size for size in dict.fromkeys(steps) if size != here and size > 0 and axis.allows(size)]
 
 

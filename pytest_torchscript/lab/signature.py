@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.lab.sizes import neighbour
 from pytest_torchscript.lab.subject import Subject
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Signature
@@ -33,7 +32,7 @@ def _moved_shapes(subject: Subject, name: str) -> dict[str, tuple[int, ...]]:
     """Return the shapes with one axis moved far, so that strided dims move too; empty where eager takes one size only."""
     axis, size = subject.spec.axes[name], subject.sizes[name]
     half = -(-size // 2 // axis.multiple_of) * axis.multiple_of
-    for other in (half, 2 * size, neighbour(axis, size)):
+    for other in (half, 2 * size, axis.neighbour(size)):
         # A declared size is the user's wish, not a limit of eager's: a shorter one may still be asked for.
         if other in (0, size) or not (axis.allows(other) or (axis.sizes and other < size)):
             continue

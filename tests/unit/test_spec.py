@@ -257,3 +257,35 @@ def test_nested_specs_are_flat_and_keep_their_form() -> None:
     turned = spec.replaced({name: spec[name] for name in reversed(list(spec))})
     assert list(turned) == ["state.1", "state.0", "x"]
     assert turned.form is spec.form
+
+
+def test_sizes_worth_trying_hold_ends_neighbours_hints_and_powers() -> None:
+    sizes = Axis("time", max=4096).worth_trying(11, hints=(36, 37, 38), numbers=(50,))
+    assert {1, 10, 12, 36, 37, 38, 50, 51, 100, 4095, 4096} <= set(sizes)
+    assert 11 not in sizes
+    assert len(sizes) < 25, "a wide range must not mean a wide cost"
+
+
+@given(first=st.integers(1, 40), length=st.integers(0, 300), step=st.integers(1, 9), data=st.data())
+def test_sizes_worth_trying_are_allowed_and_ascend(first: int, length: int, step: int, data: st.DataObject) -> None:
+    axis = Axis("time", min=first, max=first + length + step, multiple_of=step)
+    anchor = data.draw(st.sampled_from(range(axis.first, axis.last + 1, step)))
+    sizes = axis.worth_trying(anchor)
+    assert sizes == sorted(set(sizes))
+    assert all(axis.allows(size) for size in sizes)
+
+
+def test_the_neighbour_is_another_allowed_size() -> None:
+    assert Axis("time").neighbour(11) == 13
+    assert Axis("time", max=11).neighbour(11) == 10
+    assert Axis("time", multiple_of=8).neighbour(16) == 32
+    assert Axis("time", min=5, max=5).neighbour(5) == 5
+
+
+def test_the_smallest_failing_size_is_found_by_scan_or_by_bisection() -> None:
+    assert Axis("time", sizes=(8, 16, 32)).smallest(32, lambda size: size >= 16) == 16
+    assert Axis("time", max=60).smallest(60, lambda size: size in (7, 60)) == 7
+    asked: list[int] = []
+    assert Axis("time", max=4096).smallest(4096, lambda size: bool(asked.append(size)) or size > 704) == 705
+    assert len(asked) < 60
+    assert Axis("time", max=9).smallest(9, lambda size: False) == 9

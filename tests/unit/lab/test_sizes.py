@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.lab.anchors import anchor_candidates, choose_anchor, is_prime
 from pytest_torchscript.lab.sizes import (
-    neighbour,
-    sizes_worth_trying,
     smallest_failing,
     volume,
     within,
@@ -53,22 +51,6 @@ def test_an_anchor_of_a_narrow_axis_lies_inside_it() -> None:
     assert next(anchor_candidates(Axis("time", min=1, max=5), ())) == 5
 
 
-def test_sizes_worth_trying_hold_ends_neighbours_hints_and_powers() -> None:
-    sizes = sizes_worth_trying(Axis("time", max=4096), 11, hints=(36, 37, 38), numbers=(50,))
-    assert {1, 10, 12, 36, 37, 38, 50, 51, 100, 4095, 4096} <= set(sizes)
-    assert 11 not in sizes
-    assert len(sizes) < 25, "a wide range must not mean a wide cost"
-
-
-@given(first=st.integers(1, 40), length=st.integers(0, 300), step=st.integers(1, 9), data=st.data())
-def test_sizes_worth_trying_are_allowed_and_ascend(first: int, length: int, step: int, data: st.DataObject) -> None:
-    axis = Axis("time", min=first, max=first + length + step, multiple_of=step)
-    anchor = data.draw(st.sampled_from(range(axis.first, axis.last + 1, step)))
-    sizes = sizes_worth_trying(axis, anchor)
-    assert sizes == sorted(set(sizes))
-    assert all(axis.allows(size) for size in sizes)
-
-
 def test_joint_sizes_are_cut_where_their_product_is_dear() -> None:
     axes = {"batch": Axis("batch", max=16), "time": Axis("time", max=4096, multiple_of=8)}
     cut = within(1024, {"batch": 16, "time": 4096}, axes)
@@ -76,13 +58,6 @@ def test_joint_sizes_are_cut_where_their_product_is_dear() -> None:
     assert cut["batch"] == 16
     assert cut["time"] % 8 == 0
     assert within(10, {"batch": 2, "time": 8}, {"time": axes["time"]}) == {"batch": 2, "time": 8}
-
-
-def test_the_neighbour_is_another_allowed_size() -> None:
-    assert neighbour(Axis("time"), 11) == 13
-    assert neighbour(Axis("time", max=11), 11) == 10
-    assert neighbour(Axis("time", multiple_of=8), 16) == 32
-    assert neighbour(Axis("time", min=5, max=5), 5) == 5
 
 
 @given(batch=st.integers(1, 6), time=st.integers(1, 60))
