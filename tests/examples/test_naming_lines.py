@@ -26,10 +26,13 @@ def test_the_worked_example(
     assert capsys.readouterr().out == said
 
 
-def test_files_that_the_page_names_are_there() -> None:
-    text = DOCS.read_text(encoding="utf-8")
-    root = Path(__file__).parents[2]
-    tracing = {path.name for path in (root / "pytest_torchscript" / "tracing").glob("*.py")}
-    tests = {path.name for path in (root / "tests" / "unit" / "tracing").glob("*.py")}
-    named = {name.rpartition("/")[2] for name in re.findall(r"`([\w/]+\.py)`", text)}
-    assert named <= tracing | tests | {"pooled.py"}
+@pytest.mark.parametrize("page", ["docs/naming-lines.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    root = DOCS.parents[1]
+    folders = ("", "pytest_torchscript", "pytest_torchscript/tracing", "tests/unit/tracing", "tests/corpus")
+    named = set(
+        re.findall(r"`([\w./-]+\.(?:py|md|txt|json)|[\w.]+/[\w./]*)`", (root / page).read_text(encoding="utf-8"))
+    )
+    assert len(named) > 8
+    missing = [name for name in named if not any((root / folder / name).exists() for folder in folders)]
+    assert missing == (["pooled.py"] if page.startswith("docs") else [])
