@@ -23,7 +23,7 @@ PACKAGE = "pytest_torchscript"
 #: The file of constraints of each Python version.
 STACKS = {"3.9": "inf1", "3.10": "inf1", "3.11": "current", "3.13": "current"}
 #: What a release of tomorrow is most likely to break: real models, every task with a cache, the tracer, the corpus.
-CANARIES = ("tests/real", "tests/corpus", "tests/unit/inputs", "tests/unit/tracing")
+CANARIES = ("tests/real", "tests/corpus", "tests/field", "tests/unit/inputs", "tests/unit/tracing")
 #: Two workers, one thread each: the suite's models are too small to gain from more.
 PARALLEL = ("-n", "2")
 THREADS = {"OMP_NUM_THREADS": "1"}
