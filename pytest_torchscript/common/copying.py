@@ -23,8 +23,8 @@ _ATOMS = (bool, int, float, complex, str, bytes, type(None), type, types.Functio
 
 
 def copy_module(module: Any, *, share: bool = True) -> Any:
-    """Return a copy of a module. With ``share`` its parameters are new objects over the same storage, so that it costs no
-    weights, and a parameter that is replaced or gets other ``data`` stays as it was in the original.
+    """Return a copy of a module. With ``share`` it has the same parameters, so that it costs no weights, and so that a forward
+    that reaches the original by another way (a closure, a weak reference) still finds weights that are its own.
 
     Never raises: what cannot be copied is the same object in the copy. A scripted module that cannot be copied is returned
     itself.
@@ -71,10 +71,8 @@ def _prepared(parts: list[Any], share: bool) -> dict[int, Any]:
             if not value.is_leaf:
                 # Computed from parameters, as the weight of a hook's weight norm: refuses to be copied.
                 memo[id(value)] = value.detach().clone()
-            elif share and type(value) is nn.Parameter:
-                memo[id(value)] = _alias(value)
             elif share and isinstance(value, nn.Parameter) and not is_lazy(value):
-                memo[id(value)] = value  # a class of its own may hold more than its storage
+                memo[id(value)] = value
     return memo
 
 
@@ -85,12 +83,6 @@ def _tensors(value: Any, depth: int = 3) -> Iterator[torch.Tensor]:
     elif depth and isinstance(value, (dict, list, tuple)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _tensors(item, depth - 1)
-
-
-def _alias(parameter: nn.Parameter) -> nn.Parameter:
-    made = nn.Parameter(parameter.detach(), parameter.requires_grad)
-    vars(made).update(vars(parameter))
-    return made
 
 
 def _copied_script(module: Any, share: bool) -> Any:

@@ -168,24 +168,41 @@ def test_what_a_copy_keeps_stays_with_it(kind: str) -> None:
     assert (float(copied.calls), copied.seen) == (2, {"sizes": [3, 3]})
 
 
-def test_a_parameter_that_gets_other_data_leaves_the_original_as_it_was() -> None:
-    module = nn.Linear(2, 2)
-    before = module.weight.detach().clone()
-    copied = copy_module(module)
-    copied.weight.data = torch.zeros(2, 2)
-    copied.bias = nn.Parameter(torch.zeros(2))
-    assert torch.equal(module.weight, before)
-    assert copied.bias is not module.bias
-
-
 def test_tied_weights_stay_tied() -> None:
-    module = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
-    module[1].weight = module[0].weight
-    copied = copy_module(module)
-    assert copied[1].weight is copied[0].weight is not module[0].weight
-    module[0].lock = threading.Lock()  # in pieces
-    copied = copy_module(module)
-    assert copied[1].weight is copied[0].weight is not module[0].weight
+    for hold in (None, threading.Lock()):  # the second is copied in pieces
+        module = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+        module[1].weight = module[0].weight
+        module[0].held = hold
+        copied, apart = copy_module(module), copy_module(module, share=False)
+        assert copied[1].weight is copied[0].weight is module[0].weight
+        assert apart[1].weight is apart[0].weight is not module[0].weight
+
+
+class ReachesBack(nn.Module):
+    """Calls its layer by a weak reference to itself, as some hooks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.itself = weakref.ref(self)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.itself().linear(x)
+
+
+def patched() -> nn.Module:
+    module = nn.Linear(4, 4)
+    forward = module.forward
+    module.forward = lambda x: forward(x) * 2  # the copy's forward is that of the original
+    return module
+
+
+@pytest.mark.parametrize("make", [ReachesBack, patched])
+def test_a_copy_whose_forward_reaches_the_original_can_be_traced(make: Callable[[], nn.Module]) -> None:
+    module = make().eval()
+    x = torch.ones(3, 4)
+    with quiet():
+        assert torch.equal(answer(jit.trace(copy_module(module), (x,)), x), answer(module, x))
 
 
 def test_a_lazy_layer_is_initialised_in_the_copy_alone() -> None:
