@@ -12,7 +12,7 @@ from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
-from pytest_torchscript.lab.trial import REFUSED, UNDECIDABLE
+from pytest_torchscript.lab.trial import AGREES, REFUSED, UNDECIDABLE
 from pytest_torchscript.models.attention import with_eager_attention
 from pytest_torchscript.outputs import tensor_leaves
 
@@ -77,4 +77,4 @@ def _sizes(lab: Lab) -> list[dict[str, int]]:
     moved: list[dict[str, Any]] = [
         {**lab.sizes, name: axis.neighbour(lab.sizes[name])} for name, axis in lab.spec.moving.items()
     ]
-    return [lab.sizes, *(sizes for sizes in moved if lab.bench.at(sizes).status == "agrees")]
+    return [lab.sizes, *(sizes for sizes in moved if lab.bench.at(sizes).status == AGREES)]

@@ -223,8 +223,8 @@ def check_generation(lab: Lab) -> Finding:
         return Finding.failed(f"generation: {message}", evidence, hint)
     finally:
         hook.remove()
-    wrong = [str(text) for text in found.texts if text.status == DIFFERENT]
-    if wrong:
+    if not found.agrees:
+        wrong = [str(text) for text in found.texts if text.status == DIFFERENT]
         hint = "compare the logits of one step; a mask that is not heeded shows at short sources first"
         return Finding.failed(
             "generation: tokens differ from eager's generate", wrong[:5], hint, device=found.details or None

@@ -32,7 +32,7 @@ def check_joint(lab: Lab) -> Finding:
         joint, tried = _first_joint_failure(lab, axes)
         if joint is None:
             break
-        alone = _wrong_alone(lab, joint)
+        alone = [name for name, size in joint.items() if lab.bench.at({**lab.sizes, name: size}).fails]
         if not alone:
             return _joint_failure(lab, joint)
         held += alone
@@ -55,10 +55,6 @@ def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis]) -> tuple[dict[str, 
             return joint, tried
         tried += trial.status != REFUSED
     return None, tried
-
-
-def _wrong_alone(lab: Lab, joint: Mapping[str, int]) -> list[str]:
-    return [name for name, size in joint.items() if lab.bench.at({**lab.sizes, name: size}).fails]
 
 
 def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, OUTPUTS
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common.phases import seconds_of
 from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.values import pad_inputs
 from pytest_torchscript.lab.buckets import Buckets, bucket_targets
@@ -167,7 +167,7 @@ def _eager_padded(buckets: Buckets, sizes: Mapping[str, int], target: Mapping[st
     lab = buckets.lab
     inputs = _real(lab, sizes)
     expected = lab.subject.eager(inputs)
-    padded = lab.subject.eager(pad_inputs(lab.spec, inputs, sizes, target, side=buckets.side))
+    padded = lab.subject.eager(pad_inputs(lab.spec, inputs, sizes, target))
     if not _compared(buckets, padded, expected, inputs, sizes).fails:
         return []
     return ["eager itself, fed the padded input, differs as well: the model does it, not the export"]
@@ -187,17 +187,11 @@ def _cost(lab: Lab, sizes: Mapping[str, int], target: Mapping[str, int]) -> Buck
     real = _real(lab, sizes)
     padded = pad_inputs(lab.spec, real, sizes, target)
     pairs = [
-        (_seconds(lambda: lab.subject.eager.anew(padded)), _seconds(lambda: lab.subject.eager.anew(real)))
+        (seconds_of(lambda: lab.subject.eager.anew(padded)), seconds_of(lambda: lab.subject.eager.anew(real)))
         for _ in range(3)
     ]
     padded_seconds, real_seconds = sorted(pairs, key=lambda pair: pair[0] / max(pair[1], 1e-9))[1]
     return BucketCost(dict(target), dict(sizes), volume(target) / max(volume(sizes), 1), padded_seconds, real_seconds)
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
 
 
 def _said(cost: BucketCost) -> str:

@@ -17,7 +17,7 @@ from pytest_torchscript.checks.registry import check
 from pytest_torchscript.errors import text_of
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.running import running
-from pytest_torchscript.lab.trial import UNDECIDABLE, artifact_error
+from pytest_torchscript.lab.trial import AGREES, UNDECIDABLE, artifact_error
 
 #: Runs behind a backend's loader in a fresh interpreter: nothing of ours or of transformers may be needed to load.
 _ASK = """
@@ -83,7 +83,7 @@ def _another_size(lab: Lab) -> Iterator[dict[str, int]]:
     """Yield one size that is not the anchor, where the artifact moves."""
     for name, axis in lab.spec.moving.items():
         sizes = {**lab.sizes, name: axis.neighbour(lab.sizes[name])}
-        if sizes != lab.sizes and lab.bench.at(sizes).status == "agrees":
+        if sizes != lab.sizes and lab.bench.at(sizes).status == AGREES:
             yield sizes
             return
 

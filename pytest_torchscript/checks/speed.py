@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import torch
+from functools import partial
 
 from pytest_torchscript.backends.base import BF16
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, OUTPUT
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common.phases import seconds_of
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
+from pytest_torchscript.lab.trial import AGREES
 
 ROUNDS = 7
 
@@ -27,32 +25,16 @@ def check_speed(lab: Lab) -> Finding:
     """
     if lab.backend.traits.arithmetic == BF16:
         return Finding.skipped("eager on the CPU is no measure for a device")
+    moving = next((axis for name, axis in lab.spec.moving.items() if name != "batch"), None)
+    ends = [] if moving is None else [{**lab.sizes, moving.name: size} for size in (moving.first, moving.last)]
+    answer, export, eager = lab.bench.judge.answer, lab.export.artifact, lab.subject.eager
     told = []
-    for sizes in _sizes(lab):
-        if lab.bench.at(sizes).status != "agrees":
-            continue
-        inputs = lab.subject.draw(sizes)
-        ratios = [_ratio(lab, inputs) for _ in range(ROUNDS)]
-        told.append(f"{statistics.median(ratios):.2f} times eager's time at {format_sizes(sizes)}")
+    for sizes in [lab.sizes, *ends]:
+        if lab.bench.at(sizes).status == AGREES:
+            inputs = lab.subject.draw(sizes)
+            pairs = [(partial(answer, export, inputs), partial(eager.anew, inputs)) for _ in range(ROUNDS)]
+            ratio = statistics.median(seconds_of(ours) / seconds_of(theirs) for ours, theirs in pairs)
+            told.append(f"{ratio:.2f} times eager's time at {format_sizes(sizes)}")
     if not told:
         return Finding.skipped("no size at which both sides agree")
     return Finding.passed(f"the export takes {', '.join(told)} (medians of {ROUNDS} pairs)")
-
-
-def _sizes(lab: Lab) -> list[dict[str, int]]:
-    name = next((axis for axis in lab.spec.moving if axis != "batch"), None)
-    if name is None:
-        return [lab.sizes]
-    axis = lab.spec.axes[name]
-    return [lab.sizes, *({**lab.sizes, name: size} for size in (axis.first, axis.last))]
-
-
-def _ratio(lab: Lab, inputs: Mapping[str, torch.Tensor]) -> float:
-    export, eager = lab.export.artifact, lab.subject.eager
-    return _seconds(lambda: lab.bench.judge.answer(export, inputs)) / _seconds(lambda: eager.anew(inputs))
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    call()
-    return max(time.perf_counter() - start, 1e-9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,13 @@ class Passes:
 def shapes_of(inputs: Mapping[str, Any]) -> str:
     """Write the shapes of tensors: ``x (2, 11, 4)``."""
     return ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in inputs.items())
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Return how many seconds a call takes; never zero, so that ratios hold."""
+    start = time.perf_counter()
+    call()
+    return max(time.perf_counter() - start, 1e-9)
 
 
 @contextmanager

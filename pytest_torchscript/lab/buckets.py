@@ -29,7 +29,6 @@ class Buckets:
     targets: list[dict[str, int]]
     padded: tuple[str, ...]
     signature: Signature
-    side: str = "right"
 
     def __post_init__(self) -> None:
         self._artifacts: dict[int, Callable[..., Any]] = {}
@@ -60,7 +59,7 @@ class Buckets:
     def run(self, inputs: Mapping[str, torch.Tensor], sizes: Sizes) -> Any:
         """Pad inputs to the smallest bucket that holds them, and return the padded answer."""
         target = self.choose(sizes)
-        padded = pad_inputs(self.lab.spec, inputs, sizes, target, side=self.side)
+        padded = pad_inputs(self.lab.spec, inputs, sizes, target)
         return self.lab.bench.judge.answer(self.artifact(target), padded)
 
     def crop(
@@ -90,19 +89,17 @@ class Buckets:
                 continue
             if len(names) > 1 and length != sum(target[name] for name in names):
                 return None
-            left = self.side == "left" and dim != "batch"
-            leaf = leaf.index_select(index, _kept(length, size, target[padded[0]] if gap else length, left=left))
+            leaf = leaf.index_select(index, _kept(length, size, target[padded[0]] if gap else length))
         return leaf
 
 
-def _kept(length: int, wanted: int, moving: int, *, left: bool) -> torch.Tensor:
-    """Return the positions to keep of a padded dim: all but the padding, which ends (or begins, if left) its moving part.
+def _kept(length: int, wanted: int, moving: int) -> torch.Tensor:
+    """Return the positions to keep of a padded dim: all but the padding, which ends its moving part.
 
-    ``moving`` is the length of that part, at the start of the dim (or its end); all of it where nothing else is there.
+    ``moving`` is the length of that part, at the start of the dim; all of it where nothing else is there.
     """
     cut = length - wanted
-    positions = torch.arange(length)
-    start = length - moving if left else max(moving - cut, 0)
+    positions, start = torch.arange(length), max(moving - cut, 0)
     return torch.cat([positions[:start], positions[start + cut :]])
 
 
