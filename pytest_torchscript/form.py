@@ -116,7 +116,7 @@ class _Reader:
         if id(value) in self.within:
             raise InputError(f"{self.what} {place}: the {type(value).__name__} holds itself", hint=HINT)
         self.within.append(id(value))
-        nodes = [self.read(child, f"{name}.{key}", place + step) for key, step, child in steps]
+        nodes = [self.read(child, f"{name}.{_shown_key(key)}", place + step) for key, step, child in steps]
         self.within.pop()
         return _rebuilt(value, nodes)
 
@@ -144,6 +144,10 @@ def _rebuilt(like: Any, nodes: Sequence[Any]) -> Any:
     return list(nodes) if isinstance(like, list) else tuple(nodes)
 
 
+def _shown_key(key: Any) -> str:
+    return str(key) if str(key).isprintable() else repr(key)
+
+
 def _filled(node: Any, tensors: Mapping[str, Any]) -> Any:
     if isinstance(node, Slot):
         return tensors[node.name]
@@ -156,7 +160,7 @@ def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     if steps is None:
         yield name, node
     for key, _, child in steps or ():
-        yield from _leaves(child, f"{name}.{key}" if name else str(key))
+        yield from _leaves(child, f"{name}.{_shown_key(key)}" if name else str(key))
 
 
 #: What a node becomes that is left out.

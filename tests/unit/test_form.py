@@ -83,6 +83,11 @@ def test_names_that_coincide_are_told_apart() -> None:
     assert list(found) == ["a.b", "a.b_"]
 
 
+def test_names_stand_on_one_line() -> None:
+    _, found = read({"batch": {"two\nlines": Leaf(), "<b>|`x`": Leaf(), ("a", "to", "b"): Leaf()}})
+    assert list(found) == ["batch.'two\\nlines'", "batch.<b>|`x`", "batch.('a', 'to', 'b')"]
+
+
 def test_what_is_left_out() -> None:
     form, _ = read({"x": Leaf(), "state": (Leaf(), Leaf()), "batch": {"a": Leaf(), "b": Leaf()}, "flag": True})
     kept = form.keeping(["x", "state.1", "batch.a"])
