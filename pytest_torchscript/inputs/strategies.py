@@ -14,7 +14,7 @@ torch generator, never element by element: a million values cost what one does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Union
+from typing import Any, Union
 
 import torch
 from hypothesis import strategies as st
@@ -23,9 +23,9 @@ from pytest_torchscript.errors import OptionError
 from pytest_torchscript.inputs.declare import declare_inputs
 from pytest_torchscript.inputs.draw import generator_for, right_padded
 from pytest_torchscript.inputs.values import make_inputs
-from pytest_torchscript.spec import Axis, InputSpec, TensorSpec
+from pytest_torchscript.spec import Axis, InputSpec
 
-Declared = Union[InputSpec, Mapping[str, TensorSpec]]
+Declared = Union[InputSpec, Mapping[str, Any]]
 
 #: Seeds are small: they stand in a failure's text and are read by people.
 SEEDS = st.integers(min_value=0, max_value=2**16 - 1)
@@ -73,9 +73,10 @@ def sizes(spec: Declared, *, hints: Iterable[int] = ()) -> st.SearchStrategy[dic
 
 def inputs(
     spec: Declared, *, at: Mapping[str, int] | None = None, optional: bool = True
-) -> st.SearchStrategy[dict[str, torch.Tensor]]:
+) -> st.SearchStrategy[dict[str, Any]]:
     """Return whole sets of inputs by name: every size drawn, every tensor filled from one seed.
 
+    They are the keywords of a call: ``model(**tensors)``, what was declared nested in its containers, constants included.
     ``at`` holds some axes at a size. ``optional`` False leaves optional inputs out.
     Raises OptionError for an axis that no input carries.
     """
@@ -85,7 +86,9 @@ def inputs(
     held = {declared.require_axis(name).name: st.just(size) for name, size in (at or {}).items()}
     drawn = {name: axis_sizes(axis) for name, axis in declared.axes.items()}
     return st.builds(
-        lambda chosen, seed: make_inputs(declared, chosen, seed), st.fixed_dictionaries({**drawn, **held}), SEEDS
+        lambda chosen, seed: declared.form.build(make_inputs(declared, chosen, seed)),
+        st.fixed_dictionaries({**drawn, **held}),
+        SEEDS,
     )
 
 

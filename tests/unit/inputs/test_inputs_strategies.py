@@ -80,3 +80,11 @@ def test_masks_are_left_padded(mask):
 def test_a_mask_has_two_sides():
     with pytest.raises(OptionError, match="side='top'"):
         strategies.masks(2, 3, side="top")
+
+
+@given(strategies.inputs({"pair": (TensorSpec("n", 3), TensorSpec("m", dtype=torch.int64, high="n")), "flag": True}))
+@QUICK
+def test_nested_inputs_are_the_keywords_of_a_call(keywords):
+    rows, index = keywords["pair"]
+    assert keywords["flag"] is True
+    assert rows[index].shape == (len(index), 3)
