@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import enum
+import keyword
+import re
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -202,6 +204,20 @@ def code_of(node: Any, leaf: Callable[[str], str]) -> str:
     if isinstance(node, list):
         return f"[{inner}]"
     return f"({inner},)" if len(parts) == 1 else f"({inner})"
+
+
+def identifiers(names: Sequence[str]) -> dict[str, str]:
+    """Return a Python name for every flat input: what a function calls it that takes them flat."""
+    found: dict[str, str] = {}
+    for name in names:
+        word = re.sub(r"\W+", "_", name)
+        word = (
+            f"input_{word}" if not word.isidentifier() or keyword.iskeyword(word) or word in ("self", "out") else word
+        )
+        while word in found.values():
+            word += "_"
+        found[name] = word
+    return found
 
 
 def quoted(text: str) -> str:

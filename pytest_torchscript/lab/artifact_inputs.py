@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pytest_torchscript.backends.base import FileFacts, MadeElsewhere
 from pytest_torchscript.backends.registry import backend_of_file
 from pytest_torchscript.errors import BackendError
+from pytest_torchscript.form import identifiers
 from pytest_torchscript.spec import InputSpec
 
 
@@ -33,9 +34,11 @@ def fit_to_file(path: str, spec: InputSpec) -> tuple[MadeElsewhere, InputSpec, t
 def match_inputs(facts: FileFacts, spec: InputSpec, path: str) -> InputSpec:
     """Match the parameters of a file to inputs: by name; by position where no name is known and the numbers agree.
 
-    Raises BackendError, with what to declare, where neither holds.
+    A flat input is also known by the name that the lines of `flat_lines` give it. Raises BackendError, with what to
+    declare, where neither holds.
     """
-    names = [_bare(name) for name in facts.inputs]
+    flat = {word: name for name, word in identifiers(tuple(spec)).items()}
+    names = [flat.get(name, name) for name in map(_bare, facts.inputs)]
     if all(name in spec for name in names):
         return _ordered(spec, names)
     unknown = [name for name in names if name not in spec]

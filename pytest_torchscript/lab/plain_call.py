@@ -6,8 +6,6 @@ Every model is exported in a flat form (models/calling.py). A user who ships it 
 from __future__ import annotations
 
 import inspect
-import keyword
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,7 +15,7 @@ from torch import nn
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.form import code_of
+from pytest_torchscript.form import code_of, identifiers
 from pytest_torchscript.lab.subject import Subject
 from pytest_torchscript.models.functions import FunctionModel, call_parameters, plain_model
 from pytest_torchscript.outputs import children, walk
@@ -123,7 +121,7 @@ def _words(error: Exception) -> str:
 def flat_lines(subject: Subject, leaves: list[tuple[str, Any]]) -> Iterator[str]:
     """Yield Python that traces the flat form; ``model`` (or ``function``) and the tensors are the reader's own names."""
     module, spec = subject.loaded.module, subject.spec
-    names = _identifiers(tuple(spec))
+    names = identifiers(tuple(spec))
     parameters = call_parameters(module)
     in_place = [] if parameters is None else list(parameters)
     arguments = []
@@ -161,17 +159,3 @@ def _called(module: nn.Module) -> tuple[str, str]:
     if len(module.modules_called):
         return "function", f"flat.called = torch.nn.ModuleList([{', '.join(module.names_called)}])"
     return "function", ""
-
-
-def _identifiers(names: tuple[str, ...]) -> dict[str, str]:
-    """Return a Python name for every flat input."""
-    found: dict[str, str] = {}
-    for name in names:
-        word = re.sub(r"\W+", "_", name)
-        word = (
-            f"input_{word}" if not word.isidentifier() or keyword.iskeyword(word) or word in ("self", "out") else word
-        )
-        while word in found.values():
-            word += "_"
-        found[name] = word
-    return found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.form import Form, Slot, code_of, plain_form, read_form, shortened
+from pytest_torchscript.form import Form, Slot, code_of, identifiers, plain_form, read_form, shortened
 
 
 class Leaf:
@@ -136,3 +136,15 @@ def test_plain_inputs_are_no_form_to_speak_of() -> None:
     form = plain_form(["x", "past_key_values.0.key"])
     assert (form.nested, form.constants) == ((), ())
     assert form.build({"x": 1, "past_key_values.0.key": 2}) == {"x": 1, "past_key_values.0.key": 2}
+
+
+def test_flat_inputs_have_names_that_python_takes() -> None:
+    assert identifiers(["x", "state.0", "state_0", "batch.b c", "0", "class", "self"]) == {
+        "x": "x",
+        "state.0": "state_0",
+        "state_0": "state_0_",
+        "batch.b c": "batch_b_c",
+        "0": "input_0",
+        "class": "input_class",
+        "self": "input_self",
+    }

@@ -161,3 +161,36 @@ def test_inputs_that_are_no_tensors(tmp_path):
         torch.jit.save(torch.jit.trace(Listed(), ([torch.zeros(2)],)), str(tmp_path / "traced.pt"))
     found = of(run(Encoder(), str(tmp_path / "traced.pt")), "trace")
     assert "not tensors alone" in found.message
+
+
+class Nested(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Encoder()
+
+    def forward(self, batch):
+        return {"hidden": self.inner(batch["signal"], batch["mask"])[0]}
+
+
+class Flat(nn.Module):
+    """As the summary shows it, in another order."""
+
+    def forward(self, batch_mask, batch_signal):
+        return self.model({"signal": batch_signal, "mask": batch_mask})["hidden"]
+
+
+def test_a_file_that_takes_nested_inputs_flat(tmp_path: Path) -> None:
+    flat = Flat()
+    flat.model = Nested()
+    signal, mask = torch.randn(2, 5, 6), torch.ones(2, 5, dtype=torch.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(flat.eval(), (mask, signal)).save(str(tmp_path / "flat.pt"))
+    result = check(
+        Nested().eval(),
+        inputs={"batch": INPUTS},
+        artifact=str(tmp_path / "flat.pt"),
+        checks=("trace", "outputs", "axis"),
+    )
+    assert result.passed, [item.message for item in result.failures]
+    assert list(result.exports[0].signature.inputs) == ["batch.mask", "batch.signal"]
