@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from pytest_torchscript.common.phases import Passes
-from pytest_torchscript.errors import InputError
-from pytest_torchscript.form import Form
+from pytest_torchscript.errors import InputError, ModelError
+from pytest_torchscript.form import Form, type_name
 from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
@@ -23,6 +23,7 @@ from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.resolve import LoadedModel
+from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import InputSpec
 from pytest_torchscript.tracing.words import words_of
@@ -94,7 +95,7 @@ class Subject:
     def sizes(self) -> dict[str, int]:
         """The main anchor: what an option says, else the sizes of the user's examples, else ours.
 
-        Raises InputError where eager takes none of the sizes tried.
+        Raises InputError where eager takes none of the sizes tried, ModelError where it answers without a tensor.
         """
         if self.anchor is not None:
             return dict(self.anchor)
@@ -113,7 +114,13 @@ class Subject:
             self._answers[:] = [answer]
             return why
 
-        return choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+        sizes = choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+        if not tensor_leaves(self._answers[0]):
+            raise ModelError(
+                f"{self.loaded.class_name} returns no tensor: {type_name(self._answers[0])}, where nothing can be compared",
+                hint="return tensors, or a tuple, list, dict or dataclass that holds some",
+            )
+        return sizes
 
     @cached_property
     def answer(self) -> Any:
