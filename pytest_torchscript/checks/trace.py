@@ -52,6 +52,6 @@ def _refused(lab: Lab, error: Exception) -> Finding:
         return Finding.failed(error.message, error.evidence, error.hint)
     return Finding.failed(
         f"{lab.backend.name} cannot export it at {format_sizes(lab.sizes)}",
-        [*spoken(error), *cause_lines(lab.evidence.unlike), *places_of(error)],
+        [*spoken(error), *cause_lines(lab.evidence.unlike.causes), *places_of(error)],
         "see the exception: a Python autograd.Function, a cache object or data-dependent control flow is the usual cause",
     )

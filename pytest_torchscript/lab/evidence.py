@@ -25,7 +25,7 @@ from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.size_hints import size_hints
 from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
-from pytest_torchscript.tracing.unlike_eager import unlike_eager
+from pytest_torchscript.tracing.unlike_eager import UnlikeEager, unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 from pytest_torchscript.tracing.words import places_of, spoken
 
@@ -108,8 +108,7 @@ class Evidence:
             self.causes_at(axis, {**self.subject.sizes, axis: counterexample[axis]})
             or list(suspicion.causes)
             or self.causes_at(axis, counterexample)
-            or self.unlike
-            or self.warned(sizes=tuple(counterexample.values()))
+            or self._by_itself(sizes=tuple(counterexample.values()))
         )
         line = self._raised_at(raised)
         known = {(cause.file, cause.line) for cause in causes}
@@ -121,24 +120,29 @@ class Evidence:
     def explain_values(self, inputs: Mapping[str, torch.Tensor]) -> list[Cause]:
         """Return the causes of a failure at other values of the same sizes."""
         if self.untraced:
-            return self.unlike
+            return self.unlike.causes
         try:
             other = self.trace(inputs)
         except Exception:
-            return self.unlike or self.warned()
-        return value_branches(self.anchor, self.control, other) or self.unlike or self.warned()
+            return self._by_itself()
+        return value_branches(self.anchor, self.control, other) or self._by_itself()
+
+    def _by_itself(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
+        """Return lines that no comparison of traces shows, where the export is right on its own example: a branch for the
+        tracer does no harm there, so that it comes last."""
+        return self.unlike.unseen or self.warned(sizes=sizes) or self.unlike.otherwise
 
     def explain_outputs(self, raised: BaseException | None = None) -> list[Cause]:
         """Return the causes of a failure on the example itself: what the model does otherwise under the tracer, or what
         changes a tensor unseen by it; where there is neither, the line that raised, or those that the tracer warned of."""
         line = self._raised_at(raised)
-        return self.unlike or ([line] if line is not None else self.warned())
+        return self.unlike.causes or ([line] if line is not None else self.warned())
 
     @cached_property
-    def unlike(self) -> list[Cause]:
+    def unlike(self) -> UnlikeEager:
         """Lines at which tracing and eager part on the very inputs of the anchor; no comparison of traces sees them."""
         if self.subject.meta or self.bench.of_another_model:
-            return []
+            return UnlikeEager([], [])
         return unlike_eager(self.subject.eager.copy(), self.subject.ordered(self.subject.inputs))
 
     def explain_change(self, change: Callable[[Any], Any]) -> list[Cause]:

@@ -43,7 +43,7 @@ def explain_axis(reference: str, axis: str, settings: Settings, *, size: int | N
         lines += ["", f"moved to {axis}={moved}", *explain_trace(found)]
         if found.causes:
             return "\n".join(lines)
-    others = named_lines("what the model does otherwise under the tracer, at any size", lab.evidence.unlike)
+    others = named_lines("what the model does otherwise under the tracer, at any size", lab.evidence.unlike.causes)
     others += named_lines("lines that the tracer warned of", lab.evidence.warned())
     further = "" if size is not None else "; graphs may part further away: give the size that fails with --size"
     return "\n".join([*lines, "", f"no difference of graphs names a line{further}", *others])
@@ -67,6 +67,9 @@ def _trace(lab: Lab, reference: str, sizes: Mapping[str, int]) -> Trace:
     except Exception as error:
         raise InputError(
             f"{reference} cannot be traced at {format_sizes(sizes)}",
-            evidence=[first_line(error), *named_lines("what it does otherwise under the tracer", lab.evidence.unlike)],
+            evidence=[
+                first_line(error),
+                *named_lines("what it does otherwise under the tracer", lab.evidence.unlike.causes),
+            ],
             hint="give sizes that it takes with --anchor and --size; test_trace of the suite says more",
         ) from error

@@ -35,7 +35,7 @@ from pytest_torchscript.tracing.trace import warned_lines
 from pytest_torchscript.tracing.watch import caller_of, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import FrameType
 
     from pytest_torchscript.results import Cause
@@ -45,17 +45,38 @@ MOST_LINES = 3
 #: Two numbers this close, relatively, are one number worked out in two precisions.
 _ROUNDING = 1e-5
 #: Above this many elements only as many are looked at, evenly spread: a swap or a rescaling shows in any of them.
-_SAMPLE = 1 << 16
+_SAMPLE = 1 << 20
 
 
-def unlike_eager(module: nn.Module, example: tuple[torch.Tensor, ...]) -> list[Cause]:
-    """Return the lines that make a trace of `module` answer otherwise than `module` itself on `example`, the positional
+@dataclass(frozen=True)
+class UnlikeEager:
+    """What makes a trace answer otherwise than eager. ``unseen`` are lines that change a tensor without an operation;
+    ``otherwise`` are those where the tracer's run parts from eager's, which may do no harm: much code has a branch for the
+    tracer that answers the same."""
+
+    unseen: list[Cause]
+    otherwise: list[Cause]
+
+    @property
+    def causes(self) -> list[Cause]:
+        """All lines, most likely first."""
+        return [*self.unseen, *self.otherwise][:MOST_LINES]
+
+
+def unlike_eager(module: nn.Module, example: tuple[torch.Tensor, ...]) -> UnlikeEager:
+    """Find the lines that make a trace of `module` answer otherwise than `module` itself on `example`, the positional
     inputs that the trace is made with; most likely first, none where both runs do the same.
 
-    Costs two eager runs and one trace, on copies that share parameters. A trace that raises is compared up to there.
+    Costs two eager runs and one trace, on copies that share weights. A trace that raises is compared up to there.
     """
     eager, again, traced = _listen(module, example), _listen(module, example), _listen(module, example, traced=True)
-    lines = [*eager.unrecorded, *_otherwise(eager, again, traced)]
+    unseen = _causes(eager.unrecorded)
+    known = {(cause.file, cause.line) for cause in unseen}
+    otherwise = _causes(_otherwise(eager, again, traced))
+    return UnlikeEager(unseen, [cause for cause in otherwise if (cause.file, cause.line) not in known])
+
+
+def _causes(lines: Iterable[tuple[Stack, str]]) -> list[Cause]:
     causes: dict[tuple[str, int], Cause] = {}
     for stack, evidence in lines:
         cause = make_cause(stack, evidence)
@@ -378,6 +399,6 @@ def _content(tensor: torch.Tensor) -> Any:
     try:
         flat = tensor.detach().reshape(-1)
         step = -(-flat.numel() // _SAMPLE) or 1
-        return tuple(tensor.shape), flat[::step].contiguous().cpu().view(torch.uint8).numpy().tobytes()
+        return tuple(tensor.shape), hash(flat[::step].contiguous().cpu().view(torch.uint8).numpy().tobytes())
     except Exception:  # a tensor without memory of its own: sparse, meta, quantised
         return None
