@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import faint, held, image, signal, sound, text, values
+from . import faint, held, image, signal, sizes, sound, text, values
 
 if TYPE_CHECKING:
     from .base import Specimen
 
 SPECIMENS: tuple[Specimen, ...] = (
     *signal.SPECIMENS,
+    *sizes.SPECIMENS,
     *sound.SPECIMENS,
     *text.SPECIMENS,
     *image.SPECIMENS,
