@@ -15,6 +15,8 @@ SCHEMA_VERSION = 1
 
 #: Verdicts of an axis, of the values check and of the padding check.
 DYNAMIC, FIXED, DIVERGES, STATIC, UNTESTED = "dynamic", "fixed", "diverges", "static", "untested"
+#: Verdicts of the device check.
+BOUND, PORTABLE = "bound", "portable"
 #: Verdicts of the history check.
 CLEAN, KEPT = "clean", "kept"
 #: Outcomes of a check.
@@ -97,6 +99,17 @@ class HistoryResult:
 
 
 @dataclass
+class Portability:
+    """Whether the file is bound to the type of device it was traced on. ``verdict`` is `bound` or `portable`; ``ran_on`` are
+    the devices it was run on beside that one."""
+
+    traced_on: str = "cpu"
+    verdict: str = PORTABLE
+    causes: list[Cause] = field(default_factory=list)
+    ran_on: list[str] = field(default_factory=list)
+
+
+@dataclass
 class BucketCost:
     """What padding to one bucket costs: padded sizes over real ones, and seconds a call."""
 
@@ -138,6 +151,7 @@ class ExportResult:
     padding: PaddingResult = field(default_factory=PaddingResult)
     device: dict[str, Any] | None = None
     history: HistoryResult | None = None
+    portability: Portability | None = None
 
 
 @dataclass
@@ -203,7 +217,7 @@ class RunReport:
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "history", "notes", "buckets", "ladder", "inputs_found"}
+_OMIT_EMPTY = {"reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found"}
 
 
 def to_plain(value: Any) -> Any:
@@ -229,6 +243,7 @@ _NESTED: dict[str, Any] = {
     "values": ValuesResult,
     "padding": PaddingResult,
     "history": HistoryResult,
+    "portability": Portability,
     "buckets": BucketCost,
     "signature": Signature,
     "models": ModelResult,
@@ -295,3 +310,4 @@ def _merge_export(model: ModelResult, piece: ExportResult) -> None:
         export.padding = piece.padding
     export.device = piece.device or export.device
     export.history = piece.history or export.history
+    export.portability = piece.portability or export.portability

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_torchscript.spec import Axis
 
 WEIGHTS = ("auto", "pretrained", "random", "tiny", "meta")
+#: Types of devices that a TorchScript file may be loaded on.
+DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia")
 NEURON_MODES = ("auto", "require", "compile", "emulate", "off")
 TASKS = (
     "default",
@@ -73,6 +75,7 @@ class Settings:
     neuron_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_backends: tuple[type[Any], ...] = ()
+    map_location: str | None = None
     cache: str | None = None
     speed: bool = False
     seed: int = 0
@@ -312,6 +315,16 @@ def _size(name: str, size: int) -> int:
     return size
 
 
+def device(value: Any) -> str:
+    """Return the name of a device, as torch writes it: a type, and where there are several its number."""
+    kind, colon, number = value.strip().partition(":") if isinstance(value, str) else ("", "", "")
+    if kind not in DEVICES:
+        raise unknown("device", value, DEVICES)
+    if colon and not (number.isascii() and number.isdigit()):
+        raise OptionError(f"{value!r} is not a device", hint=f"number it from 0: {kind}:0")
+    return f"{kind}{colon}{number}"
+
+
 def backend_class(value: Any) -> type[Any]:
     """Return a class of backends."""
     if isinstance(value, type):
@@ -375,6 +388,13 @@ SETTINGS = (
         "artifact",
         existing_file,
         path=True,
+    ),
+    Setting(
+        "map-location",
+        "DEVICE",
+        "Where the file will be loaded: fail where it is bound to another device.",
+        "map_location",
+        device,
     ),
     Setting("max-examples", "N", "Examples that hypothesis tries for an axis.", "max_examples", count),
     Setting("rtol", "X", "Relative tolerance, in place of the calibrated one; needs atol.", "rtol", tolerance),

@@ -15,6 +15,7 @@ from pytest_torchscript.results import (
     AxisResult,
     HistoryResult,
     PaddingResult,
+    Portability,
     Signature,
     ValuesResult,
 )
@@ -33,6 +34,7 @@ class Finding:
     values: ValuesResult | None = None
     padding: PaddingResult | None = None
     history: HistoryResult | None = None
+    portability: Portability | None = None
     anchor_findings: Sequence[AnchorFinding] = ()
     signature: Signature | None = None
     device: dict[str, Any] | None = None

@@ -82,6 +82,7 @@ def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
     export.values = finding.values or export.values
     export.padding = finding.padding or export.padding
     export.history = finding.history
+    export.portability = finding.portability
     export.device = finding.device
     blueprint = lab.subject.loaded.blueprint
     return ModelResult(

@@ -18,6 +18,7 @@ from pytest_torchscript.report.wording import (
     outcome_text,
     outcome_word,
     place_text,
+    portability_text,
     position,
     range_text,
     seconds_text,
@@ -134,6 +135,8 @@ def _other_findings(export: ExportResult) -> Iterator[str]:
         at = escape(sizes_text(export.values.counterexample or {}))
         items.append(f"values {_verdict(export.values.verdict)} at <code>{at}</code>{_causes(export.values.causes)}")
     items += [f"{escape(finding_text(finding))}{_causes(finding.causes)}" for finding in export.anchor_findings]
+    if portability_text(export.portability):
+        items.append(f"warning: {escape(portability_text(export.portability))}")
     items += [f"padding: {escape(cost_text(cost))}" for cost in export.padding.buckets]
     if items:
         yield f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"

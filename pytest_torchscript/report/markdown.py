@@ -22,6 +22,7 @@ from pytest_torchscript.report.wording import (
     model_text,
     outcome_text,
     outcome_word,
+    portability_text,
     range_text,
     sizes_text,
     tried_text,
@@ -174,6 +175,8 @@ def _findings(export: ExportResult) -> Iterator[str]:
     for finding in export.anchor_findings:
         at = "".join(f"; {code(cause_text(cause))}" for cause in finding.causes[:1])
         lines.append(f"⚠️ {literal(finding_text(finding))}{at}")
+    if portability_text(export.portability):
+        lines.append(f"warning: {literal(portability_text(export.portability))}")
     lines += [f"padding: {literal(cost_text(cost))}" for cost in export.padding.buckets]
     if lines:
         yield ""

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_torchscript.results import (
+    BOUND,
     DIVERGES,
     DYNAMIC,
     ERROR,
@@ -23,6 +24,7 @@ from pytest_torchscript.results import (
     CheckResult,
     ExportResult,
     ModelResult,
+    Portability,
 )
 
 if TYPE_CHECKING:
@@ -102,6 +104,13 @@ def finding_text(finding: AnchorFinding) -> str:
     without = f" without {', '.join(finding.without)}" if finding.without else ""
     becomes = "diverge" if finding.verdict == DIVERGES else f"be {finding.verdict}"
     return f"traced at {sizes_text(finding.anchor)}{without}, {finding.axis!r} would {becomes}"
+
+
+def portability_text(found: Portability | None) -> str:
+    """Return what it means that a file is bound to its device; nothing where it is not, or was not looked at."""
+    if found is None or found.verdict != BOUND:
+        return ""
+    return f"bound to the device it was traced on ({found.traced_on}): it may raise where it is loaded on another"
 
 
 def cost_text(cost: BucketCost) -> str:
