@@ -64,7 +64,7 @@ def test_without_brackets(run: Run) -> None:
 def test_whole_suite(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=OWN)
     result = run("torchscript::zoo:good", "--co", "-q")
-    assert len(names(result)) == 16
+    assert len(names(result)) == 17
     assert all(name.startswith("torchscript::zoo:good::") for name in names(result))
 
 

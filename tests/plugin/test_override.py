@@ -20,7 +20,7 @@ def test_suite(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(PLAIN.format(model="Good"))
     result = run("--co", "-q")
     assert "torchscript::conftest::test_axis" in names(result)
-    assert len(names(result)) == 16
+    assert len(names(result)) == 17
 
 
 @pytest.mark.parametrize("scope", ["", "(scope='module')", "(scope='session')"])
