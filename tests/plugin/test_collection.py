@@ -31,7 +31,7 @@ def test_next_to_own_tests(suite: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own=OWN)
     result = suite("good", "-k", "mine or trace")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["collected 18 items / 16 deselected / 2 selected"])
+    result.stdout.fnmatch_lines(["collected * items / * deselected / 2 selected"])
 
 
 def test_marker_selects(suite: Run, pytester: pytest.Pytester) -> None:
@@ -139,7 +139,7 @@ def test_own_files_leave_a_model_of_the_ini_out(run: Run, pytester: pytest.Pytes
     own = pytester.makepyfile(test_own=OWN)
     pytester.makeini("[pytest]\ntorchscript_models = zoo:good\n")
     assert len(names(run(str(own), "--co", "-q"))) == 2
-    assert len(names(run("--co", "-q"))) == 18
+    assert {"torchscript::zoo:good::test_trace", "test_own.py::test_mine"} < set(names(run("--co", "-q")))
 
 
 def test_factory_is_called_once(suite: Run, pytester: pytest.Pytester) -> None:

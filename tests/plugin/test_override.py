@@ -126,7 +126,8 @@ def test_named_files_leave_it_out(run: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(PLAIN.format(model="Good"))
     pytester.makepyfile(test_own="def test_mine():\n    pass\n")
     assert names(run("test_own.py", "--co", "-q")) == ["test_own.py::test_mine"]
-    assert len(names(run(".", "--co", "-q"))) == 17
+    beside = names(run(".", "--co", "-q"))
+    assert {"test_own.py::test_mine", "torchscript::conftest::test_trace"} < set(beside)
 
 
 def test_elsewhere(run: Run, pytester: pytest.Pytester) -> None:
