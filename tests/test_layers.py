@@ -432,3 +432,10 @@ def test_versions_are_asked_for_in_one_place() -> None:
         path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py") if asks.search(path.read_text("utf-8"))
     }
     assert found == {"versions.py", "report/known.py"}  # the latter to import tomllib, in the form that mypy reads
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """pytest imports a test file by its bare name, unless it stands in a package: two of one name end the whole run."""
+    here = Path(__file__).parent
+    bare = [path.name for path in here.rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    assert sorted(bare) == sorted(set(bare))
