@@ -4,7 +4,7 @@ not share either, is what the tracer froze. Each finding names the line of the m
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,12 @@ def compare_traces(
     found.groups = group_by_reason(loose, (first, second), found.reads)
     found.findings = [*_constants(telling, sizes, found.reads), *(_structure(group, sizes) for group in found.groups)]
     warned = {(warning.file, warning.line) for warning in (*left.warnings, *moved.warnings)}
-    found.findings = [_with_warning(finding, warned) for finding in found.findings]
+    found.findings = [
+        replace(finding, points=(*finding.points, _WARNED))
+        if finding.stack and (finding.stack[0].file, finding.stack[0].line) in warned
+        else finding
+        for finding in found.findings
+    ]
     found.causes = _rank(found.findings)
     return found
 
@@ -249,12 +254,6 @@ def _structure(group: Group, sizes: tuple[int, int] | None) -> Finding:
     if group.reason.read is not None:
         points.append((10.0, "Python read something else there"))
     return Finding(group.reason.stack, group.describe(), tuple(points), group.order)
-
-
-def _with_warning(finding: Finding, warned: set[tuple[str, int]]) -> Finding:
-    if not finding.stack or (finding.stack[0].file, finding.stack[0].line) not in warned:
-        return finding
-    return Finding(finding.stack, finding.evidence, (*finding.points, _WARNED), finding.order)
 
 
 def _rank(findings: Iterable[Finding]) -> list[Cause]:

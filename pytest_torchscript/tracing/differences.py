@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pytest_torchscript.tracing.align import Alignment, Place, align
+from pytest_torchscript.tracing.align import Place, align
 from pytest_torchscript.tracing.graph import (
     Argument,
     Attribute,
@@ -61,8 +61,14 @@ def find_differences(left: Recording, right: Recording) -> list[Difference]:
     loose = {operation.index for operation in alignment.only_left}
     others = {operation.index for operation in alignment.only_right}
     wires = _Wires(twins, loose, others)
-    found = [difference for pair in alignment.pairs for difference in _compare_pair(*pair, wires)]
-    found.extend(_one_sided(alignment))
+    found: list[Difference] = []
+    for one, other in alignment.pairs:
+        if one.outputs != other.outputs:
+            evidence = f"{one.outputs} outputs became {other.outputs}"
+            found.append(Difference(OUTPUTS, one, "outputs", evidence, one.outputs, other.outputs))
+        found.extend(_compare_all(one, one.arguments, other.arguments, wires))
+    found.extend(Difference(STRUCTURE, operation, "", "") for operation in alignment.only_left)
+    found.extend(Difference(STRUCTURE, operation, "", "", added=True) for operation in alignment.only_right)
     found.extend(_compare_all(None, left.returned, right.returned, wires))
     return sorted(found, key=lambda difference: difference.operation.index if difference.operation else math.inf)
 
@@ -85,20 +91,6 @@ class _Wires:
         if self.follows((left,), (right,)):
             return True
         return self.twins.get(left.operation) == right.operation and left.output == right.output
-
-
-def _one_sided(alignment: Alignment) -> Iterator[Difference]:
-    for operation in alignment.only_left:
-        yield Difference(STRUCTURE, operation, "", "", added=False)
-    for operation in alignment.only_right:
-        yield Difference(STRUCTURE, operation, "", "", added=True)
-
-
-def _compare_pair(left: Operation, right: Operation, wires: _Wires) -> Iterator[Difference]:
-    if left.outputs != right.outputs:
-        evidence = f"{left.outputs} outputs became {right.outputs}"
-        yield Difference(OUTPUTS, left, "outputs", evidence, left.outputs, right.outputs)
-    yield from _compare_all(left, left.arguments, right.arguments, wires)
 
 
 def _compare_all(

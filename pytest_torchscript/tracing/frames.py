@@ -44,12 +44,8 @@ def parse_range(text: str) -> Stack:
         if is_tracer(frame.file):
             break
         frames.append(frame)
-    return tuple(frames) or _parse_scripted(text)
-
-
-def _parse_scripted(text: str) -> Stack:
-    found = [Frame(m["file"], int(m["line"]), m["function"] or "<scripted>") for m in _SCRIPTED.finditer(text)]
-    return tuple(found)
+    scripted = (Frame(m["file"], int(m["line"]), m["function"] or "<scripted>") for m in _SCRIPTED.finditer(text))
+    return tuple(frames) or tuple(scripted)
 
 
 def live_stack(frame: FrameType | None, until: FrameType | None = None) -> Stack:

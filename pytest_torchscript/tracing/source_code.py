@@ -118,11 +118,9 @@ def _exits_before(path: tuple[ast.AST, ...], line: int) -> Iterator[ast.If]:
             statements = getattr(node, name, None)
             if isinstance(statements, list) and _holds(statements, line):
                 earlier = [part for part in statements if isinstance(part, ast.If) and (part.end_lineno or 0) < line]
-                yield from (part for part in reversed(earlier) if _leaves(part))
-
-
-def _leaves(node: ast.If) -> bool:
-    return any(isinstance(part, _EXITS) for branch in (node.body, node.orelse) for part in branch)
+                for part in reversed(earlier):
+                    if any(isinstance(statement, _EXITS) for statement in (*part.body, *part.orelse)):
+                        yield part
 
 
 def is_settled(node: ast.AST) -> bool:
