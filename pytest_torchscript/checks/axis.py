@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -68,9 +69,9 @@ class Exploration:
                     return
             if not self.right:
                 return
-        edge = self.edge()
-        if edge is not None and self.ask(edge).status == DIFFERS:
-            return
+        for end in (self.edge(), self.smallest()):
+            if end is not None and self.ask(end).status == DIFFERS:
+                return
         if not self.sizes(RAISES, DIFFERS, UNDECIDABLE):
             first, last = self.accepted[0], max(self.accepted[-1], self.accepted[0], axis.multiple_of)
             learned = Axis(axis.name, min=first, max=last, multiple_of=axis.multiple_of)
@@ -111,6 +112,16 @@ class Exploration:
             else:
                 low = middle
         return low if low != accepted[-1] else None
+
+    def smallest(self) -> int | None:
+        """Return the smallest size that eager may take where it refused the start of the range: sizes that have a divisor in
+        common may go down to that. None where it is known already."""
+        accepted, refused = self.accepted, self.sizes(REFUSED)
+        if not accepted:
+            return None
+        step = math.gcd(*accepted)
+        size = -(-self.axis.min // step) * step
+        return size if refused and step > self.axis.multiple_of and size < accepted[0] and size not in refused else None
 
 
 @check("axis", order=40, over=AXIS, needs=(*SHAPES, OUTPUTS, MOVES))

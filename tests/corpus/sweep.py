@@ -117,7 +117,10 @@ def _floats(
 
 
 class Subject:
-    """One specimen, traced at one anchor."""
+    """One specimen, traced at one anchor. ``noise`` and ``relative`` say how far from eager its answers may be."""
+
+    noise: float = 4
+    relative: float | None = None
 
     def __init__(self, specimen: Specimen, anchor: Sizes) -> None:
         self.specimen = specimen
@@ -128,8 +131,10 @@ class Subject:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(0)
-            fresh = copy.deepcopy(self.pristine)
-            self.traced = torch.jit.trace(fresh, example, check_trace=False, strict=False)
+            self.traced = self.export(copy.deepcopy(self.pristine), example)
+
+    def export(self, module: nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+        return torch.jit.trace(module, example, check_trace=False, strict=False)
 
     def outcome(self, sizes: Sizes, kind: str = "ordinary", seed: int = 1) -> str:
         """Run both sides on drawn inputs."""
@@ -174,7 +179,8 @@ class Subject:
             return RAISES
         if len(actual) == len(expected) and all(map(_bit_equal, actual, expected)):
             return OK
-        return OK if _close(actual, expected, self._precise(inputs)) else DIFFERS
+        exact = self._precise(inputs)
+        return OK if _close(actual, expected, exact, noise=self.noise, relative=self.relative) else DIFFERS
 
     def _run(self, module: Any, inputs: Tensors) -> tuple[torch.Tensor, ...]:
         torch.manual_seed(0)
@@ -270,15 +276,25 @@ def _bit_equal(actual: torch.Tensor, expected: torch.Tensor) -> bool:
 
 
 def _close(
-    actual: tuple[torch.Tensor, ...], expected: tuple[torch.Tensor, ...], precise: tuple[torch.Tensor, ...] | None
+    actual: tuple[torch.Tensor, ...],
+    expected: tuple[torch.Tensor, ...],
+    precise: tuple[torch.Tensor, ...] | None,
+    **how: float | None,
 ) -> bool:
     if len(actual) != len(expected):
         return False
     exact = precise if precise is not None and len(precise) == len(expected) else (None,) * len(expected)
-    return all(map(_leaf_close, actual, expected, exact))
+    return all(_leaf_close(*leaves, **how) for leaves in zip(actual, expected, exact))
 
 
-def _leaf_close(actual: torch.Tensor, expected: torch.Tensor, precise: torch.Tensor | None) -> bool:
+def _leaf_close(
+    actual: torch.Tensor,
+    expected: torch.Tensor,
+    precise: torch.Tensor | None,
+    *,
+    noise: float = 4,
+    relative: float | None = None,
+) -> bool:
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return False
     if not expected.is_floating_point():
@@ -293,12 +309,12 @@ def _leaf_close(actual: torch.Tensor, expected: torch.Tensor, precise: torch.Ten
         return True
     usual = want.abs()[want != 0].median() if (want != 0).any() else want.abs().max()
     near = want.abs() <= 1e4 * usual
-    eps = torch.finfo(expected.dtype).eps
-    noise = want.new_zeros(())
+    share = 4 * torch.finfo(expected.dtype).eps if relative is None else relative
+    rounding = 0.0
     if precise is not None and precise.shape == expected.shape:
-        noise = (want - precise[finite].double())[near].abs().max()
-    allowed = max(4 * float(noise), 4 * eps * float(want[near].abs().max()))
-    far_equal = bool(((got - want).abs()[~near] <= 4 * eps * want.abs()[~near]).all())
+        rounding = float((want - precise[finite].double())[near].abs().max())
+    allowed = max(noise * rounding, share * float(want[near].abs().max()))
+    far_equal = bool(((got - want).abs()[~near] <= share * want.abs()[~near]).all())
     return far_equal and float((got - want)[near].abs().max()) <= allowed
 
 
