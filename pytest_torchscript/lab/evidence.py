@@ -167,7 +167,8 @@ class Evidence:
         """Lay out what torch raised: its own words, and the lines of the model's code that it names, the innermost first."""
         cause = self._raised_at(error)
         named = [] if lines_are_off() else places_of(error)
-        return [*spoken(error), *(cause_lines([cause]) if cause is not None else []), *named[cause is not None :]]
+        first = [f"at {cause.file}:{cause.line} in {cause.function}"] if cause is not None and cause.line else []
+        return [*spoken(error), *dict.fromkeys([*first, *named])]
 
     def warned(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return the lines that the tracer warned of, where nothing better is known and the model may be to blame."""

@@ -154,7 +154,7 @@ def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) ->
     node = TorchScriptModel.for_reference(session, reference)
     node.subject = reference_subject(reference, run)
     try:
-        node.contents = Contents.of(cases.try_out(node.subject, run.settings.backends[0]))
+        node.contents = Contents.of(cases.try_out(node.subject))
     except Error as error:
         node.error = error
     return node

@@ -91,17 +91,22 @@ class Cases:
             cases[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside)), subject.label)
         return _unless_error(cases[backend])
 
-    def try_out(self, subject: Subject, backend: str) -> CasePlan:
+    def try_out(self, subject: Subject) -> CasePlan:
         """Return the plan of a model; one of the user's own, which is there already, is built and fed as well.
 
-        Raises the engine's errors, and no others. What a backend lacks is told when it is asked.
+        Raises the engine's errors, and no others: what stops everything, the lack of the only backend's device included.
+        What one of several backends lacks is told by its own tests.
         """
         plan = self.plan(subject)
+        first, *others = subject.settings.backends
+        if not others:
+            _require(plan, first)
         if plan.blueprint.module is not None:
             try:
-                self.case(subject, backend)
+                self.case(subject, first)
             except BackendError:
-                self.loaded.pop(subject.key, None)
+                if not others:
+                    raise
         return plan
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
@@ -193,6 +198,17 @@ def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
             first, *evidence = words_of(error)
             hint = "see the line above" if raised_at(error) else "a fault of pytest-torchscript: please report it"
             return ModelError(f"{label}: {first}", evidence=evidence, hint=hint)
+
+
+def _require(plan: CasePlan, name: str) -> None:
+    """Raise BackendError where a backend cannot be used on this machine and the run does not go on without it."""
+    from pytest_torchscript.backends.base import FAIL
+    from pytest_torchscript.backends.registry import make_backend
+
+    if plan.settings.artifact is None:
+        readiness = make_backend(name, plan.settings).readiness()
+        if readiness.action == FAIL:
+            raise BackendError(readiness.reason, hint=readiness.hint)
 
 
 def _fed(lab: Lab) -> Lab:

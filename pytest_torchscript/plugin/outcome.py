@@ -63,7 +63,7 @@ class SuiteCase:
         """End the one test of a reference that could not be resolved."""
         self._announce()
         try:
-            self.cases.try_out(self.subject(), self.backend)
+            self.cases.try_out(self.subject())
         except Error as error:
             message = told(error, self.reference)
         else:

@@ -426,3 +426,52 @@ def test_a_fault_of_ours_is_told_as_one(check: Run, toys: pytest.Pytester, monke
     said = message_of(toys.path, "joint", "causes:sound")
     assert "TypeError: 'NoneType' object is not callable" in said
     assert "please report it" in said
+
+
+BACKENDS = """
+from pytest_torchscript.backends import Backend, Readiness, Unavailable
+
+class Absent(Backend):
+    name = "absent"
+
+    def readiness(self):
+        return Readiness("fail", "the device is not plugged in", "plug it in")
+
+class Gone(Backend):
+    name = "gone"
+
+    def export(self, request):
+        def ask(*tensors):
+            raise Unavailable("the server does not answer", hint="start it")
+        return ask
+
+def pytest_torchscript_backends():
+    return [Absent, Gone]
+"""
+
+
+def test_the_only_backend_that_is_not_there_is_one_item(check: Run, toys: pytest.Pytester) -> None:
+    toys.makeconftest(BACKENDS)
+    assert failing(check("sound", "--torchscript-backend", "absent")) == ["test_model"]
+    assert "the device is not plugged in" in message_of(toys.path, "model", "causes:sound")
+    result = check("sound", "--torchscript-backend", "torchscript", "--torchscript-backend", "absent", "-k", "not save")
+    assert failing(result) == ["test_trace[absent]"]
+
+
+def test_a_server_that_does_not_answer_is_no_verdict(check: Run, toys: pytest.Pytester) -> None:
+    toys.makeconftest(BACKENDS)
+    assert failing(check("sound", "--torchscript-backend", "gone")) == ["test_outputs"]
+    (export,) = read_report(toys.path)["models"][0]["exports"]
+    assert {axis["verdict"] for axis in export["axes"]} == {"untested"}
+    assert message_of(toys.path, "outputs", "causes:sound").splitlines()[-1].strip() == "hint: start it"
+
+
+def test_an_overridden_model_that_refuses_is_one_item(run: Run, toys: pytest.Pytester) -> None:
+    toys.makepyfile(causes=MODELS)
+    toys.makeconftest(
+        "import pytest, causes\n\n@pytest.fixture\ndef torchscript_model():\n    return causes.refuses()\n"
+    )
+    assert len(failing(run("--torchscript-report", "out.json"))) == 1
+    outcomes = checks_of(read_report(toys.path), "conftest")
+    assert outcomes.pop("model") == "error"
+    assert set(outcomes.values()) == {"skipped"}

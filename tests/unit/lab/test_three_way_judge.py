@@ -90,6 +90,8 @@ def test_a_device_that_reads_padding_fails_where_padding_is_asked(lab):
     )
     assert run(lab, "outputs").outcome == "passed"
     assert run(lab, "values").outcome == "failed"
+    assert run(lab, "padding").message == "see test_values"
+    lab.selected = frozenset({"padding"})
     assert run(lab, "padding").outcome == "failed"
 
 
