@@ -16,7 +16,8 @@ A leaf: imports nothing of the package, and nothing heavy.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 class Error(Exception):
@@ -125,7 +126,6 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-MEMORY, DEVICE = "memory", "device"
 #: What says that the machine has no room, and that its device can no longer be trusted, in the words of torch's allocators,
 #: of CUDA and of what an interpreter makes of an exception that passes through it.
 _NO_ROOM = re.compile(
@@ -134,19 +134,28 @@ _NO_ROOM = re.compile(
 _LOST = re.compile(r"(?:CUDA|HIP) error: |device-side assert|illegal memory access|unspecified launch failure")
 
 
-def machine_failure(error: BaseException) -> str:
-    """Return what of the machine failed, `MEMORY` or `DEVICE`; empty for everything else.
+def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFailure | None:
+    """Return what an exception says of the machine; None where it is no want of memory and no device that gave up.
 
-    Such a failure is no answer of a model: neither a size that eager refuses nor one that an export does not take.
+    Such a failure is no answer of a model: neither a size that eager refuses nor one that an export does not take. ``fed``
+    are the tensors it came with, by name: their shapes are told.
     """
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return MEMORY
-    if not isinstance(error, RuntimeError):
-        return ""
-    said = text_of(error)
-    if _NO_ROOM.search(said):
-        return MEMORY
-    return DEVICE if _LOST.search(said) else ""
+    said = text_of(error) if isinstance(error, RuntimeError) else ""
+    lost = bool(_LOST.search(said))
+    if not (
+        lost or _NO_ROOM.search(said) or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    ):
+        return None
+    what = "the device gave up" if lost else "out of memory"
+    shapes = ", ".join(f"{name} of {tuple(tensor.shape)}" for name, tensor in fed.items())
+    hint = (
+        "nothing it says after that counts; CUDA_LAUNCH_BLOCKING=1 names the operation"
+        if lost
+        else "narrow the axis with --torchscript-axis NAME=MIN:MAX, or give the run more memory"
+    )
+    lines = [line.strip() for line in said.splitlines() if _LOST.search(line) or _NO_ROOM.search(line)]
+    evidence = [cut(lines[0], 300)] if lines else [type(error).__name__]
+    return MachineFailure(BackendError(f"{what}, with {shapes}", evidence=evidence, hint=hint), lost=lost)
 
 
 def passes_through(error: BaseException) -> bool:

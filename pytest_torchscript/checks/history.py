@@ -12,7 +12,7 @@ from pytest_torchscript.checks.needs import READY, REEXPORTS, STEADY, TORCHSCRIP
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.compare.policy import Policy
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import MachineFailure, first_line
 from pytest_torchscript.lab.kept import BREAKS, CHANGES, CURES, NOTHING, Kept, kept_lines, what_is_kept
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, volume, within
@@ -129,8 +129,23 @@ class Used:
             self.eager.run(self.module, inputs)
         except Exception:  # what it left behind is looked at all the same
             return False
+        except MachineFailure as failed:  # too large for the machine: the axis tells
+            if failed.lost:
+                raise
+            return False
         self.sizes.append(dict(sizes))
         return True
+
+    def _expected(self, inputs: Tensors) -> Any:
+        """Return eager's answer; None where it takes no inputs of these sizes, or the machine cannot bear them."""
+        try:
+            return self.eager(inputs)
+        except Exception:
+            return None
+        except MachineFailure as failed:
+            if failed.lost:
+                raise
+            return None
 
     def other_trace(self) -> Difference | None:
         """Trace the module as it is now, and find what this trace gets wrong and a fresh one right, or the reverse."""
@@ -144,9 +159,8 @@ class Used:
             return None
         for sizes in self._tried():
             inputs = self.lab.subject.draw(sizes, _AFTER)
-            try:
-                expected = self.eager(inputs)
-            except Exception:
+            expected = self._expected(inputs)
+            if expected is None:
                 continue
             used, fresh = (self.judge.against(expected, made.module, inputs) for made in (trace, evidence.anchor))
             if used.fails != fresh.fails and AGREES in (used.status, fresh.status):
@@ -162,9 +176,8 @@ class Used:
         """Call the module as it is now, and find sizes at which it answers otherwise than a fresh one."""
         for sizes in (_large(self.lab), self.lab.sizes):
             inputs = self.lab.subject.draw(sizes, _AFTER)
-            try:
-                expected = self.eager(inputs)
-            except Exception:
+            expected = self._expected(inputs)
+            if expected is None:
                 continue
 
             def ask(module: Positional, inputs: Tensors = inputs, expected: Any = expected) -> Trial:

@@ -14,7 +14,7 @@ from pytest_torchscript.common.phases import TRACE, phase, shapes_of
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.compare.compare import DIFFERENT, compare_outputs
 from pytest_torchscript.compare.messages import describe
-from pytest_torchscript.errors import first_line
+from pytest_torchscript.errors import MachineFailure, first_line
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
@@ -70,7 +70,7 @@ class Evidence:
         """Why there is nothing to compare: eager cannot be traced. Empty where it can."""
         try:
             self.anchor, self.control  # noqa: B018 - whether they can be made is the question
-        except Exception as error:
+        except (Exception, MachineFailure) as error:
             return first_line(error)
         return ""
 
@@ -93,7 +93,7 @@ class Evidence:
             return []
         try:
             moved = self.trace(self.subject.moved(sizes, EXAMPLE))
-        except Exception:
+        except (Exception, MachineFailure):
             return []
         return find_baked(self.anchor, self.control, moved, sizes=(main[axis], sizes[axis]))
 
@@ -123,7 +123,7 @@ class Evidence:
             return self.unlike.causes
         try:
             other = self.trace(inputs)
-        except Exception:
+        except (Exception, MachineFailure):
             return self._by_itself()
         return value_branches(self.anchor, self.control, other) or self._by_itself()
 
@@ -143,7 +143,10 @@ class Evidence:
         """Lines at which tracing and eager part on the very inputs of the anchor; no comparison of traces sees them."""
         if self.subject.meta or self.bench.of_another_model:
             return UnlikeEager([], [])
-        return unlike_eager(self.subject.eager.copy(), self.subject.ordered(self.subject.inputs))
+        try:
+            return unlike_eager(self.subject.eager.copy(), self.subject.ordered(self.subject.inputs))
+        except (Exception, MachineFailure):
+            return UnlikeEager([], [])
 
     def explain_change(self, change: Callable[[Any], Any]) -> list[Cause]:
         """Return the line of the first operation that a change of a traced module (freezing it) makes answer otherwise,

@@ -17,7 +17,6 @@ from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
-from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -197,8 +196,7 @@ class Subject:
     def _ask(self, sizes: Sizes) -> tuple[str, Any]:
         inputs = self.draw(sizes)
         try:
-            with running(inputs):
-                return "", self.eager(inputs)
+            return "", self.eager(inputs)
         except Exception as error:
             return "\n".join(words_of(error)), None
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pytest_torchscript.errors import as_exception, passes_through
+from pytest_torchscript.errors import as_exception, machine_failure, passes_through
 from pytest_torchscript.form import Form, plain_form
 from pytest_torchscript.models.functions import call_parameters
 from pytest_torchscript.outputs import tensor_leaves
@@ -53,13 +53,19 @@ class Positional(nn.Module):
         return tuple(leaf for _, leaf in tensor_leaves(self.call(*tensors)))
 
     def call(self, *tensors: torch.Tensor) -> Any:
-        """Return the model's output as it is; a model that exits raises, like any other that does not answer."""
+        """Return the model's output as it is.
+
+        A model that exits raises, like any other that does not answer. MachineFailure where memory ends or a device gives up.
+        """
         try:
             return self._called(tensors)
-        except Exception:
-            raise
         except BaseException as error:
             if passes_through(error):
+                raise
+            failed = machine_failure(error, dict(zip(self.names, tensors)))
+            if failed is not None:
+                raise failed from None
+            if isinstance(error, Exception):
                 raise
             raise as_exception(error) from None
 
