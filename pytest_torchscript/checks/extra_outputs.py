@@ -50,10 +50,10 @@ def _takes(lab: Lab, keyword: str) -> bool:
 
 def _check_variant(lab: Lab, variant: Lab, what: str) -> Finding:
     try:
-        more = len(tensor_leaves(variant.subject.eager(variant.subject.inputs)))
+        more = len(tensor_leaves(variant.subject.answer))
     except Exception as error:
         return Finding.skipped(f"eager itself gives no {what}: {first_line(error)}")
-    if more <= len(tensor_leaves(lab.subject.eager(lab.subject.inputs))):
+    if more <= len(tensor_leaves(lab.subject.answer)):
         return Finding.skipped(f"the architecture has no {what}")
     try:
         variant.export.artifact  # noqa: B018 - exporting is the question

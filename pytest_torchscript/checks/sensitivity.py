@@ -47,7 +47,7 @@ def _said(felt: float | None) -> str:
 
 def _margin(lab: Lab, name: str) -> float | None:
     best: float | None = None
-    expected = lab.subject.eager(lab.subject.inputs)
+    expected = lab.subject.answer
     for draw in range(DRAWS):
         try:
             moved = lab.subject.eager(redraw(lab.spec, lab.subject.inputs, name, lab.settings.seed + FRESH + draw))

@@ -30,7 +30,7 @@ def plain_call_notes(subject: Subject) -> list[str]:
     something other than tensors and tuples comes out. Of transformers' own outputs nothing is said: they have options.
     """
     form, module = subject.spec.form, subject.loaded.module
-    output = subject.eager(subject.inputs)
+    output = subject.answer
     leaves = list(walk(output))
     numbers = [path or "output" for path, leaf in leaves if isinstance(leaf, _NUMBERS)]
     notes = [f"output {', '.join(numbers)}: a number in eager, a tensor without dims in the export"] if numbers else []

@@ -25,7 +25,7 @@ class Eager:
     """Runs a positional module on named inputs, and counts its forward passes.
 
     ``answers`` remembers what it said, where several backends will ask the same. ``counted`` counts its passes together with
-    those of others.
+    those of others. ``drew``: whether the last run asked torch for random numbers, as far as that can be told.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Eager:
         self._state = look_at(self._working)
         self.seed = seed
         self.passes = 0
+        self.drew = False
         self._answers = answers
         self.counted = Passes() if counted is None else counted
 
@@ -72,7 +73,13 @@ class Eager:
         tensors = [inputs[name].clone() for name in self.names]
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed if seed is None else seed)
-            return module.call(*tensors)
+            before = torch.get_rng_state()
+            answer = module.call(*tensors)
+            here = all(
+                tensor.device.type == "cpu" for tensor in tensors
+            )  # elsewhere other generators may have been asked
+            self.drew = not (here and torch.equal(before, torch.get_rng_state()))
+            return answer
 
     def copy(self, *, share: bool = True) -> Positional:
         """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,
