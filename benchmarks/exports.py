@@ -38,11 +38,11 @@ class Exported(Subject):
 
     def free(self) -> tuple[dict[int, Any], ...]:
         auto: Any = torch.export.Dim.AUTO
-        return tuple(dict.fromkeys(self.moving(name), auto) for name in self.specimen.inputs)
+        return tuple(dict.fromkeys(self.moving(name), auto) for name in self.specimen.flat)
 
     def moving(self, name: str) -> list[int]:
         """Return the dims of an input that belong to an axis."""
-        return [dim for dim, size in enumerate(self.specimen.inputs[name].dims) if not isinstance(size, int)]
+        return [dim for dim, size in enumerate(self.specimen.flat[name].dims) if not isinstance(size, int)]
 
 
 class InOnnx(Exported):
@@ -60,7 +60,7 @@ class InOnnx(Exported):
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         taken = {item.name for item in session.get_inputs()}
-        names = list(self.specimen.inputs)
+        names = list(self.specimen.flat)
 
         def run(*tensors: torch.Tensor) -> list[torch.Tensor]:
             feed = {name: tensor.numpy() for name, tensor in zip(names, tensors) if name in taken}
@@ -69,8 +69,8 @@ class InOnnx(Exported):
         return run
 
     def write(self, module: Any, example: Tensors, path: str) -> None:
-        axes = {name: {dim: f"{name}_{dim}" for dim in self.moving(name)} for name in self.specimen.inputs}
-        names = list(self.specimen.inputs)
+        axes = {name: {dim: f"{name}_{dim}" for dim in self.moving(name)} for name in self.specimen.flat}
+        names = list(self.specimen.flat)
         torch.onnx.export(module, example, path, input_names=names, dynamic_axes=axes, dynamo=False)
 
 
@@ -78,14 +78,14 @@ class ByDynamo(InOnnx):
     """Through ONNX, by the exporter of today: names of axes, else AUTO."""
 
     def write(self, module: Any, example: Tensors, path: str) -> None:
-        called = {name: self.specimen.inputs[name].dims for name in self.specimen.inputs}
+        called = {name: self.specimen.flat[name].dims for name in self.specimen.flat}
         named = tuple(
             {dim: getattr(called[name][dim], "name", str(called[name][dim])) for dim in self.moving(name)}
             for name in called
         )
         for shapes in (named, self.free()):
             with contextlib.suppress(Exception):
-                keywords: dict[str, Any] = {"input_names": list(self.specimen.inputs), "dynamic_shapes": (shapes,)}
+                keywords: dict[str, Any] = {"input_names": list(self.specimen.flat), "dynamic_shapes": (shapes,)}
                 torch.onnx.export(module, example, dynamo=True, verbose=False, **keywords).save(path)
                 return
         raise RuntimeError("refused by names and by AUTO")

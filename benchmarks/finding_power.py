@@ -28,6 +28,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from pytest_torchscript import InputSpec, check
 from tests.corpus.base import Specimen
 from tests.corpus.sweep import ANCHOR, TRUTH, Flat, flatten
+from tests.corpus.sweep import is_broken as truly_broken
 from tests.corpus.table import SPECIMENS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,10 +123,8 @@ def file_answer(score: Score, specimen: Specimen, answer: Answer) -> None:
 
 
 def is_broken(specimen: Specimen) -> bool:
-    """Whether the sweep found an axis, a joint size or a value at which the trace is wrong."""
-    truth = TRUTHS[specimen.name]
-    verdicts = [axis["verdict"] for axis in truth["axes"].values()]
-    return any(verdict in ("fixed", "diverges") for verdict in (*verdicts, truth["joint"], truth["values"]))
+    """Whether the sweep found an axis, a joint size or a value at which the trace is wrong, or something kept."""
+    return truly_broken(TRUTHS[specimen.name])
 
 
 TRUTHS = json.loads(TRUTH.read_text(encoding="utf-8"))
@@ -134,7 +133,7 @@ TRUTHS = json.loads(TRUTH.read_text(encoding="utf-8"))
 def sizes_of(specimen: Specimen, wanted: dict[str, int]) -> dict[str, int]:
     """Return sizes near the wanted ones that the axes allow, with the specimen's own anchor as a step up from it."""
     sizes = {}
-    for name, axis in InputSpec(specimen.inputs).axes.items():
+    for name, axis in InputSpec(specimen.flat).axes.items():
         size = specimen.anchor.get(name, wanted[name])
         if wanted is OTHER and name in specimen.anchor:
             size += max(axis.multiple_of, 1)
@@ -146,9 +145,11 @@ def draw(specimen: Specimen, sizes: dict[str, int], seed: int) -> tuple[torch.Te
     """Return random inputs as a test of one's own would make them: masks of rows padded on the right, or full."""
     torch.manual_seed(seed)
     inputs = []
-    for spec in specimen.inputs.values():
+    for spec in specimen.flat.values():
         shape = spec.shape(sizes)
-        if spec.role == "mask":
+        if spec.fill is not None:
+            inputs.append(spec.fill(torch.Generator().manual_seed(seed), shape))
+        elif spec.role == "mask":
             inputs.append((torch.arange(shape[1])[None] < torch.randint(1, shape[1] + 1, (shape[0], 1))).long())
         elif spec.dtype == torch.int64:
             inputs.append(torch.randint(int(spec.low or 0), int(spec.high or 2), shape))
@@ -160,7 +161,7 @@ def draw(specimen: Specimen, sizes: dict[str, int], seed: int) -> tuple[torch.Te
 
 def flat(specimen: Specimen) -> nn.Module:
     """Return the model with its tensors in a tuple: without that torch.jit.trace refuses None and nested dicts."""
-    return Flat(specimen.factory(), tuple(specimen.inputs)).eval()
+    return Flat(specimen).eval()
 
 
 def trace(module: nn.Module, specimen: Specimen, **options: Any) -> torch.jit.ScriptModule:
@@ -213,7 +214,7 @@ def one_other_size(specimen: Specimen) -> Answer:
 
 def plain_hypothesis(specimen: Specimen, examples: int = 100) -> Answer:
     """A property test of a few lines: sizes and a seed are drawn, torch.testing.assert_close compares."""
-    axes = InputSpec(specimen.inputs).axes
+    axes = InputSpec(specimen.flat).axes
     steps_of = {
         name: (max(axis.first // axis.multiple_of, 1), axis.max // axis.multiple_of) for name, axis in axes.items()
     }

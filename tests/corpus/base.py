@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,13 +28,17 @@ class Specimen:
     """One toy model. ``anchor`` is stated only where the truth depends on the sizes that the trace was made at.
 
     ``held`` says that its axes are swept with the values of the example, because other values fail at the anchor too.
+    ``inputs`` may be nested, and hold constants. ``asks`` names further questions that the sweep answers: ``outputs``
+    (is the example itself answered right?), ``determinism`` (does a second call answer as the first?) and ``history``
+    (is a module that was called before traced as a fresh one is?).
     """
 
     model: type[nn.Module]
-    inputs: Mapping[str, TensorSpec]
+    inputs: Mapping[str, Any]
     anchor: Mapping[str, int] = field(default_factory=dict)
     label: str = ""
     held: bool = False
+    asks: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -41,9 +47,20 @@ class Specimen:
 
     def factory(self) -> nn.Module:
         """Return the model in eval mode, with the same weights every time."""
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old ways to norm or to quantize a weight are still in use
             torch.manual_seed(2718)
             return self.model().eval()
+
+    @property
+    def flat(self) -> dict[str, TensorSpec]:
+        """The tensors among the inputs, by their paths."""
+        return dict(_tensors(self.inputs, ()))
+
+    def packed(self, tensors: Iterable[torch.Tensor]) -> dict[str, Any]:
+        """Return the keywords of a call that holds these tensors, in the order of `flat`."""
+        packed: dict[str, Any] = _packed(self.inputs, iter(tensors))
+        return packed
 
     def culprits(self) -> frozenset[tuple[str, int]]:
         """Return the marked lines as (file, line)."""
@@ -54,6 +71,27 @@ class Specimen:
             if line.endswith(f"# culprit: {self.name}"):
                 found.add((str(HELPERS.resolve()), at))
         return frozenset(found)
+
+
+def _tensors(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, TensorSpec]]:
+    if isinstance(value, TensorSpec):
+        yield ".".join(path), value
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            yield from _tensors(part, (*path, name))
+    elif isinstance(value, (tuple, list)):
+        for index, part in enumerate(value):
+            yield from _tensors(part, (*path, str(index)))
+
+
+def _packed(value: Any, tensors: Iterator[torch.Tensor]) -> Any:
+    if isinstance(value, TensorSpec):
+        return next(tensors)
+    if isinstance(value, Mapping):
+        return {name: _packed(part, tensors) for name, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(_packed(part, tensors) for part in value)
+    return value
 
 
 Build = Callable[[], nn.Module]

@@ -56,11 +56,35 @@ class Repeated(TextEncoder):
         return torch.stack([pad(row, (0, 0, 0, longest - row.shape[0])) for row in rows])  # culprit
 
 
+class SplitByLengths(Encoder):
+    """Cuts the frames into parts by their lengths."""
+
+    def forward(self, signal: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        parts = self.linear(signal).split(lengths.tolist(), dim=1)  # culprit
+        return torch.stack([part.sum(1) for part in parts], 1)
+
+
+class TokenCounts(TextEncoder):
+    """Counts tokens in as many places as the largest of them asks for."""
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        places = int(input_ids.max()) + 1  # culprit
+        marks = torch.nn.functional.one_hot(input_ids, places)  # culprit
+        return marks.sum(1) + self.query(self.embedding(input_ids)).sum((1, 2))[:, None]
+
+
 class Loudness(Encoder):
     """Divides by the loudest sample of its example."""
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         return self.linear(signal) / float(signal.abs().max())  # culprit
+
+
+def shares(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return lengths that sum to the number of frames."""
+    cuts = torch.randint(0, FRAMES + 1, (shape[0] - 1,), generator=generator).sort().values
+    ends = torch.cat([torch.zeros(1, dtype=torch.int64), cuts, torch.tensor([FRAMES])])
+    return ends.diff()
 
 
 _BATCH = Axis("batch", max=6)
@@ -83,6 +107,19 @@ SPECIMENS = (
             "input_ids": TensorSpec(_BATCH, _TEXT, dtype=torch.int64, low=0, high=VOCABULARY, role="ids"),
             "durations": TensorSpec(_BATCH, _TEXT, dtype=torch.int64, low=1, high=6),
         },
+        held=True,
+    ),
+    Specimen(
+        SplitByLengths,
+        {
+            "signal": TensorSpec(_BATCH, FRAMES, FEATURES),
+            "lengths": TensorSpec(3, dtype=torch.int64, fill=shares),
+        },
+        held=True,
+    ),
+    Specimen(
+        TokenCounts,
+        {"input_ids": TensorSpec(_BATCH, _TEXT, dtype=torch.int64, low=0, high=VOCABULARY, role="ids")},
         held=True,
     ),
     Specimen(Loudness, {"signal": TensorSpec(_BATCH, Axis("time", max=24), FEATURES)}, held=True),

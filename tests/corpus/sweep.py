@@ -18,7 +18,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
@@ -40,27 +40,33 @@ OTHER_ANCHORS = (
 JOINT_LIMIT = 2000
 KINDS = ("ordinary", "full", "left", "one", "repeated", "low", "high", "zeros", "ones", "negative", "positive", "large")
 OK, REFUSED, RAISES, DIFFERS = "ok", "refused", "raises", "differs"
+KEPT = "kept"
+#: What a specimen may ask beside.
+ASKED = ("outputs", "determinism", "history")
 
 Sizes = Mapping[str, int]
 Tensors = dict[str, torch.Tensor]
 
 
 class Flat(nn.Module):
-    """The model by keyword, its tensors in a tuple."""
+    """The model of a specimen by keyword, its tensors in a tuple."""
 
-    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
+    def __init__(self, specimen: Specimen) -> None:
         super().__init__()
-        self.model, self.names = model, names
+        self.model = specimen.factory()
+        self.packed = lambda tensors: specimen.packed(tensors)  # a function is shared by copies
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(flatten(self.model(**dict(zip(self.names, tensors)))))
+        return tuple(flatten(self.model(**self.packed(tensors))))
 
 
 def flatten(output: Any) -> Iterator[torch.Tensor]:
-    """Yield the tensors of nested dicts, lists and tuples, depth first."""
+    """Yield the tensors of nested dicts, lists and tuples, depth first; a number becomes one, None and texts are none."""
     if isinstance(output, torch.Tensor):
         yield output
-    elif output is not None:
+    elif isinstance(output, (bool, int, float)):
+        yield torch.as_tensor(output)
+    elif output is not None and not isinstance(output, str):
         for child in output.values() if isinstance(output, dict) else output:
             yield from flatten(child)
 
@@ -69,9 +75,11 @@ def draw(specimen: Specimen, sizes: Sizes, kind: str, seed: int) -> Tensors:
     """Return inputs of the given sizes; every ordinary mask has a padded position wherever there is room for one."""
     generator = torch.Generator().manual_seed(seed)
     drawn = {}
-    for name, spec in specimen.inputs.items():
+    for name, spec in specimen.flat.items():
         shape = spec.shape(sizes)
-        if spec.role == "mask":
+        if spec.fill is not None:
+            drawn[name] = spec.fill(generator, shape)
+        elif spec.role == "mask":
             drawn[name] = _mask(shape, kind, generator)
         elif spec.dtype == torch.int64:
             drawn[name] = _tokens(shape, kind, int(spec.low or 0), int(spec.high or 2), generator)
@@ -124,16 +132,27 @@ class Subject:
 
     def __init__(self, specimen: Specimen, anchor: Sizes) -> None:
         self.specimen = specimen
-        self.axes = InputSpec(specimen.inputs).axes
+        self.axes = InputSpec(specimen.flat).axes
         self.anchor = {name: anchor[name] for name in self.axes}
-        self.pristine = Flat(specimen.factory(), tuple(specimen.inputs)).eval()
-        example = tuple(draw(specimen, self.anchor, "ordinary", 0).values())
+        self.pristine = Flat(specimen).eval()
+        self.traced = self._trace(self._fresh())
+
+    def _fresh(self) -> nn.Module:
+        """Return a module that was never called: a copy, or one made anew where the model does not copy."""
+        try:
+            return copy.deepcopy(self.pristine)
+        except Exception:
+            return Flat(self.specimen).eval()
+
+    def _trace(self, module: nn.Module) -> Any:
+        example = tuple(self._example().values())
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.manual_seed(0)
-            self.traced = self.export(copy.deepcopy(self.pristine), example)
+            return self.export(module, example)
 
     def export(self, module: nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+        """Make what is held against eager: a plain trace."""
         return torch.jit.trace(module, example, check_trace=False, strict=False)
 
     def outcome(self, sizes: Sizes, kind: str = "ordinary", seed: int = 1) -> str:
@@ -152,7 +171,7 @@ class Subject:
 
     def _holding(self, sizes: Sizes) -> Iterator[Tensors]:
         example = self._example()
-        moving = {name for name, spec in self.specimen.inputs.items() if spec.shape(sizes) != spec.shape(self.anchor)}
+        moving = {name for name, spec in self.specimen.flat.items() if spec.shape(sizes) != spec.shape(self.anchor)}
         for index in range(-1, max(self.anchor.values())):
             yield {name: self._stretched(name, value, sizes, index) for name, value in example.items()}
         for seed in range(1, 13):
@@ -161,7 +180,7 @@ class Subject:
 
     def _stretched(self, name: str, value: torch.Tensor, sizes: Sizes, index: int) -> torch.Tensor:
         """Return a tensor of the example at other sizes: each position repeated, or one of them in all places."""
-        for dim, (old, new) in enumerate(zip(value.shape, self.specimen.inputs[name].shape(sizes))):
+        for dim, (old, new) in enumerate(zip(value.shape, self.specimen.flat[name].shape(sizes))):
             if old != new:
                 places = torch.arange(new) * old // new if index < 0 else torch.full((new,), min(index, old - 1))
                 value = value.index_select(dim, places)
@@ -169,12 +188,16 @@ class Subject:
 
     def _outcome(self, inputs: Tensors) -> str:
         """Run both sides on clones of the same inputs, eager on a fresh copy, and compare."""
+        return self._compare(self.traced, inputs)
+
+    def _compare(self, module: Any, inputs: Tensors) -> str:
+        """Hold any module's answer against that of a fresh one."""
         try:
-            expected = self._run(copy.deepcopy(self.pristine), inputs)
+            expected = self._run(self._fresh(), inputs)
         except Exception:
             return REFUSED
         try:
-            actual = self._run(self.traced, inputs)
+            actual = self._run(module, inputs)
         except Exception:
             return RAISES
         if len(actual) == len(expected) and all(map(_bit_equal, actual, expected)):
@@ -192,7 +215,7 @@ class Subject:
     def _precise(self, inputs: Tensors) -> tuple[torch.Tensor, ...] | None:
         wide = {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
         try:
-            return self._run(copy.deepcopy(self.pristine).double(), wide)
+            return self._run(self._fresh().double(), wide)
         except Exception:
             return None
 
@@ -210,7 +233,38 @@ class Subject:
             "smallest": {name: self._smallest(name, grid) for name in self.axes} if sound_here else {},
             "values": worst(values.values()),
             "kinds": [kind for kind, verdict in values.items() if verdict not in ("dynamic", "static")],
+            **{question: self.answers[question](self) for question in self.specimen.asks},
         }
+
+    def _of_example(self) -> str:
+        """Whether the trace answers the very inputs that it was made with as eager does."""
+        return self._outcome(self._example())
+
+    def _of_second_call(self) -> str:
+        """Whether a module answers equal inputs equally when it is called again."""
+        module = self._fresh()
+        self._run(module, self._example())
+        return self._compare(module, self._example())
+
+    def _of_history(self) -> str:
+        """``kept`` where a call at some size lets a trace made after it, or the module itself, answer some size otherwise."""
+        sizes = [self.anchor, *({**self.anchor, name: size} for name in self.axes for size in self._sizes(name))]
+        fresh = [self.outcome(each) for each in sizes]
+        for before in sizes:
+            used = self._fresh()
+            try:
+                self._run(used, draw(self.specimen, before, "ordinary", 3))
+            except Exception:
+                continue
+            traced = self._trace(copy.deepcopy(used))
+            if [self._compare(traced, draw(self.specimen, each, "ordinary", 1)) for each in sizes] != fresh:
+                return KEPT
+            for each in sizes:
+                if self._compare(copy.deepcopy(used), draw(self.specimen, each, "ordinary", 1)) in (RAISES, DIFFERS):
+                    return KEPT
+        return "clean"
+
+    answers: ClassVar = {"outputs": _of_example, "determinism": _of_second_call, "history": _of_history}
 
     def _sizes(self, name: str) -> list[int]:
         axis = self.axes[name]
@@ -246,6 +300,13 @@ class Subject:
         accepted = [size for size, outcome in outcomes.items() if outcome != REFUSED]
         verdict = "static" if accepted == [self.anchor[name]] else verdict_of(outcomes.values())
         return {"verdict": verdict if sound_here else None, "failing": len(failing), "first": failing[:3]}
+
+
+def is_broken(truth: Mapping[str, Any]) -> bool:
+    """Whether the sweep found anything at which a trace is wrong, or that a model keeps from call to call."""
+    said = [axis["verdict"] for axis in truth["axes"].values()]
+    said += [truth["joint"], truth["values"], *(truth.get(question) for question in ASKED)]
+    return any(word in ("fixed", "diverges", KEPT, RAISES, DIFFERS) for word in said)
 
 
 def verdict_of(outcomes: Any) -> str:
@@ -325,7 +386,8 @@ def truth_of(specimen: Specimen, anchor: Sizes | None = None) -> dict[str, Any]:
 
 def verdicts(truth: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return what may not depend on the anchor."""
-    return ({name: axis["verdict"] for name, axis in truth["axes"].items()}, truth["values"])
+    asked = [truth[question] for question in ASKED if question in truth]
+    return ({name: axis["verdict"] for name, axis in truth["axes"].items()}, truth["values"], *asked)
 
 
 def main(names: list[str]) -> int:

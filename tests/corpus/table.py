@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import faint, held, image, signal, sizes, sound, text, values
+from . import copies, faint, forms, held, history, image, signal, sizes, sound, text, values
 
 if TYPE_CHECKING:
     from .base import Specimen
@@ -18,4 +18,7 @@ SPECIMENS: tuple[Specimen, ...] = (
     *values.SPECIMENS,
     *held.SPECIMENS,
     *faint.SPECIMENS,
+    *history.SPECIMENS,
+    *copies.SPECIMENS,
+    *forms.SPECIMENS,
 )
