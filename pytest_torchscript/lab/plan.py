@@ -26,7 +26,7 @@ from pytest_torchscript.inputs.reading import read_signature
 from pytest_torchscript.lab.artifact_inputs import fit_to_file
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import Subject, by_keyword
-from pytest_torchscript.models.blueprint import Blueprint, plan_model, plan_module
+from pytest_torchscript.models.blueprint import META, Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
@@ -280,10 +280,11 @@ def _declared_spec(blueprint: Blueprint, inputs: Inputs, declared: Declared, set
     # In eval mode, and not the user's own module: it is only asked.
     asked = copy_module(Positional(blueprint.module, tuple(examples), form=declared.form, keyword=keyword)).eval()
     eager = Eager(asked, seed=settings.seed)
+    on_meta = blueprint.weights == META
 
     def refusal(tensors: Mapping[str, torch.Tensor]) -> str:
         try:
-            eager(tensors)
+            eager({name: value.to("meta") for name, value in tensors.items()} if on_meta else tensors)
         except Exception as error:
             return first_line(error)
         return ""

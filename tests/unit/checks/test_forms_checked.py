@@ -391,3 +391,9 @@ def test_the_model_at_hand_stays_in_training_mode_and_that_is_told() -> None:
     assert model[1].training
     assert "it was in training mode: checked in eval mode" in result.notes
     assert result.passed
+
+
+def test_a_model_without_weights_is_asked_without_values() -> None:
+    result = check(nn.Linear(3, 3).to("meta").eval(), inputs=torch.randn(2, 5, 3), checks=("trace",))
+    assert result.passed, [item.message for item in result.failures]
+    assert result.exports[0].anchors == [{"batch": 2, "time": 5}]
