@@ -1,4 +1,4 @@
-"""The models of a run: each reference parsed once, planned once, its factory called once, whatever asks for it."""
+"""The models of a run: each reference parsed once, planned once, its factory called once, freed after its last test."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def bert():
     sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=60)
     return transformers.BertModel(transformers.BertConfig(**sizes)).eval()
 """
+
 
 #: Counts, and asks for inputs by the hook where told to.
 COUNTING = """
@@ -43,6 +44,7 @@ def pytest_unconfigure():
         json.dump({**COUNTS, "called": len(berts.CALLS)}, out)
 """
 
+
 HOOK = """
 def pytest_torchscript_inputs(config, model_class, task):
     COUNTS["asked"] += 1
@@ -60,3 +62,49 @@ def test_once(run_apart: Run, pytester: pytest.Pytester, hook: str) -> None:
     assert result.ret == 0
     counts = json.loads((pytester.path / "counts.json").read_text())
     assert counts == {"parsed": 1, "planned": 1, "called": 1, "asked": 1 if hook else 0}
+
+
+def test_suite_and_own_tests_share_a_load(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own="""
+        import zoo
+
+        def test_mine(torchscript_traced):
+            assert zoo.CALLS == ["good"]
+
+        def test_last():
+            assert zoo.CALLS == ["good"]
+        """
+    )
+    run("--torchscript-model", "zoo:good", "-k", "mine or last or trace").assert_outcomes(passed=3)
+
+
+def test_freed_after_its_last_test(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own="""
+        import gc, weakref
+        import pytest
+        from zoo import Good, INPUTS
+
+        SEEN = []
+
+        def make():
+            model = Good()
+            SEEN.append(weakref.ref(model))
+            return model, INPUTS
+
+        @pytest.mark.torchscript(model=make)
+        class TestOne:
+            def test_one(self, torchscript_traced):
+                pass
+
+            def test_two(self, torchscript_eager):
+                assert SEEN[0]() is not None
+                assert len(SEEN) == 1
+
+        def test_after():
+            gc.collect()
+            assert SEEN[0]() is None
+        """
+    )
+    run().assert_outcomes(passed=3)

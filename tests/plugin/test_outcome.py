@@ -1,8 +1,9 @@
-"""How a check's outcome is told: what a failure's message is given by the plugin."""
+"""How a check's outcome is told: the message alone, with the command that repeats it."""
 
 from __future__ import annotations
 
 import pytest
+from plugin_runs import Run
 
 from pytest_torchscript.plugin.outcome import _quoted, add_command
 from pytest_torchscript.results import CheckResult, ExportResult, ModelResult
@@ -46,3 +47,34 @@ def test_what_did_not_fail_has_none(outcome: str) -> None:
 )
 def test_ids_are_quoted_for_a_shell(nodeid: str, quoted: str) -> None:
     assert _quoted(nodeid) == quoted
+
+
+def test_message_alone(run: Run) -> None:
+    result = run("--torchscript-model", "zoo:bad", "-k", "time")
+    text = result.stdout.str()
+    for noise in (
+        "outcome.py",
+        "suite.py",
+        "Traceback",
+        "Captured",
+        "traceback entries are hidden",
+        "During handling",
+    ):
+        assert noise not in text
+    result.stdout.fnmatch_lines(
+        [
+            "torchscript::zoo:bad: axis 'time' diverges: *",
+            '    again: pytest --torchscript-model zoo:bad "torchscript::zoo:bad::test_axis[[]time]"',
+            "    hint: *",
+        ]
+    )
+
+
+def test_again_repeats_the_options(run: Run) -> None:
+    args = ("--torchscript-weights", "auto", "--torchscript-axis", "batch=1:3", "--hypothesis-seed=7")
+    result = run("--torchscript-model", "zoo:bad", "-k", "time", *args, "--torchscript-max-examples", "9")
+    line = next(line.strip() for line in result.outlines if "again: " in line)
+    assert "--torchscript-weights auto" in line
+    assert "--torchscript-axis batch=1:3" in line
+    assert "--torchscript-max-examples 9" in line
+    assert "--hypothesis-seed=7" in line

@@ -1,9 +1,28 @@
-"""What we take from hypothesis: its seed, and the number of examples of a profile."""
+"""--torchscript-max-examples, and what is taken from hypothesis: its seed, and the examples of a profile."""
 
 from __future__ import annotations
 
 import pytest
-from plugin_runs import Run
+from plugin_runs import Run, read_report
+
+from pytest_torchscript.errors import OptionError
+from pytest_torchscript.settings import count
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1.5"])
+def test_count(text: str) -> None:
+    with pytest.raises(OptionError, match="is not a number of examples"):
+        count(text)
+
+
+def test_max_examples(run: Run, pytester: pytest.Pytester) -> None:
+    args = ("torchscript::zoo:good::test_axis[time]", "--torchscript-report", "out.json")
+    run(*args, "--torchscript-max-examples", "200").assert_outcomes(passed=1)
+    many = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
+    run(*args, "--torchscript-max-examples", "1").assert_outcomes(passed=1)
+    few = read_report(pytester.path)["models"][0]["exports"][0]["axes"][0]["tried"]
+    assert len(few) < len(many)
+
 
 SETTINGS = """
     import pytest
@@ -14,6 +33,7 @@ SETTINGS = """
         settings = with_profile(run_of(request.config).settings)
         assert (settings.seed, settings.max_examples) == ({seed}, {examples})
 """
+
 
 PROFILES = """
     from hypothesis import settings

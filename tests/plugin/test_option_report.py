@@ -1,0 +1,36 @@
+"""--torchscript-report."""
+
+from __future__ import annotations
+
+import pytest
+from plugin_runs import Run, assert_usage_error
+
+
+def test_several_formats(run: Run, pytester: pytest.Pytester) -> None:
+    paths = [f"--torchscript-report=out.{ending}" for ending in ("json", "md", "html", "png")]
+    run("torchscript::zoo:good::test_axis", *paths).assert_outcomes(passed=2)
+    for ending in ("json", "md", "html", "png"):
+        assert (pytester.path / f"out.{ending}").stat().st_size > 100
+
+
+def test_folder_that_is_not_there(run: Run) -> None:
+    result = run("--torchscript-model", "zoo:good", "--torchscript-report", "nowhere/out.json")
+    assert_usage_error(result, "--torchscript-report:", "nowhere", "does not exist")
+    assert result.stdout.str().strip() == ""
+
+
+@pytest.mark.parametrize("name", ["out.txt", "out"])
+def test_ending(run: Run, name: str) -> None:
+    assert_usage_error(run("--torchscript-report", name), "--torchscript-report:", ".json, .md, .html, .png")
+
+
+def test_folder_in_place_of_a_file(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.mkdir("out.json")
+    assert_usage_error(run("--torchscript-report", "out.json"), "folder")
+
+
+def test_ini_path_starts_at_the_ini(run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytester.makeini("[pytest]\ntorchscript_report = out.json\npythonpath = .\n")
+    monkeypatch.chdir(pytester.mkdir("below"))
+    run("torchscript::zoo:good::test_trace").assert_outcomes(passed=1)
+    assert (pytester.path / "out.json").exists()

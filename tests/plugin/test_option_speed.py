@@ -1,0 +1,20 @@
+"""--torchscript-speed."""
+
+from __future__ import annotations
+
+import pytest
+from plugin_runs import Run, names
+
+
+def test_speed_is_collected_on_request(run: Run, pytester: pytest.Pytester) -> None:
+    model = ("--torchscript-model", "zoo:good", "--co", "-q", "-k", "speed")
+    assert names(run(*model)) == []
+    assert names(run(*model, "--torchscript-speed")) == ["torchscript::zoo:good::test_speed"]
+    pytester.makeini("[pytest]\ntorchscript_speed = true\n")
+    assert names(run(*model)) == ["torchscript::zoo:good::test_speed"]
+
+
+def test_speed_is_seen(run: Run) -> None:
+    result = run("torchscript::zoo:good::test_speed", "--torchscript-speed")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["    speed: the export takes *.* times eager's time at batch=* time=*, *"])
