@@ -2,8 +2,7 @@
 
 Every call gets clones of its inputs and the same seed. A model that changes itself when called (BigBird switches its
 attention type for good, LeViT fills a cache) is replaced by a fresh copy after the call that changed it; one that only
-computes its weights anew (a weight norm by hooks) is not. Copies share their weights, except those of a model that writes
-to them (RWKV divides some of its at the first call): the first call is made on weights of its own to find that out.
+computes its weights anew (a weight norm by hooks) is not.
 """
 
 from __future__ import annotations
@@ -12,18 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
 
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
-from pytest_torchscript.models.state import attributes, changes, look_at
+from pytest_torchscript.models.state import changes, look_at
 
 Tensors = Mapping[str, torch.Tensor]
-
-#: Bytes of weights up to which the first call gets some of its own.
-_SPARE = 2 << 30
 
 
 class Eager:
@@ -37,10 +32,7 @@ class Eager:
         self, module: Positional, *, seed: int = 0, answers: Answers | None = None, counted: Passes | None = None
     ) -> None:
         self._pristine = module
-        #: Whether copies may share the weights; not before a call has shown that it leaves them alone.
-        self.shares = sum(weight.numel() * weight.element_size() for weight in module.parameters()) > _SPARE
-        self._untried = not self.shares
-        self._working = self.copy()
+        self._working = copy_module(module)
         self._state = look_at(self._working)
         self.seed = seed
         self.passes = 0
@@ -66,20 +58,12 @@ class Eager:
 
     def anew(self, inputs: Tensors, seed: int | None = None) -> Any:
         """Ask again, whatever was said before: to time it."""
-        returned = False
         try:
-            answer = self.run(self._working, inputs, seed=seed)
-            returned = True
-            return answer
+            return self.run(self._working, inputs, seed=seed)
         finally:
             before, self._state = self._state, look_at(self._working)
-            changed = changes(before, self._state)
-            tried = self._untried and returned  # one that refused its inputs may not have come to its weights
-            if tried:
-                weights = {place for place, value in attributes(self._working) if isinstance(value, nn.Parameter)}
-                self._untried, self.shares = False, weights.isdisjoint(changed)
-            if changed or (tried and self.shares):
-                self._working = self.copy()
+            if changes(before, self._state):
+                self._working = copy_module(self._pristine)
                 self._state = look_at(self._working)
 
     def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
@@ -98,9 +82,9 @@ class Eager:
             return answer
 
     def copy(self, *, share: bool = True) -> Positional:
-        """Return a copy for one trace, or for two calls in a row. It shares the weights, unless ``share`` is False or the model
-        writes to them."""
-        copied: Positional = copy_module(self._pristine, share=share and self.shares)
+        """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,
+        for a model that may write to them."""
+        copied: Positional = copy_module(self._pristine, share=share)
         return copied
 
     def in_float64(self) -> Positional:
