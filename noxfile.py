@@ -63,6 +63,13 @@ def newest(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def onnx(session: nox.Session) -> None:
+    """Run what concerns backends, with the packages of the extra onnx."""
+    arguments = [*PARALLEL, *(session.posargs or ("tests/backends", "tests/unit/backends"))]
+    _test_wheel(session, "current", extras="test,onnx", arguments=arguments)
+
+
+@nox.session(python="3.11")
 def neighbours(session: nox.Session) -> None:
     """Run what concerns other plugins, with all of them installed."""
     chosen = session.posargs or ["tests/neighbours"]

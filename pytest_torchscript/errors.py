@@ -131,15 +131,23 @@ def cut(text: str, limit: int) -> str:
 _NO_ROOM = re.compile(
     r"out of memory|can't allocate memory|not enough memory|_ALLOC_FAILED|\b(?:Out[oO]f)?MemoryError\b"
 )
+#: What pytest-timeout says by its signal.
+_TIME_LIMIT = re.compile(r"^Timeout .*pytest-timeout")
 _LOST = re.compile(r"(?:CUDA|HIP) error: |device-side assert|illegal memory access|unspecified launch failure")
 
 
 def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFailure | None:
     """Return what an exception says of the machine; None where it is no want of memory and no device that gave up.
 
-    Such a failure is no answer of a model: neither a size that eager refuses nor one that an export does not take. ``fed``
-    are the tensors it came with, by name: their shapes are told.
+    A time limit that another plugin set counts as the machine's. Such a failure is no answer of a model: neither a size that
+    eager refuses nor one that an export does not take. ``fed`` are the tensors it came with, by name: their shapes are told.
     """
+    shapes = ", ".join(f"{name} of {tuple(tensor.shape)}" for name, tensor in fed.items())
+    if not isinstance(error, Exception) and _TIME_LIMIT.search(text_of(error)):  # raised into whatever ran
+        hint = "give it more time, or narrow the axis with --torchscript-axis NAME=MIN:MAX"
+        return MachineFailure(
+            BackendError(f"a time limit ended it, with {shapes}", evidence=[first_line(error)], hint=hint)
+        )
     said = text_of(error) if isinstance(error, RuntimeError) else ""
     lost = bool(_LOST.search(said))
     if not (
@@ -147,7 +155,6 @@ def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFail
     ):
         return None
     what = "the device gave up" if lost else "out of memory"
-    shapes = ", ".join(f"{name} of {tuple(tensor.shape)}" for name, tensor in fed.items())
     hint = (
         "nothing it says after that counts; CUDA_LAUNCH_BLOCKING=1 names the operation"
         if lost

@@ -149,10 +149,8 @@ class OnnxBackend(Backend):
         if self.options.opset is not None:
             keywords["opset_version"] = self.options.opset
         dynamic = {name: _by_name(dims) for name, dims in request.dims.items()}
-        names = list(request.names)
-        torch.onnx.export(
-            request.module, request.clones(), str(path), input_names=names, dynamic_axes=dynamic, **keywords
-        )
+        keywords.update(input_names=list(request.names), dynamic_axes=dynamic)
+        torch.onnx.export(request.module, request.clones(), str(path), **keywords)
 
     def _exported(self, request: ExportRequest, path: Path) -> str:
         """Write the file, and return why axes could not go in by name; empty where they did."""
@@ -170,10 +168,8 @@ class OnnxBackend(Backend):
 
     def _program(self, request: ExportRequest, dims: list[dict[int, Any]]) -> Any:
         keywords: dict[str, Any] = {"dynamic_shapes": request.placed(dims), "opset_version": self.options.opset}
-        names = list(request.names)
-        return torch.onnx.export(
-            request.module, request.clones(), input_names=names, dynamo=True, verbose=False, **keywords
-        )
+        keywords.update(input_names=list(request.names), dynamo=True, verbose=False)
+        return torch.onnx.export(request.module, request.clones(), **keywords)
 
 
 def package(name: str) -> Any:

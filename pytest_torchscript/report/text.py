@@ -75,9 +75,8 @@ def _export_lines(export: ExportResult) -> Iterator[str]:
     for finding in export.anchor_findings:
         yield from _indented(f"warning: {finding_text(finding)}", 2)
         yield from (f"{_INDENT * 3}{cause_text(cause)}" for cause in finding.causes[:1])
-    if export.portability is not None and portability_text(export.portability):
+    if portability_text(export.portability):
         yield from _indented(f"warning: {portability_text(export.portability)}", 2)
-        yield from (f"{_INDENT * 3}{cause_text(cause)}" for cause in export.portability.causes[:1])
     for cost in export.padding.buckets:
         yield from _indented(f"padding: {cost_text(cost)}", 2)
     for check in export.checks:

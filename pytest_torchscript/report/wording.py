@@ -110,7 +110,10 @@ def portability_text(found: Portability | None) -> str:
     """Return what it means that a file is bound to its device; nothing where it is not, or was not looked at."""
     if found is None or found.verdict != BOUND:
         return ""
-    return f"bound to the device it was traced on ({found.traced_on}): it may raise where it is loaded on another"
+    where = f" {cause_text(found.causes[0])}" if found.causes else ""
+    return (
+        f"bound to the device it was traced on ({found.traced_on}), it may raise where it is loaded on another:{where}"
+    )
 
 
 def cost_text(cost: BucketCost) -> str:

@@ -28,7 +28,7 @@ def test_without_it_the_summary_warns(run: Run) -> None:
     result = run("--torchscript-model", "bound_models:bound", "-k", "device")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["*warning: bound to the device it was traced on (cpu)*", "*bound_models.py:7 in forward*"]
+        ["*warning: bound to the device it was traced on (cpu), *: at *bound_models.py:7 in forward: arange *"]
     )
 
 

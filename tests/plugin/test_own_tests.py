@@ -173,7 +173,6 @@ def test_check_twice_in_a_test(run: Run, pytester: pytest.Pytester) -> None:
         ("torchscript.check(Good(), inputs=INPUTS, axes=['time'])", "axes: 'time' does not describe an axis"),
         ("torchscript.check(Good(), inputs=INPUTS, option='neuron.tmeout=3')", "neuron option 'tmeout' does not exist"),
         ("torchscript.check(Good(), inputs=INPUTS, neuron_options={'tmeout': 3})", "neuron option 'tmeout'"),
-        ("torchscript.check(Good())", "inputs"),
         ("torchscript.check('zoo:missing')", "missing"),
     ],
 )

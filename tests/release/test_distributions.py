@@ -83,7 +83,16 @@ def test_placeholders_cannot_satisfy_the_neuron_extras(wheel: zipfile.ZipFile) -
 def test_the_sdist_holds_what_a_packager_needs(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = {"pyproject.toml", "README.md", "CHANGELOG.md", "ARCHITECTURE.md", "LICENSE", "noxfile.py", "conftest.py"}
+    needed = {
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "noxfile.py",
+        "conftest.py",
+    }
     assert needed <= names
     assert packaged() <= names
     assert {"tests/release/test_distributions.py", "constraints/current.txt"} <= names
