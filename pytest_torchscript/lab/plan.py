@@ -197,15 +197,14 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     if blueprint.module is None or parameters is None or not names:
         raise InputError(f"{refused}: its forward({shown}) names no input", hint=hint)
     module = copy_module(blueprint.module).eval()
-    starred = [name for name in names if parameters[name].kind is inspect.Parameter.VAR_POSITIONAL]
+    # By place where that can be: on torch before 2.0 a layer that is watched sees no keywords.
+    by_keyword_alone = [name for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY]
 
     def call(arguments: Mapping[str, Any]) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            if starred or parameters[names[0]].kind is inspect.Parameter.POSITIONAL_ONLY:
-                module(*arguments.values())
-            else:
-                module(**arguments)
+            placed = [value for name, value in arguments.items() if name not in by_keyword_alone]
+            module(*placed, **{name: arguments[name] for name in by_keyword_alone})
 
     offered = _offered(blueprint.module)
     if offered is not None:

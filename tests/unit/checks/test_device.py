@@ -10,6 +10,7 @@ from pytest_torchscript import TensorSpec, check
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.results import BOUND, FAILED, PASSED, PORTABLE, ExportResult
 
+TORCH_2 = int(torch.__version__.partition(".")[0]) >= 2
 X = {"x": TensorSpec("batch", 4)}
 
 
@@ -72,7 +73,11 @@ def test_bound(kind: type[nn.Module]) -> None:
     assert export(kind(), map_location="cpu").checks[0].outcome == PASSED
 
 
-@pytest.mark.parametrize("kind", [Held, Dropped, MadeNew])
+#: Older tracers write down where new_zeros made its tensor.
+FOLLOWS = pytest.param(MadeNew, marks=pytest.mark.skipif(not TORCH_2, reason="torch 1.13 binds new_zeros too"))
+
+
+@pytest.mark.parametrize("kind", [Held, Dropped, FOLLOWS])
 def test_portable(kind: type[nn.Module]) -> None:
     found = export(kind(), map_location="cuda")
     assert found.checks[0].outcome == PASSED
