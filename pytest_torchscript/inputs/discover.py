@@ -42,7 +42,8 @@ _UNPACKED = re.compile(r"values to unpack \(expected (\d+)|must have (?:exactly 
 class Guess:
     """What one argument is taken for: sizes by dim, their names where known, whole numbers below a bound, a pair of tensors.
 
-    ``settled`` are the dims that a layer fixes. ``layer`` is the first layer that it was seen to reach.
+    ``settled`` are the dims that a layer fixes. ``layer`` is the first layer that it was seen to reach, ``any_rank`` whether
+    that takes any number of dims.
     """
 
     sizes: tuple[int, ...]
@@ -51,6 +52,7 @@ class Guess:
     below: int | None = None
     pair: bool = False
     layer: str = ""
+    any_rank: bool = False
 
     def tensors(self) -> Any:
         """Return the example, or the pair of them."""
@@ -309,7 +311,8 @@ def _fitted(guess: Guess, seen: Reached, *, keep: bool = False, usual: bool = Fa
     names = wanted.names if whole and len(wanted.names) == rank else guess.names
     if keep:
         settled = {index % rank for index in wanted.sizes} if whole else set()
-        return replace(guess, layer=seen.layer, names=names, settled=guess.settled | settled)
+        any_rank = not wanted.ranks
+        return replace(guess, layer=seen.layer, names=names, settled=guess.settled | settled, any_rank=any_rank)
     if wanted.pair and not seen.several:
         guess = replace(guess, pair=True)
     if wanted.ranks and rank not in (wanted.ranks[:1] if usual else wanted.ranks):
@@ -420,6 +423,12 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
         if not owner[name].layer:
             shape = tuple(example.shape)
             notes.append(f"{name} reaches no layer that says what it takes: eager took a tensor of shape {shape}")
+        elif owner[name].any_rank:
+            shape = tuple(example.shape)
+            notes.append(
+                f"{name} reaches a {owner[name].layer}, which takes any number of dims: {shape} was tried; if you ship more, "
+                "say so, for nothing is known of an axis that is not there"
+            )
     if state.over:
         notes.append("asking ended before all was asked: sizes that were not asked about are taken for fixed")
     spec = InputSpec(inputs, form=plain.form)

@@ -136,6 +136,13 @@ def test_what_takes_anything_is_told_apart() -> None:
     assert any("input reaches no layer that says what it takes" in note for note in spec.notes)
 
 
+def test_a_number_of_dims_that_nothing_tells_is_said() -> None:
+    assert any(
+        "input reaches a Linear, which takes any number of dims" in note for note in found(nn.Linear(4, 2)).notes
+    )
+    assert not any("any number of dims" in note for note in found(nn.Conv1d(4, 8, 3)).notes)
+
+
 class Offers(nn.Module):
     example_input_array = torch.zeros(2, 5)
 
