@@ -72,7 +72,8 @@ def test_a_run_says_it_once_and_shows_no_traceback(
         "--torchscript-task=causal-lm-with-past",
         "--torchscript-weights=tiny",
     )
-    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-k", "test_trace", *chosen)
+    # -rN: where CI is set, pytest repeats the whole message in its short summary.
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rN", "-k", "test_trace", *chosen)
     text = result.stdout.str()
     said = "has no transformers.cache_utils.DynamicCache, used for caches of past keys and values"
     assert result.ret == pytest.ExitCode.TESTS_FAILED
