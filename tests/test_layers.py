@@ -218,8 +218,6 @@ def reachable(module: str, edges: dict[str, set[str]]) -> set[str]:
 
 #: What anybody may import of the backends: their contract, and the look-up by name.
 CONTRACT = {f"{PACKAGE}.backends", f"{PACKAGE}.backends.base", f"{PACKAGE}.backends.registry"}
-#: Who knows a backend all the same, and why: the marker `neuron`, its fixture and its option are the plugin's.
-ACQUAINTED = {f"{PACKAGE}.plugin.neuron"}
 #: Words that are names of backends as well, by the module that says them, and what they mean there.
 OTHER_MEANING = {
     ("settings", "torchscript"): "what a model is exported with by default",
@@ -227,6 +225,7 @@ OTHER_MEANING = {
     ("checks.needs", "torchscript"): "a trait",
     ("plugin", "torchscript"): "the fixture, and the record on a report",
     ("plugin", "neuron"): "the marker",
+    ("plugin.neuron", "neuron"): "the marker",
     ("plugin.names", "torchscript"): "how the ids of the suite begin",
     ("plugin.markers", "torchscript"): "the marker",
     ("plugin.options", "torchscript"): "the group of options",
@@ -243,13 +242,12 @@ def outsiders(imports: list[Import], root: Path) -> list[str]:
         if f"{found.target}.".startswith(f"{home}.")
         and not f"{found.module}.".startswith(f"{home}.")
         and found.target not in CONTRACT
-        and found.module not in ACQUAINTED
     ]
     classes = [name for path, tree in trees(root / "backends") if path.name != "base.py" for name in classes_of(tree)]
     named = re.compile(rf"\b(?:{'|'.join(sorted(classes) or ['-'])})\b")
     for path, tree in trees(root):
         module = module_name(path, root).removeprefix(f"{PACKAGE}.")
-        if module.split(".")[0] == "backends" or f"{PACKAGE}.{module}" in ACQUAINTED:
+        if module.split(".")[0] == "backends":
             continue
         known += [f"{PACKAGE}.{module} names {word}" for word in named.findall(path.read_text(encoding="utf-8"))]
         known += [

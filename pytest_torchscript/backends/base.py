@@ -96,6 +96,42 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class DeviceShare:
+    """What one process of several takes of a device: what to add to its environment, and a sentence about it, if any.
+
+    ``claim`` is whatever holds the share: keep it as long as the process.
+    """
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    claim: object = field(default=None, compare=False, repr=False)
+
+
+class MarkedDevice:
+    """The device that tests with a marker need, as far as a run may know of it before anything of it is imported.
+
+    ``backend`` is the name of the backend that runs there; ``asked`` whether the run names such a backend itself.
+    """
+
+    backend: str
+    asked: bool
+    readiness: Readiness
+
+    def __init__(self, settings: Settings) -> None:
+        """Look for it, as the settings of a run have it."""
+        raise NotImplementedError
+
+    @staticmethod
+    def is_here() -> bool:
+        """Whether this machine has one, found without opening it."""
+        raise NotImplementedError
+
+    def share(self, worker: str | None, workers: int, run: str) -> DeviceShare:
+        """Return what a worker takes (None: the controller, which takes nothing). OptionError where it is not enough."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Options:
     """The options of a backend: a subclass names them as fields with defaults. Values come as text or as Python's own.
 

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_torchscript.backends.base import Backend, MadeElsewhere
+from pytest_torchscript.backends.base import Backend, MadeElsewhere, MarkedDevice
 from pytest_torchscript.errors import OptionError, unknown
 from pytest_torchscript.settings import Settings
 
@@ -20,6 +20,10 @@ _HOMES = {
     "neuron": "pytest_torchscript.backends.neuron.inf1:NeuronBackend",
     "neuronx": "pytest_torchscript.backends.neuron.inf2:NeuronxBackend",
 }
+#: The device that tests with the plugin's marker for devices need.
+_MARKED_DEVICE = "pytest_torchscript.backends.neuron.marked:NeuronDevice"
+#: Distributions of backends whose versions a report names, where they are installed.
+DISTRIBUTIONS = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
 #: What a model is exported with where nothing else is asked for.
 DEFAULT = Settings().backends[0]
 
@@ -36,9 +40,19 @@ def backend_class(name: str, own: Iterable[type[Backend]] = ()) -> type[Backend]
         return brought[name]
     if name not in _HOMES:
         raise unknown("backend", name, (*_HOMES, *brought))
-    home, _, attribute = _HOMES[name].partition(":")
-    found: type[Backend] = getattr(importlib.import_module(home), attribute)
+    found: type[Backend] = _imported(_HOMES[name])
     return found
+
+
+def marked_device() -> type[MarkedDevice]:
+    """Return what tests with the marker for devices run on; it is made of a run's settings."""
+    found: type[MarkedDevice] = _imported(_MARKED_DEVICE)
+    return found
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def make_backend(name: str, settings: Settings) -> Backend:

@@ -15,9 +15,8 @@ from pytest_torchscript.plugin.names import EMULATION
 from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
-    from pytest_torchscript.backends.base import Readiness
+    from pytest_torchscript.backends.base import MarkedDevice
     from pytest_torchscript.results import ModelResult
-    from pytest_torchscript.settings import Settings
 
 MARKER = "neuron"
 FIXTURE = "torchscript_neuron"
@@ -28,21 +27,11 @@ CORES: pytest.StashKey[str] = pytest.StashKey()
 CLAIM: pytest.StashKey[object] = pytest.StashKey()
 
 
-def plan_of(config: pytest.Config) -> tuple[str, Readiness]:
-    """Return the Neuron backend of this run and what is to be done with its tests."""
-    from pytest_torchscript.backends.neuron.detect import status_of
-    from pytest_torchscript.backends.neuron.plan import neuron_plan
+def device_of(config: pytest.Config) -> MarkedDevice:
+    """Return the device of this run: whether one was asked for, which backend runs there, and what is to be done."""
+    from pytest_torchscript.backends.registry import marked_device
 
-    settings = run_of(config).settings
-    status = status_of(settings)
-    return status.backend, neuron_plan(settings.neuron, status)
-
-
-def asks_for_a_device(settings: Settings) -> bool:
-    """Whether a run names a Neuron backend."""
-    from pytest_torchscript.backends.neuron.generations import GENERATIONS
-
-    return any(name in GENERATIONS for name in settings.backends)
+    return marked_device()(run_of(config).settings)
 
 
 def require_device(item: pytest.Item) -> str:
@@ -52,7 +41,8 @@ def require_device(item: pytest.Item) -> str:
     """
     from pytest_torchscript.backends.base import COMPILE, FAIL, RUN, SKIP, STAND_IN
 
-    backend, plan = plan_of(item.config)
+    device = device_of(item.config)
+    plan = device.readiness
     if plan.action == FAIL:
         pytest.fail(plan.message, pytrace=False)
     if plan.action == SKIP:
@@ -64,7 +54,7 @@ def require_device(item: pytest.Item) -> str:
         pytest.fail(refusal, pytrace=False)
     if plan.action == STAND_IN:
         mark_emulated(item, plan.reason)
-    return backend
+    return device.backend
 
 
 def note_emulation(item: pytest.Item, found: ModelResult) -> None:
@@ -85,17 +75,14 @@ def compiles_only(config: pytest.Config) -> str:
     """Return what is said of a test that was compiled and is not to be run; empty where it may run."""
     from pytest_torchscript.backends.base import COMPILE
 
-    backend, plan = plan_of(config)
-    return f"{backend}: {plan.reason}" if plan.action == COMPILE else ""
+    device = device_of(config)
+    return f"{device.backend}: {device.readiness.reason}" if device.readiness.action == COMPILE else ""
 
 
 def mode_text(config: pytest.Config) -> str:
     """Return what header and summary say about Neuron; empty where a run has nothing to do with it."""
-    settings = run_of(config).settings
-    if settings.neuron == "auto" and not asks_for_a_device(settings):
-        return ""
-    plan = plan_of(config)[1]
-    return f"{settings.neuron}, {plan.reason}"
+    mode, device = run_of(config).settings.neuron, device_of(config)
+    return f"{mode}, {device.readiness.reason}" if device.asked or mode != "auto" else ""
 
 
 def take_cores(config: pytest.Config) -> str:
@@ -103,16 +90,12 @@ def take_cores(config: pytest.Config) -> str:
 
     On the controller nothing is taken; OptionError where there are more workers than cores.
     """
-    from pytest_torchscript.backends.neuron.cores import assign_cores
-
     workerinput = getattr(config, "workerinput", None) or {}
     workers = workerinput.get("workercount") or len(config.getoption("tx", default=None) or ())
-    assignment = assign_cores(
-        workerinput.get("workerid"), workers, backend=plan_of(config)[0], run=workerinput.get("testrunuid", "")
-    )
-    os.environ.update(assignment.environment)
-    config.stash[CLAIM] = assignment.claim
-    return assignment.note
+    share = device_of(config).share(workerinput.get("workerid"), workers, workerinput.get("testrunuid", ""))
+    os.environ.update(share.environment)
+    config.stash[CLAIM] = share.claim
+    return share.note
 
 
 def core_refusal(config: pytest.Config) -> str:
@@ -132,9 +115,9 @@ def prepare_worker(config: pytest.Config) -> None:
 
     More workers than cores are refused to the tests that need a device (`require_device`); others run.
     """
-    from pytest_torchscript.backends.neuron.devices import find_devices, root_of
+    from pytest_torchscript.backends.registry import marked_device
 
-    if find_devices(root_of(os.environ)).nodes:
+    if marked_device().is_here():
         core_refusal(config)
 
 
@@ -150,6 +133,5 @@ def check_cores(config: pytest.Config) -> None:
 
 def uses_device(config: pytest.Config) -> bool:
     """Whether a run requires a device, or was asked for a Neuron backend and may use one."""
-    settings = run_of(config).settings
-    asked = asks_for_a_device(settings)
-    return settings.neuron == "require" or (settings.neuron == "auto" and asked)
+    mode = run_of(config).settings.neuron
+    return mode == "require" or (mode == "auto" and device_of(config).asked)

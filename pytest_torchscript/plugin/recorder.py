@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 #: Packages whose versions a report and the header name, where they are installed.
 PACKAGES = ("torch", "transformers", "hypothesis")
-_NEURON_PACKAGES = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -169,7 +168,7 @@ class Recorder:
         terminal.section(PREFIX)
         if emulated:
             tests = "1 test" if len(emulated) == 1 else f"{len(emulated)} tests"
-            terminal.line(f"neuron: {tests} {neuron.plan_of(self.config)[1].reason}", yellow=True)
+            terminal.line(f"neuron: {tests} {neuron.device_of(self.config).readiness.reason}", yellow=True)
         for line in summary_lines(self.report):
             terminal.line(line)
         for path in self.written:
@@ -247,8 +246,9 @@ def own_piece(report: pytest.TestReport, payload: Mapping[str, Any]) -> ModelRes
 def environment() -> dict[str, str]:
     """Return the versions that a result depends on, without importing what they are of."""
     from pytest_torchscript import __version__
+    from pytest_torchscript.backends.registry import DISTRIBUTIONS
 
-    versions = {"pytest_torchscript": __version__, **dict(_versions(PACKAGES + _NEURON_PACKAGES))}
+    versions = {"pytest_torchscript": __version__, **dict(_versions(PACKAGES + DISTRIBUTIONS))}
     return {**versions, "python": platform.python_version(), "pytest": pytest.__version__}
 
 

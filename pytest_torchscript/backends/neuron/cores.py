@@ -10,27 +10,15 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from pytest_torchscript.backends.base import DeviceShare
 from pytest_torchscript.backends.neuron.devices import count_cores
 from pytest_torchscript.errors import OptionError
 
 VISIBLE, NUMBER = "NEURON_RT_VISIBLE_CORES", "NEURON_RT_NUM_CORES"
-
-
-@dataclass(frozen=True)
-class CoreAssignment:
-    """What to add to a worker's environment, and a sentence for the header (empty where there is nothing to say).
-
-    ``claim`` is the lock that holds the core: keep it as long as the process.
-    """
-
-    environment: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
-    claim: BaseFileLock | None = field(default=None, compare=False, repr=False)
 
 
 def assign_cores(
@@ -41,7 +29,7 @@ def assign_cores(
     cores: int | None = None,
     backend: str = "neuron",
     run: str = "",
-) -> CoreAssignment:
+) -> DeviceShare:
     """Return the cores of a worker (`gw0`, `gw1` …; None for the controller, which takes none and only checks).
 
     ``cores`` defaults to what the machine has. OptionError where there are more workers than cores, also within a range
@@ -53,15 +41,15 @@ def assign_cores(
     env = os.environ if env is None else env
     available = count_cores(env, backend=backend) if cores is None else cores
     if not available:
-        return CoreAssignment()
+        return DeviceShare()
     if env.get(VISIBLE) or env.get(NUMBER):
         return _as_the_user_set(env, workers, available)
     if workers > available:
         raise _too_many(workers, f"this machine has {_count(available)}")
     if worker is None or workers < 1:
-        return CoreAssignment(note=f"{_count(available)}, one for each of {workers} workers" if workers > 1 else "")
+        return DeviceShare(note=f"{_count(available)}, one for each of {workers} workers" if workers > 1 else "")
     core, claim = _claimed(run, worker_index(worker) % available, available)
-    return CoreAssignment({VISIBLE: str(core)}, f"{worker} takes NeuronCore {core}", claim)
+    return DeviceShare({VISIBLE: str(core)}, f"{worker} takes NeuronCore {core}", claim)
 
 
 def _claimed(run: str, preferred: int, cores: int) -> tuple[int, BaseFileLock | None]:
@@ -83,17 +71,17 @@ def _claimed(run: str, preferred: int, cores: int) -> tuple[int, BaseFileLock | 
     return preferred, None
 
 
-def _as_the_user_set(env: Mapping[str, str], workers: int, available: int) -> CoreAssignment:
+def _as_the_user_set(env: Mapping[str, str], workers: int, available: int) -> DeviceShare:
     if not env.get(VISIBLE):
         wanted = max(_whole(env[NUMBER]), 1) * max(workers, 1)
         if workers > 1 and wanted > available:
             raise _too_many(workers, f"{NUMBER}={env[NUMBER]} for each needs {wanted}, this machine has {available}")
-        return CoreAssignment(note=f"{NUMBER}={env[NUMBER]} kept as set")
+        return DeviceShare(note=f"{NUMBER}={env[NUMBER]} kept as set")
     visible = cores_in(env[VISIBLE])
     if workers > len(visible):
         raise _too_many(workers, f"{VISIBLE}={env[VISIBLE]} shows {_count(len(visible))}")
     shared = f"; all {workers} workers see the same cores, unset it to give each its own" if workers > 1 else ""
-    return CoreAssignment(note=f"{VISIBLE}={env[VISIBLE]} kept as set{shared}")
+    return DeviceShare(note=f"{VISIBLE}={env[VISIBLE]} kept as set{shared}")
 
 
 def _too_many(workers: int, why: str) -> OptionError:
