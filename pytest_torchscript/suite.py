@@ -14,12 +14,12 @@ import pytest
 from pytest_torchscript.checks.registry import Check, registered
 
 if TYPE_CHECKING:
-    from pytest_torchscript.plugin.outcome import SuiteCase
+    from pytest_torchscript.plugin.outcome import SuiteTest
 
 pytestmark = pytest.mark.torchscript
 
 
-def test_model(torchscript_suite: SuiteCase) -> None:
+def test_model(torchscript_suite: SuiteTest) -> None:
     """Stand in for all others where the reference cannot be resolved, and say why."""
     torchscript_suite.report_unresolved()
 
@@ -27,10 +27,10 @@ def test_model(torchscript_suite: SuiteCase) -> None:
 def _test_of(check: Check) -> Callable[..., None]:
     """Return the test of a check."""
 
-    def once(torchscript_suite: SuiteCase) -> None:
+    def once(torchscript_suite: SuiteTest) -> None:
         torchscript_suite.require(check)
 
-    def over(torchscript_suite: SuiteCase, axis: str | None) -> None:
+    def over(torchscript_suite: SuiteTest, axis: str | None) -> None:
         torchscript_suite.require(check, axis)
 
     test: Callable[..., None] = over if check.over else once

@@ -145,7 +145,7 @@ def check(
     Raises ModelError, InputError or OptionError where there is nothing to check: see `ModelResult.passed` for the rest.
     """
     from pytest_torchscript.backends.registry import check_options
-    from pytest_torchscript.lab.plan import check_names, plan_case
+    from pytest_torchscript.lab.plan import check_names, make_plan
 
     if not (name is None or isinstance(name, str)):
         raise OptionError(f"name: {name!r} is of type {type(name).__name__}", hint="give what messages call the model")
@@ -156,7 +156,7 @@ def check(
     chosen = make_settings(axes=axes, **settings)
     asked = tuple(check_named(known, chosen) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     check_options(chosen)
-    plan = plan_case(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
+    plan = make_plan(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan], chosen)
     labs: list[Lab] = []
     for backend in chosen.backends:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, OptionError, first_line
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.plan import check_names, plan_case
+from pytest_torchscript.lab.plan import check_names, make_plan
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, unknown_axis
@@ -24,7 +24,7 @@ def explain_axis(reference: str, axis: str, settings: Settings, *, size: int | N
     Raises OptionError for an axis that the model has not or that cannot be moved there, InputError where a trace cannot
     be made, and what resolving a reference raises.
     """
-    plan = plan_case(reference, settings)
+    plan = make_plan(reference, settings)
     if axis not in plan.spec.axes:
         raise unknown_axis(axis, plan.spec.axes)
     check_names([plan], settings)

@@ -37,7 +37,7 @@ from pytest_torchscript.spec import Axis, InputSpec, narrowed, unknown_axis
 
 
 @dataclass(frozen=True)
-class CasePlan:
+class ModelPlan:
     """What is known before any weight is loaded: the model's blueprint, its inputs, and its axes."""
 
     reference: str
@@ -120,7 +120,7 @@ def form_notes(spec: InputSpec) -> tuple[str, ...]:
 
 
 @quiet()
-def plan_case(
+def make_plan(
     reference: Any,
     settings: Settings,
     *,
@@ -129,7 +129,7 @@ def plan_case(
     offline: bool = False,
     origin: str = "",
     ask: Callable[[Blueprint], Inputs | None] | None = None,
-) -> CasePlan:
+) -> ModelPlan:
     """Plan the checks of one model: a reference, as text or parsed, or a module or a function at hand.
 
     ``inputs`` are declared ones: see `read_inputs`; ``origin`` says in messages where they stand. Where neither they nor a
@@ -158,7 +158,7 @@ def plan_case(
     where = f"{label}: {origin or 'the inputs given'}"
     with phase(RESOLVE, f"inputs of {label}"):
         spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
-    return CasePlan(label, blueprint, spec, settings, f"torchscript::{label}")
+    return ModelPlan(label, blueprint, spec, settings, f"torchscript::{label}")
 
 
 def resolve_inputs(
@@ -316,7 +316,7 @@ def _overlaid(spec: InputSpec, settings: Settings) -> InputSpec:
     return spec.with_axes(axes)
 
 
-def check_names(plans: list[CasePlan], settings: Settings) -> None:
+def check_names(plans: list[ModelPlan], settings: Settings) -> None:
     """Raise OptionError for an axis or input named by an option that no model has; unknown to one, it is ignored there."""
     known: dict[str, Axis] = {name: axis for plan in plans for name, axis in plan.spec.axes.items()}
     for name in (*settings.axes, *settings.anchor):

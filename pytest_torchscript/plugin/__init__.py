@@ -13,7 +13,7 @@ import pytest
 
 from pytest_torchscript.plugin import hookspecs, options, override
 from pytest_torchscript.plugin.fixtures import (
-    _torchscript_case,  # noqa: F401 - pytest finds fixtures by the names of this module
+    _torchscript_own,  # noqa: F401 - pytest finds fixtures by the names of this module
     torchscript,
     torchscript_eager,
     torchscript_inputs,
@@ -24,9 +24,9 @@ from pytest_torchscript.plugin.fixtures import (
 )
 from pytest_torchscript.plugin.ids import SUITE_IDS, keep_files_of_models, take_suite_ids
 from pytest_torchscript.plugin.names import (
-    CASE_KEY,
     CURRENT_ITEM,
     EMULATED,
+    MODEL_KEY,
     OWN_FIXTURE,
     PAYLOAD,
     PREFIX,
@@ -135,12 +135,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count which tests will ask for which model, so that the last one can free it."""
     if any({SUITE_FIXTURE, OWN_FIXTURE}.intersection(getattr(item, "fixturenames", ())) for item in session.items):
-        from pytest_torchscript.plugin.models import cases_of
+        from pytest_torchscript.plugin.models import models_of
         from pytest_torchscript.plugin.own_tests import settle_key
 
         for item in session.items:
             settle_key(item)
-        cases_of(session.config).expect(session.items)
+        models_of(session.config).expect(session.items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -150,10 +150,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        if CASE_KEY in item.stash:
-            from pytest_torchscript.plugin.models import cases_of
+        if MODEL_KEY in item.stash:
+            from pytest_torchscript.plugin.models import models_of
 
-            cases_of(item.config).release(item)
+            models_of(item.config).release(item)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,15 +17,15 @@ import pytest
 from pytest_torchscript.errors import Error, OptionError, did_you_mean
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import collector_id, settle_id
-from pytest_torchscript.plugin.models import Cases, Subject, cases_of, conftest_key, reference_subject
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PLACE, PREFIX, SUITE_FIXTURE
+from pytest_torchscript.plugin.models import Models, ModelSource, conftest_key, models_of, reference_source
+from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PLACE, PREFIX, SUITE_FIXTURE
 from pytest_torchscript.plugin.options import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from pytest_torchscript.checks import CasePlan
+    from pytest_torchscript.checks import ModelPlan
     from pytest_torchscript.plugin.ids import SuiteId
     from pytest_torchscript.plugin.options import Run
 
@@ -51,7 +51,7 @@ class Contents:
     task: str | None = None
 
     @classmethod
-    def of(cls, plan: CasePlan) -> Contents:
+    def of(cls, plan: ModelPlan) -> Contents:
         """Return the contents of a planned model's suite."""
         return cls(plan.axes, plan.blueprint.task)
 
@@ -78,7 +78,7 @@ class Contents:
 class TorchScriptModel(pytest.Module):
     """The suite of one model: a module of tests whose name is the reference."""
 
-    subject: Subject | None = None
+    source: ModelSource | None = None
     error: Error | None = None
     contents: Contents = Contents()
 
@@ -118,7 +118,7 @@ class TorchScriptModel(pytest.Module):
         for item in items:
             settle_id(item)
             item.stash[PLACE] = names.index(item.originalname)
-            item.stash[CASE_KEY] = self.subject.key if self.subject else conftest_key(item)
+            item.stash[MODEL_KEY] = self.source.key if self.source else conftest_key(item)
         return items
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
@@ -137,24 +137,24 @@ class TorchScriptModel(pytest.Module):
 def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of every suite that the run wants to the collected ones. Raises UsageError."""
     config = session.config
-    run, cases = run_of(config), cases_of(config)
-    nodes = [_planned(session, reference, run, cases) for reference in _wanted_suites(config, run)]
+    run, models = run_of(config), models_of(config)
+    nodes = [_planned(session, reference, run, models) for reference in _wanted_suites(config, run)]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
         check_known_failures(config)
-        check_names(config, [node.subject for node in nodes if node.subject])
+        check_names(config, [node.source for node in nodes if node.source])
         check_ids(config, {node.name: node.contents for node in nodes}, {node.name for node in nodes if node.error})
     for node in nodes:
         items.extend(_expand(node, run.ids))
     warn_of_unmatched(config, nodes)
 
 
-def _planned(session: pytest.Session, reference: str, run: Run, cases: Cases) -> TorchScriptModel:
+def _planned(session: pytest.Session, reference: str, run: Run, models: Models) -> TorchScriptModel:
     node = TorchScriptModel.for_reference(session, reference)
-    node.subject = reference_subject(reference, run)
+    node.source = reference_source(reference, run)
     try:
-        node.contents = Contents.of(cases.try_out(node.subject))
+        node.contents = Contents.of(models.try_out(node.source))
     except Error as error:
         node.error = error
     return node
@@ -214,16 +214,16 @@ def _names_files(config: pytest.Config) -> bool:
     return not any(os.path.isdir(config.invocation_params.dir / arg) for arg in config.args)  # noqa: PTH112
 
 
-def check_names(config: pytest.Config, subjects: Sequence[Subject]) -> None:
+def check_names(config: pytest.Config, sources: Sequence[ModelSource]) -> None:
     """Raise UsageError for an axis or input that an option names and no model has. Silent where a model is not known."""
     from pytest_torchscript.plugin.options import names_that_must_exist
 
-    run, cases = run_of(config), cases_of(config)
+    run, models = run_of(config), models_of(config)
     named = names_that_must_exist(config, run)
-    if not subjects or not (named.axes or named.anchor or named.leave_out):
+    if not sources or not (named.axes or named.anchor or named.leave_out):
         return
     try:
-        plans = [cases.plan(subject) for subject in subjects]
+        plans = [models.plan(source) for source in sources]
     except Error:
         return  # its own test says so
     from pytest_torchscript import checks
@@ -266,21 +266,21 @@ def check_ids(config: pytest.Config, suites: Mapping[str, Contents], unresolved:
 
 def check_on_controller(config: pytest.Config) -> None:
     """Do on xdist's controller, which collects nothing, what `add_suites` checks: a worker cannot end the run properly."""
-    run, cases = run_of(config), cases_of(config)
+    run, models = run_of(config), models_of(config)
     conftest = wants_conftest(config, run)
     check_known_failures(config)
     named = run.settings.axes or run.settings.anchor or run.settings.leave_out
     if not (named or run.ids):
         return
-    subjects = [reference_subject(reference, run) for reference in run.suites]
-    check_names(config, subjects)
+    sources = [reference_source(reference, run) for reference in run.suites]
+    check_names(config, sources)
     suites = {CONFTEST: Contents()} if conftest else {}
     unresolved = set()
-    for subject in subjects:
+    for source in sources:
         try:
-            suites[subject.label] = Contents.of(cases.plan(subject))
+            suites[source.label] = Contents.of(models.plan(source))
         except Error:
-            unresolved.add(subject.label)
+            unresolved.add(source.label)
     check_ids(config, suites, unresolved)
 
 

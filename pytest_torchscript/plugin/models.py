@@ -15,29 +15,29 @@ import pytest
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError, Error, MachineFailure, ModelError, passes_through
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, MODEL_FIXTURE, PREFIX, SUITE_FIXTURE
+from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PREFIX, SUITE_FIXTURE
 
 if TYPE_CHECKING:
-    from pytest_torchscript.checks import CasePlan, Lab
+    from pytest_torchscript.checks import Lab, ModelPlan
     from pytest_torchscript.models.blueprint import Blueprint
     from pytest_torchscript.plugin.options import Run
     from pytest_torchscript.settings import Settings
 
-CaseKey = Hashable
+ModelKey = Hashable
 _Kept = TypeVar("_Kept")
 #: What hypothesis itself starts from: another number says that the user's profile was meant.
 _HYPOTHESIS_DEFAULT = 100
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ModelSource:
     """One model to check: a reference or a value (module, ``(module, inputs)``, or something callable that returns one).
 
-    Subjects of equal ``key`` are the same model under the same settings. ``label`` is its name in messages: that of a suite,
+    Sources of equal ``key`` are the same model under the same settings. ``label`` is its name in messages: that of a suite,
     or the node id of a test. ``origin`` says where its inputs stand, for a message about them.
     """
 
-    key: CaseKey
+    key: ModelKey
     label: str
     value: Any
     settings: Settings
@@ -46,20 +46,20 @@ class Subject:
     origin: str = ""
 
 
-def reference_subject(reference: str, run: Run) -> Subject:
+def reference_source(reference: str, run: Run) -> ModelSource:
     """Return what a reference of the command line means, for the suite and for tests of the user's own."""
-    return Subject((PREFIX, reference), reference, run.models.get(reference, reference), run.settings, suite=True)
+    return ModelSource((PREFIX, reference), reference, run.models.get(reference, reference), run.settings, suite=True)
 
 
-def conftest_key(item: Any) -> CaseKey:
+def conftest_key(item: Any) -> ModelKey:
     """Return the key of a suite of the overridden fixture: one model for each of the fixture's params."""
     callspec = getattr(item, "callspec", None)
     return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
 
 
 @dataclass
-class Cases:
-    """Plans and loaded cases by key. A failure is remembered too: it is told once, not tried again by every test.
+class Models:
+    """Plans and loaded models by key. A failure is remembered too: it is told once, not tried again by every test.
 
     ``keep_one`` (a worker of xdist, which cannot know which test is its last) frees a model when another is asked for.
     """
@@ -67,43 +67,43 @@ class Cases:
     config: pytest.Config
     keep_one: bool = False
     offline: bool = False
-    plans: dict[CaseKey, CasePlan | Error] = field(default_factory=dict)
-    loaded: dict[CaseKey, dict[str, Lab | Error]] = field(default_factory=dict)
-    waiting: Counter[CaseKey] = field(default_factory=Counter)
+    plans: dict[ModelKey, ModelPlan | Error] = field(default_factory=dict)
+    loaded: dict[ModelKey, dict[str, Lab | Error]] = field(default_factory=dict)
+    waiting: Counter[ModelKey] = field(default_factory=Counter)
     told: dict[int, str] = field(default_factory=dict)
-    selected: dict[tuple[CaseKey, str], set[str]] = field(default_factory=dict)
+    selected: dict[tuple[ModelKey, str], set[str]] = field(default_factory=dict)
 
-    def plan(self, subject: Subject) -> CasePlan:
+    def plan(self, source: ModelSource) -> ModelPlan:
         """Return the plan of a model. Raises the engine's errors, and no others."""
-        if subject.key not in self.plans:
-            self.plans[subject.key] = _or_error(lambda: self._plan(subject), subject.label)
-        return _unless_error(self.plans[subject.key])
+        if source.key not in self.plans:
+            self.plans[source.key] = _or_error(lambda: self._plan(source), source.label)
+        return _unless_error(self.plans[source.key])
 
-    def case(self, subject: Subject, backend: str) -> Lab:
-        """Return the loaded case of a model on one backend. Raises the engine's errors, and no others."""
-        if self.keep_one and subject.key not in self.loaded:
+    def lab(self, source: ModelSource, backend: str) -> Lab:
+        """Return what a model is examined with on one backend. Raises the engine's errors, and no others."""
+        if self.keep_one and source.key not in self.loaded:
             for key in list(self.loaded):
                 self._free(key)
-        cases = self.loaded.setdefault(subject.key, {})
-        if backend not in cases:
-            plan = self.plan(subject)
-            beside = next((lab for lab in cases.values() if not isinstance(lab, Error)), None)
-            cases[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside)), subject.label)
-        return _unless_error(cases[backend])
+        models = self.loaded.setdefault(source.key, {})
+        if backend not in models:
+            plan = self.plan(source)
+            beside = next((lab for lab in models.values() if not isinstance(lab, Error)), None)
+            models[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside)), source.label)
+        return _unless_error(models[backend])
 
-    def try_out(self, subject: Subject) -> CasePlan:
+    def try_out(self, source: ModelSource) -> ModelPlan:
         """Return the plan of a model; one of the user's own, which is there already, is built and fed as well.
 
         Raises the engine's errors, and no others: what stops everything, the lack of the only backend's device included.
         What one of several backends lacks is told by its own tests.
         """
-        plan = self.plan(subject)
-        first, *others = subject.settings.backends
+        plan = self.plan(source)
+        first, *others = source.settings.backends
         if not others:
             _require(plan, first)
         if plan.blueprint.module is not None:
             try:
-                self.case(subject, first)
+                self.lab(source, first)
             except BackendError:
                 if not others:
                     raise
@@ -113,51 +113,51 @@ class Cases:
         """Return the test that told of a failure to load first: it fails, the others point at it."""
         return self.told.setdefault(id(error), nodeid)
 
-    def known(self, key: CaseKey) -> bool:
+    def known(self, key: ModelKey) -> bool:
         """Whether a model was planned before."""
         return key in self.plans
 
     def expect(self, items: Iterable[pytest.Item]) -> None:
         """Note which tests will ask for which model: the last one frees it, and none waits for one that is not there."""
         for item in items:
-            if CASE_KEY not in item.stash:
+            if MODEL_KEY not in item.stash:
                 continue
-            self.waiting[item.stash[CASE_KEY]] += 1
+            self.waiting[item.stash[MODEL_KEY]] += 1
             params = getattr(getattr(item, "callspec", None), "params", {})
             if SUITE_FIXTURE in params:
                 check = str(getattr(item, "originalname", "")).removeprefix("test_")
-                self.selected.setdefault((item.stash[CASE_KEY], params[SUITE_FIXTURE]), set()).add(check)
+                self.selected.setdefault((item.stash[MODEL_KEY], params[SUITE_FIXTURE]), set()).add(check)
 
     def release(self, item: pytest.Item) -> None:
         """Say that a test has finished; the model's last one frees it."""
-        key = item.stash[CASE_KEY]
+        key = item.stash[MODEL_KEY]
         self.waiting[key] -= 1
         if self.waiting[key] <= 0 and not self.keep_one:
             self._free(key)
 
-    def _free(self, key: CaseKey) -> None:
+    def _free(self, key: ModelKey) -> None:
         self.loaded.pop(key, None)
         if not isinstance(self.plans.get(key), Error):
             self.plans.pop(key, None)
 
-    def _plan(self, subject: Subject) -> CasePlan:
+    def _plan(self, source: ModelSource) -> ModelPlan:
         from pytest_torchscript import checks
 
-        value, inputs = model_and_inputs(subject.value)
+        value, inputs = model_and_inputs(source.value)
         origin = "the inputs that came with the model" if inputs is not None else ""
-        if subject.inputs is not None:
-            inputs, origin = subject.inputs, subject.origin
-        settings = with_profile(subject.settings)
-        plan = checks.plan_case(
+        if source.inputs is not None:
+            inputs, origin = source.inputs, source.origin
+        settings = with_profile(source.settings)
+        plan = checks.make_plan(
             value,
             settings,
             inputs=inputs,
-            name=subject.label,
+            name=source.label,
             offline=self.offline,
             origin=origin,
             ask=self._hooked_inputs,
         )
-        if subject.label == CONFTEST:  # those of references are checked together, before the run
+        if source.label == CONFTEST:  # those of references are checked together, before the run
             checks.check_names([plan], settings)
         return plan
 
@@ -170,15 +170,15 @@ class Cases:
 
 
 #: On the config.
-CASES: pytest.StashKey[Cases] = pytest.StashKey()
+MODELS: pytest.StashKey[Models] = pytest.StashKey()
 
 
-def cases_of(config: pytest.Config) -> Cases:
+def models_of(config: pytest.Config) -> Models:
     """Return the models of this process."""
-    if CASES not in config.stash:
+    if MODELS not in config.stash:
         worker = hasattr(config, "workerinput")
-        config.stash[CASES] = Cases(config, keep_one=worker, offline=bool(config.option.collectonly))
-    return config.stash[CASES]
+        config.stash[MODELS] = Models(config, keep_one=worker, offline=bool(config.option.collectonly))
+    return config.stash[MODELS]
 
 
 def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
@@ -200,7 +200,7 @@ def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
             return ModelError(f"{label}: {first}", evidence=evidence, hint=hint)
 
 
-def _require(plan: CasePlan, name: str) -> None:
+def _require(plan: ModelPlan, name: str) -> None:
     """Raise BackendError where a backend cannot be used on this machine and the run does not go on without it."""
     from pytest_torchscript.backends.base import FAIL
     from pytest_torchscript.backends.registry import make_backend

@@ -21,7 +21,7 @@ EMULATED = "emulated"
 #: The fixture that a repository may override.
 MODEL_FIXTURE = "torchscript_model"
 #: The fixtures that every test of the suite, and every user's own test with a model, is parametrised by.
-SUITE_FIXTURE, OWN_FIXTURE = "torchscript_suite", "_torchscript_case"
+SUITE_FIXTURE, OWN_FIXTURE = "torchscript_suite", "_torchscript_own"
 
 # On the config.
 CURRENT_ITEM: pytest.StashKey[pytest.Item] = pytest.StashKey()
@@ -32,6 +32,6 @@ PLACE: pytest.StashKey[int] = pytest.StashKey()
 #: What the report of this item carries to the controller.
 PAYLOAD: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 #: Which model the item uses: items of one key share it.
-CASE_KEY: pytest.StashKey[Hashable] = pytest.StashKey()
+MODEL_KEY: pytest.StashKey[Hashable] = pytest.StashKey()
 #: That this test ran on an emulated device, in words.
 EMULATION: pytest.StashKey[str] = pytest.StashKey()

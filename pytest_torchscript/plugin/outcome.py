@@ -15,8 +15,8 @@ import pytest
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error
-from pytest_torchscript.plugin.models import Cases, Subject, told
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, PAYLOAD, PREFIX
+from pytest_torchscript.plugin.models import Models, ModelSource, told
+from pytest_torchscript.plugin.names import CONFTEST, MODEL_KEY, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import OPTIONS, given, run_of
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SuiteCase:
+class SuiteTest:
     """What a test of the suite is given: its model on one backend, loaded when the first check asks."""
 
     item: pytest.Item
-    cases: Cases
+    models: Models
     reference: str
     backend: str
-    subject: Callable[[], Subject]
+    source: Callable[[], ModelSource]
 
     def require(self, check: Check, axis: str | None = None) -> None:
         """Carry out one check and end the test as the check ended."""
         from pytest_torchscript.checks import run_check
 
         self._announce()
-        case = self._case()
+        lab = self._lab()
         with quiet():
-            axes = list(case.spec.axes) if check.over and axis is None else [axis]
-            pieces = [run_check(case, check.name, name) for name in axes]
+            axes = list(lab.spec.axes) if check.over and axis is None else [axis]
+            pieces = [run_check(lab, check.name, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
             add_command(
-                piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, case.settings)
+                piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, lab.settings)
             )
             note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
@@ -63,7 +63,7 @@ class SuiteCase:
         """End the one test of a reference that could not be resolved."""
         self._announce()
         try:
-            self.cases.try_out(self.subject())
+            self.models.try_out(self.source())
         except Error as error:
             message = told(error, self.reference)
         else:
@@ -74,11 +74,11 @@ class SuiteCase:
         """Let the report of this test say what it was about, whatever becomes of it."""
         self.item.stash[PAYLOAD] = {"model": self.reference, "backend": self.backend}
 
-    def _case(self) -> Lab:
+    def _lab(self) -> Lab:
         try:
-            lab = self.cases.case(self.subject(), self.backend)
+            lab = self.models.lab(self.source(), self.backend)
         except Error as error:
-            first, message = self.cases.first_to_tell(error, self.item.nodeid), told(error, self.reference)
+            first, message = self.models.first_to_tell(error, self.item.nodeid), told(error, self.reference)
         else:
             lab.selected = self._selected()
             return lab
@@ -90,7 +90,7 @@ class SuiteCase:
     def _selected(self) -> frozenset[str]:
         """Return the checks of this run, and those that are known to fail: of both kinds it is known who tells."""
         known = run_of(self.item.config).known
-        selected = self.cases.selected.get((self.item.stash[CASE_KEY], self.backend), set())
+        selected = self.models.selected.get((self.item.stash[MODEL_KEY], self.backend), set())
         expected = {
             check for check in ("determinism", "trace", "outputs") if known and known.match(self.reference, check)
         }

@@ -16,8 +16,8 @@ from pytest_torchscript.errors import Error, InputError, OptionError, TorchScrip
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import fixture_value
 from pytest_torchscript.plugin.markers import MARKER, Declaration, declaration_of, settings_of, with_changes
-from pytest_torchscript.plugin.models import CaseKey, Cases, Subject, cases_of, conftest_key, reference_subject
-from pytest_torchscript.plugin.names import CASE_KEY, CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, OWN_FIXTURE, PAYLOAD
+from pytest_torchscript.plugin.models import ModelKey, Models, ModelSource, conftest_key, models_of, reference_source
+from pytest_torchscript.plugin.names import CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, MODEL_KEY, OWN_FIXTURE, PAYLOAD
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of
 from pytest_torchscript.plugin.outcome import add_command, again_own
@@ -82,18 +82,18 @@ def settle_key(item: pytest.Item) -> None:
     """Note which model a user's own test will use, for those that use one."""
     callspec: Any = getattr(item, "callspec", None)
     if callspec is not None and OWN_FIXTURE in callspec.params:
-        item.stash[CASE_KEY] = own_key(item, callspec.params[OWN_FIXTURE])
+        item.stash[MODEL_KEY] = own_key(item, callspec.params[OWN_FIXTURE])
 
 
 @dataclass(frozen=True)
-class OwnCase:
+class OwnTest:
     """The model of a user's own test, loaded when a fixture asks for a part of it."""
 
     item: pytest.Item
     wanted: Request
 
     def part(self, choose: Callable[[Lab], Any], *, backend: str | None = None) -> Any:
-        """Return a part of the case; what goes wrong ends the test with the message alone."""
+        """Return a part of the lab; what goes wrong ends the test with the message alone."""
         config = self.item.config
         payload = self.item.stash.setdefault(PAYLOAD, {"model": self.item.nodeid, "pieces": []})
         if backend is not None:  # a device is what the test is about, whatever else it asks for
@@ -101,13 +101,13 @@ class OwnCase:
         on_device, backend = backend is not None, backend or self.wanted.backend_for(config)
         payload.setdefault("backend", backend)
         try:
-            subject = own_subject(self.item, self.wanted)
-            case = cases_of(config).case(subject, backend)
-            payload["about"] = about(self.item.nodeid, case)
+            source = own_source(self.item, self.wanted)
+            lab = models_of(config).lab(source, backend)
+            payload["about"] = about(self.item.nodeid, lab)
             with quiet():
-                chosen = choose(case)
+                chosen = choose(lab)
             if on_device:
-                payload["device"] = case.export.details
+                payload["device"] = lab.export.details
             return chosen
         except Error as error:
             message = str(error)
@@ -116,34 +116,34 @@ class OwnCase:
         pytest.fail(message, pytrace=False)
 
 
-def about(nodeid: str, case: Lab) -> dict[str, Any]:
+def about(nodeid: str, lab: Lab) -> dict[str, Any]:
     """Return what the report says about the model of a user's own test."""
-    loaded = case.subject.loaded
+    loaded = lab.subject.loaded
     piece = ModelResult(nodeid, loaded.class_name, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters)
-    piece.notes, piece.inputs_found = list(loaded.notes), case.spec.found
+    piece.notes, piece.inputs_found = list(loaded.notes), lab.spec.found
     plain: dict[str, Any] = to_plain(piece)
     return plain
 
 
-def own_subject(item: pytest.Item, wanted: Request) -> Subject:
+def own_source(item: pytest.Item, wanted: Request) -> ModelSource:
     """Return the model of a user's own test. OptionError where it has none."""
     run = run_of(item.config)
     declared = declaration_of(item)
     settings = settings_of(item)
     key = own_key(item, wanted)
     if declared.model is not None:
-        return Subject(key, item.nodeid, declared.model, settings, declared.inputs, origin=MARKERS)
+        return ModelSource(key, item.nodeid, declared.model, settings, declared.inputs, origin=MARKERS)
     if override.in_force(item):
         model = fixture_value(item, MODEL_FIXTURE)
-        return Subject(key, item.nodeid, model, settings, declared.inputs, origin=MARKERS)
+        return ModelSource(key, item.nodeid, model, settings, declared.inputs, origin=MARKERS)
     if wanted.reference is None:
         raise NO_MODEL
     if not declared.changes and declared.inputs is None:
-        return reference_subject(wanted.reference, run)
-    return Subject(key, wanted.reference, wanted.reference, settings, declared.inputs, origin=MARKERS)
+        return reference_source(wanted.reference, run)
+    return ModelSource(key, wanted.reference, wanted.reference, settings, declared.inputs, origin=MARKERS)
 
 
-def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
+def own_key(item: pytest.Item, wanted: Request) -> ModelKey:
     """Return what tells the model of this test from those of others.
 
     Tests under the same markers share a model. An overridden fixture may give each test another one.
@@ -152,7 +152,7 @@ def own_key(item: pytest.Item, wanted: Request) -> CaseKey:
     if override.in_force(item) and not _marker_has_model(item):
         return (MODEL_FIXTURE, item.nodeid)
     if wanted.reference is not None and not marks:
-        return reference_subject(wanted.reference, run_of(item.config)).key
+        return reference_source(wanted.reference, run_of(item.config)).key
     return (MARKER, wanted.reference, *marks)
 
 
@@ -163,17 +163,17 @@ def _marker_has_model(item: pytest.Item) -> bool:
         return True
 
 
-def conftest_subject(request: pytest.FixtureRequest) -> Subject:
+def conftest_source(request: pytest.FixtureRequest) -> ModelSource:
     """Return the model of the overridden fixture; it is asked for once, not by every test of the suite."""
-    cases: Cases = cases_of(request.config)
+    models: Models = models_of(request.config)
     key = conftest_key(request.node)
-    value = None if cases.known(key) else request.getfixturevalue(MODEL_FIXTURE)
-    return Subject(key, CONFTEST, value, run_of(request.config).settings, suite=True)
+    value = None if models.known(key) else request.getfixturevalue(MODEL_FIXTURE)
+    return ModelSource(key, CONFTEST, value, run_of(request.config).settings, suite=True)
 
 
 @dataclass(frozen=True)
 class Called:
-    """A part of a case that runs on all of its inputs: ``part(*tensors)``, ``part(**tensors)`` or ``part(tensors_by_name)``.
+    """A part of a lab that runs on all of its inputs: ``part(*tensors)``, ``part(**tensors)`` or ``part(tensors_by_name)``.
 
     Every other attribute is that of the part itself: ``save`` of an export, ``passes`` of eager.
     """
@@ -200,14 +200,14 @@ class Called:
         return getattr(self.part, name)
 
 
-def called_eager(case: Lab) -> Called:
+def called_eager(lab: Lab) -> Called:
     """Return eager as a fixture hands it out."""
-    return Called(case.subject.eager, tuple(case.spec), case.subject.eager)
+    return Called(lab.subject.eager, tuple(lab.spec), lab.subject.eager)
 
 
-def called_export(case: Lab) -> Called:
+def called_export(lab: Lab) -> Called:
     """Return the export as a fixture hands it out."""
-    names, artifact = tuple(case.spec), case.export.artifact
+    names, artifact = tuple(lab.spec), lab.export.artifact
     return Called(artifact, names, lambda inputs: artifact(*(inputs[name] for name in names)))
 
 
@@ -251,7 +251,7 @@ class TorchScript:
         declared = declaration_of(item)
         asked = {**declared.changes, **read_keywords(settings)}
         chosen = with_changes(run_of(self.config).settings, asked)
-        subject = Subject(
+        source = ModelSource(
             object(),
             item.nodeid,
             _model(item, model, declared.model),
@@ -259,12 +259,12 @@ class TorchScript:
             declared.inputs if inputs is None else inputs,
             origin=MARKERS if inputs is None else "the inputs given to check()",
         )
-        cases = Cases(self.config)
-        plan = cases.plan(subject)
+        models = Models(self.config)
+        plan = models.plan(source)
         named: dict[str, Any] = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
         checks.check_names([plan], changed(Settings(), named))
         with quiet():
-            result = merge_models([checks.run_all(cases.case(subject, backend)) for backend in chosen.backends])[0]
+            result = merge_models([checks.run_all(models.lab(source, backend)) for backend in chosen.backends])[0]
         add_command(result, lambda _: again_own(self.config, item.nodeid, plan.settings))
         return result
 

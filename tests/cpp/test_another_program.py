@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec
-from pytest_torchscript.checks import Lab, make_settings, plan_case
+from pytest_torchscript.checks import Lab, make_plan, make_settings
 from tests import toys
 
 SOURCE = Path(__file__).with_name("run_module.cpp")
@@ -79,7 +79,7 @@ def answers_of(program: Path, folder: Path, lab: Lab, sizes: dict[str, int]) -> 
 def test_a_saved_file_answers_the_same_in_another_program(
     program: Path, tmp_path: Path, model: nn.Module | str, inputs: dict[str, TensorSpec] | None
 ) -> None:
-    lab = plan_case(model, make_settings(weights="tiny"), inputs=inputs).load()
+    lab = make_plan(model, make_settings(weights="tiny"), inputs=inputs).load()
     for sizes in (lab.sizes, {name: size + 1 for name, size in lab.sizes.items()}):
         answers = answers_of(program, tmp_path, lab, sizes)
         trial = lab.bench.judge.compare(answers, lab.subject.eager(lab.subject.draw(sizes)), lab.subject.draw(sizes))
@@ -87,7 +87,7 @@ def test_a_saved_file_answers_the_same_in_another_program(
 
 
 def test_the_program_tells_a_frozen_size_too(program: Path, tmp_path: Path) -> None:
-    lab = plan_case(toys.FrozenMean(), make_settings(), inputs=toys.SIGNAL).load()
+    lab = make_plan(toys.FrozenMean(), make_settings(), inputs=toys.SIGNAL).load()
     sizes = {**lab.sizes, "time": lab.sizes["time"] + 1}
     answers = answers_of(program, tmp_path, lab, sizes)
     trial = lab.bench.judge.compare(answers, lab.subject.eager(lab.subject.draw(sizes)), lab.subject.draw(sizes))

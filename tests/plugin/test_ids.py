@@ -175,10 +175,10 @@ def test_factory_that_makes_no_model(run: Run, pytester: pytest.Pytester, body: 
 def test_fault_of_ours(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody foresaw is a failing test of that model, and nothing else."""
 
-    def plan_case(*args: object, **kwargs: object) -> None:
+    def make_plan(*args: object, **kwargs: object) -> None:
         raise RuntimeError("nobody foresaw this")
 
-    monkeypatch.setattr("pytest_torchscript.checks.plan_case", plan_case)
+    monkeypatch.setattr("pytest_torchscript.checks.make_plan", make_plan)
     result = run("--torchscript-model", "zoo:good")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(

@@ -8,7 +8,7 @@ import transformers
 from torch import nn
 
 from pytest_torchscript import check
-from pytest_torchscript.checks import Lab, make_settings, plan_case
+from pytest_torchscript.checks import Lab, make_plan, make_settings
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import TASKS
@@ -74,7 +74,7 @@ def test_a_task_that_an_architecture_lacks_lists_those_it_has() -> None:
     ],
 )
 def test_a_trace_with_past_is_stepped_as_eager_steps_with_its_own_cache(reference: str, task: str, axis: str) -> None:
-    lab = plan_case(reference, make_settings(weights="tiny", task=task)).load()
+    lab = make_plan(reference, make_settings(weights="tiny", task=task)).load()
     sizes = {**lab.sizes, "batch": 2, axis: 1, "past_sequence": 1}
     inputs = lab.subject.draw(sizes)
     for step in range(2, 6):

@@ -18,7 +18,7 @@ from pytest_torchscript.checks.generation import (
     source_ids,
 )
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -227,13 +227,13 @@ def test_a_source_that_is_too_long_names_its_axis():
 
 
 def test_check_of_a_case():
-    finding = check_generation(plan_case(marian(), Settings(task="seq2seq-lm")).load())
+    finding = check_generation(make_plan(marian(), Settings(task="seq2seq-lm")).load())
     assert finding.outcome == "passed", finding
     assert "equal to eager's generate" in finding.headline
 
 
 def test_check_fails_and_names_the_first_token():
-    lab = plan_case(marian(), Settings(task="seq2seq-lm")).load()
+    lab = make_plan(marian(), Settings(task="seq2seq-lm")).load()
     lab = replace(lab, backend=Broken())
     finding = check_generation(lab)
     assert finding.outcome == "failed"
@@ -243,13 +243,13 @@ def test_check_fails_and_names_the_first_token():
 
 def test_check_is_skipped_where_nothing_is_generated():
     module = torch.nn.Linear(3, 3).eval()
-    finding = check_generation(plan_case(module, Settings(), inputs={"input": TensorSpec("batch", 3)}).load())
+    finding = check_generation(make_plan(module, Settings(), inputs={"input": TensorSpec("batch", 3)}).load())
     assert finding.outcome == "skipped"
     assert "does not generate" in finding.headline
 
 
 def test_check_is_skipped_where_sound_goes_in():
-    case = plan_case("openai/whisper-tiny", Settings(weights="tiny", task="seq2seq-lm-with-past")).load()
+    case = make_plan("openai/whisper-tiny", Settings(weights="tiny", task="seq2seq-lm-with-past")).load()
     finding = check_generation(case)
     assert finding.outcome == "skipped"
     assert finding.headline == "generation is compared where a text goes in, and here input_features does"

@@ -29,7 +29,7 @@ from pytest_torchscript.checks.needs import (
     obstacle,
 )
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from tests import toys
 
@@ -72,7 +72,7 @@ class Compiles(Bare):
 
 
 def lab_of(model: nn.Module, backend: Backend | None = None) -> Lab:
-    lab = plan_case(model, Settings(), inputs=toys.SIGNAL).load()
+    lab = make_plan(model, Settings(), inputs=toys.SIGNAL).load()
     return lab if backend is None else replace(lab, backend=backend)
 
 
@@ -116,7 +116,7 @@ def test_a_need_that_is_missing(need: str, model: nn.Module, backend: Backend | 
 
 
 def test_without_weights() -> None:
-    lab = plan_case(nn.Linear(4, 4, device="meta"), Settings(), inputs={"input": TensorSpec("batch", 4)}).load()
+    lab = make_plan(nn.Linear(4, 4, device="meta"), Settings(), inputs={"input": TensorSpec("batch", 4)}).load()
     found = obstacle(lab, COMPARED)
     assert found is not None
     assert found.headline == "needs values; weights=meta holds none"

@@ -14,7 +14,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
 from pytest_torchscript.checks.registry import check_named
 from pytest_torchscript.checks.run import labelled
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
 
@@ -40,7 +40,7 @@ def name(request):
 def case_of(name, mode="auto", module=None, **settings):
     torch.manual_seed(0)
     chosen = Settings(neuron=mode, backends=(name,), **settings)
-    lab = plan_case(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
+    lab = make_plan(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
     return replace(lab, backend=neuron_backend(chosen))
 
 

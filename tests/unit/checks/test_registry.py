@@ -13,7 +13,7 @@ import pytest_torchscript.checks
 from pytest_torchscript import OptionError
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.registry import Check, check, check_named, checks_for, ordered, registered
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from tests import toys
 
@@ -76,8 +76,8 @@ def test_a_file_that_holds_a_check_adds_it(tmp_path: Path, monkeypatch: pytest.M
     assert list(found).index("agrees_twice") == list(found).index("outputs") + 1
     added = found["agrees_twice"]
     assert added.summary == "The export is right twice in a row."
-    assert added(plan_case(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()).outcome == "passed"
-    lab = plan_case(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()
+    assert added(make_plan(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()).outcome == "passed"
+    lab = make_plan(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()
     lab.export.made = ChangesItsMind(lab.export.artifact)
     assert added(lab).headline == "it changes its mind"
 

@@ -10,7 +10,7 @@ from pytest_torchscript.backends.torchscript import TorchScriptArtifact
 from pytest_torchscript.checks.save_load import check_save_load
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from tests import toys
 from tests.asking import answer, ask
@@ -32,7 +32,7 @@ class SavesText(TorchScriptArtifact):
 
 
 def lab_with(kind: type[TorchScriptArtifact]) -> Lab:
-    lab = plan_case(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()
+    lab = make_plan(toys.Sound(), Settings(), inputs=toys.SIGNAL).load()
     lab.export.made = kind(lab.export.artifact.module)
     return lab
 

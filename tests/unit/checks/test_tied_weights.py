@@ -7,7 +7,7 @@ import torch
 from pytest_torchscript import TensorSpec
 from pytest_torchscript.checks.tied_weights import check_tied_weights
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from tests import toys
 from tests.asking import answer, ask
@@ -25,7 +25,7 @@ def test_tied_weights_are_told() -> None:
 
 
 def test_an_artifact_that_lost_both_names_fails() -> None:
-    lab = plan_case(toys.Tied(), Settings(), inputs=IDS).load()
+    lab = make_plan(toys.Tied(), Settings(), inputs=IDS).load()
     with quiet():
         lab.export.artifact.module = torch.jit.freeze(lab.export.artifact.module.eval())
     finding = check_tied_weights(lab)

@@ -10,13 +10,13 @@ from torch import nn
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.discover import CALLS
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import InputSpec, dim_name
 
 
 def found(module: nn.Module) -> InputSpec:
-    return plan_case(module, Settings()).spec
+    return make_plan(module, Settings()).spec
 
 
 def dims(spec: InputSpec) -> dict[str, list[str | int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_torchscript.backends import Backend
-from pytest_torchscript.checks import check, plan_case
+from pytest_torchscript.checks import check, make_plan
 from pytest_torchscript.checks.run import run_check
 from pytest_torchscript.settings import Settings
 from tests import toys
@@ -22,7 +22,7 @@ BOTH = Settings(backends=("torchscript", "eagerly"), own_backends=(Eagerly,))
 
 
 def test_eager_answers_once_for_all_of_them():
-    plan = plan_case(toys.Sound().eval(), BOTH, inputs=toys.SIGNAL)
+    plan = make_plan(toys.Sound().eval(), BOTH, inputs=toys.SIGNAL)
     first = plan.load("torchscript")
     second = plan.load("eagerly", beside=first)
     assert second.subject is first.subject

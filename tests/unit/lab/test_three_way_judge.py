@@ -12,7 +12,7 @@ from pytest_torchscript.backends.neuron.choice import neuron_backend
 from pytest_torchscript.checks import run_check
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.lab.bf16 import Coarse
-from pytest_torchscript.lab.plan import plan_case
+from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.lab.three_way_judge import ThreeWayJudge
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
@@ -42,7 +42,7 @@ def lab(request, neuron_machine):
     neuron_machine({"neuron": "inf1", "neuronx": "inf2"}[request.param])
     torch.manual_seed(0)
     chosen = Settings(neuron="require", backends=(request.param,))
-    made = plan_case(Masked().eval(), chosen, inputs=INPUTS).load(request.param)
+    made = make_plan(Masked().eval(), chosen, inputs=INPUTS).load(request.param)
     made.backend = neuron_backend(chosen)
     return made
 
@@ -129,7 +129,7 @@ def test_what_was_computed_and_how_outlives_the_copy(neuron_machine):
 
     neuron_machine("inf1")
     chosen = Settings(neuron="require", backends=("neuron",))
-    lab = plan_case(NoBf16().eval(), chosen, inputs=INPUTS).load("neuron")
+    lab = make_plan(NoBf16().eval(), chosen, inputs=INPUTS).load("neuron")
     lab = replace(lab, backend=neuron_backend(chosen))
     assert run(lab, "outputs").outcome == "passed"
     answers = lab.bench.judge.answers
