@@ -1,220 +1,100 @@
-"""The table of architectures: every model of the export guide, and more, through the checks at tiny size.
+"""The tables of docs/architectures.md: architectures at tiny size through planning, eager, the tracer and the checks.
 
-    python -m benchmarks.architectures [--workers 2] [--only NAME ...] [--out docs/architectures.md]
+    python -m benchmarks.architectures [--only NAME ...]           those of benchmarks/lists.py, by their bare reference
+    python -m benchmarks.architectures --all [--feed-only]         every base model of the installed transformers, from the
+                                                                   configuration that its class makes by default
+    python -m benchmarks.architectures --all --count --page FILE   the page, from the rows that are there
 
-Each model runs in a process of its own: one that crashes costs its own row.
+``--feed-only`` asks whether a model can be built tiny, whether eager takes what it is fed, and whether it is traced: that
+takes seconds. Each model runs in a child process that is held to ``--timeout`` seconds and ``--memory`` GB. Rows are kept in
+``--records``, and made again only with ``--again KIND``: a kind of row, or ``bad`` for all that are not fed.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-#: One bundled id an architecture.
-ARCHITECTURES = {
-    "ALBERT": "albert/albert-base-v2",
-    "AST": "MIT/ast-finetuned-audioset-10-10-0.4593",
-    "BART": "facebook/bart-base",
-    "BEiT": "microsoft/beit-base-patch16-224",
-    "BERT": "google-bert/bert-base-uncased",
-    "BigBird": "google/bigbird-roberta-base",
-    "BigBird-Pegasus": "google/bigbird-pegasus-large-arxiv",
-    "Blenderbot": "facebook/blenderbot-400M-distill",
-    "BlenderbotSmall": "facebook/blenderbot_small-90M",
-    "BLOOM": "bigscience/bloom-560m",
-    "CamemBERT": "almanach/camembert-base",
-    "CANINE": "google/canine-s",
-    "CLIP": "openai/clip-vit-base-patch32",
-    "CodeGen": "Salesforce/codegen-350M-mono",
-    "ConvBERT": "YituTech/conv-bert-base",
-    "ConvNeXT": "facebook/convnext-tiny-224",
-    "ConvNeXTV2": "facebook/convnextv2-tiny-1k-224",
-    "Data2VecText": "facebook/data2vec-text-base",
-    "Data2VecVision": "facebook/data2vec-vision-base",
-    "DeBERTa": "microsoft/deberta-base",
-    "DeBERTa-v2": "microsoft/deberta-v3-base",
-    "DeiT": "facebook/deit-base-distilled-patch16-224",
-    "DETR": "facebook/detr-resnet-50",
-    "DINOv2": "facebook/dinov2-base",
-    "DistilBERT": "distilbert/distilbert-base-uncased",
-    "EfficientNet": "google/efficientnet-b0",
-    "ELECTRA": "google/electra-small-discriminator",
-    "FlauBERT": "flaubert/flaubert_base_cased",
-    "FNet": "google/fnet-base",
-    "Funnel": "funnel-transformer/small",
-    "Gemma": "google/gemma-2b",
-    "GPT-2": "openai-community/gpt2",
-    "GPT-J": "EleutherAI/gpt-j-6b",
-    "GPT Neo": "EleutherAI/gpt-neo-125m",
-    "Hubert": "facebook/hubert-base-ls960",
-    "I-BERT": "kssteven/ibert-roberta-base",
-    "LayoutLM": "microsoft/layoutlm-base-uncased",
-    "LayoutLMv3": "microsoft/layoutlmv3-base",
-    "LeViT": "facebook/levit-128S",
-    "Llama": "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
-    "Longformer": "allenai/longformer-base-4096",
-    "LongT5": "google/long-t5-tglobal-base",
-    "LXMERT": "unc-nlp/lxmert-base-uncased",
-    "M2M100": "facebook/m2m100_418M",
-    "Mamba": "state-spaces/mamba-130m-hf",
-    "Marian": "Helsinki-NLP/opus-mt-en-de",
-    "MarkupLM": "microsoft/markuplm-base",
-    "mBART": "facebook/mbart-large-cc25",
-    "Mistral": "mistralai/Mistral-7B-v0.1",
-    "MobileBERT": "google/mobilebert-uncased",
-    "MobileNetV2": "google/mobilenet_v2_1.0_224",
-    "MobileViT": "apple/mobilevit-small",
-    "ModernBERT": "answerdotai/ModernBERT-base",
-    "MPNet": "microsoft/mpnet-base",
-    "MT5": "google/mt5-small",
-    "NomicBERT": "nomic-ai/nomic-bert-2048",
-    "Nystromformer": "uw-madison/nystromformer-512",
-    "OPT": "facebook/opt-125m",
-    "Perceiver": "deepmind/language-perceiver",
-    "Phi": "microsoft/phi-1_5",
-    "PLBart": "uclanlp/plbart-base",
-    "Qwen2": "Qwen/Qwen2-0.5B",
-    "Reformer": "google/reformer-crime-and-punishment",
-    "ResNet": "microsoft/resnet-50",
-    "RoBERTa": "FacebookAI/roberta-base",
-    "RoFormer": "junnyu/roformer_chinese_base",
-    "RWKV": "RWKV/rwkv-4-169m-pile",
-    "SegFormer": "nvidia/mit-b0",
-    "SigLIP": "google/siglip-base-patch16-224",
-    "SpeechT5": "microsoft/speecht5_asr",
-    "SqueezeBERT": "squeezebert/squeezebert-uncased",
-    "Swin": "microsoft/swin-tiny-patch4-window7-224",
-    "T5": "google-t5/t5-small",
-    "TAPAS": "google/tapas-base",
-    "TimeSeriesTransformer": "huggingface/time-series-transformer-tourism-monthly",
-    "TrOCR": "microsoft/trocr-base-handwritten",
-    "ViLT": "dandelin/vilt-b32-mlm",
-    "VisionEncoderDecoder": "nlpconnect/vit-gpt2-image-captioning",
-    "ViT": "google/vit-base-patch16-224",
-    "Wav2Vec2": "facebook/wav2vec2-base",
-    "WavLM": "microsoft/wavlm-base",
-    "Whisper": "openai/whisper-tiny",
-    "XLM": "FacebookAI/xlm-mlm-en-2048",
-    "XLM-RoBERTa": "FacebookAI/xlm-roberta-base",
-    "XLM-RoBERTa-XL": "facebook/xlm-roberta-xl",
-    "XLNet": "xlnet/xlnet-base-cased",
-    "YOLOS": "hustvl/yolos-tiny",
-}
-CHECKS = ("trace", "determinism", "outputs", "axis", "anchors", "joint", "values", "save_load")
-_ROW_SECONDS = 600
-
-
-def check_one(reference: str) -> dict[str, Any]:
-    """Run the checks of one model in this process and return its record."""
-    import torch
-
-    from pytest_torchscript import check
-    from pytest_torchscript.errors import Error
-    from pytest_torchscript.results import to_plain
-
-    torch.set_num_threads(1)
-    try:
-        result = check(reference, weights="tiny", checks=CHECKS)
-    except Error as error:
-        return {"error": str(error)}
-    record: dict[str, Any] = to_plain(result)
-    return record
-
-
-def run_apart(name: str) -> tuple[str, dict[str, Any], float]:
-    """Run one model in a process of its own."""
-    start = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.architectures", "--one", ARCHITECTURES[name]]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_ROW_SECONDS, check=False)
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        record = json.loads(lines[-1]) if lines else {"error": f"exit code {done.returncode}: {said}"}
-    except subprocess.TimeoutExpired:
-        record = {"error": f"no answer within {_ROW_SECONDS} seconds"}
-    seconds = time.perf_counter() - start
-    print(f"{name:24}{seconds:6.1f} s  {_glance(record)}", file=sys.stderr, flush=True)
-    return name, record, seconds
-
-
-def _glance(record: dict[str, Any]) -> str:
-    if "error" in record:
-        return str(record["error"]).splitlines()[0][:160]
-    export = record["exports"][0]
-    axes = " ".join(f"{axis['axis']}={axis['verdict']}" for axis in export["axes"])
-    wrong = [check for check in export["checks"] if check["outcome"] in ("failed", "error")]
-    odd = " ".join(f"{check['name']}:{check['outcome']}" for check in wrong)
-    return f"{axes}  values={export['values']['verdict']}  {odd}"
-
-
-def row(name: str, record: dict[str, Any], seconds: float) -> str:
-    """Lay one model out as a line of the table."""
-    if "error" in record:
-        return f"| {name} | no | | {_cell(record['error'].splitlines()[0])} | | | {seconds:.0f} |"
-    export = record["exports"][0]
-    checks = {check["name"]: check for check in export["checks"]}
-    traced = "yes" if checks["trace"]["outcome"] == "passed" else "no"
-    axes = ", ".join(f"{axis['axis']}: {_verdict(axis)}" for axis in export["axes"])
-    found = [*(cause for axis in export["axes"] for cause in axis["causes"][:1]), *export["values"]["causes"][:1]]
-    lines = "; ".join(dict.fromkeys(_place(cause) for cause in found))
-    saved = {"passed": "yes", "failed": "no"}.get(checks["save_load"]["outcome"], "")
-    return f"| {name} | yes | {traced} | {axes} | {export['values']['verdict']} | {lines} | {saved} | {seconds:.0f} |"
-
-
-def _verdict(axis: dict[str, Any]) -> str:
-    if not axis["counterexample"]:
-        return str(axis["verdict"])
-    return f"**{axis['verdict']}** at " + " ".join(f"{name}={size}" for name, size in axis["counterexample"].items())
-
-
-def _place(cause: dict[str, Any]) -> str:
-    return f"{Path(cause['file']).name}:{cause['line']}" if cause["line"] else "line not known"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")[:200]
-
-
-def document(rows: list[str], workers: int, seconds: float) -> str:
-    """Return the page."""
-    import torch
-    import transformers
-
-    head = "| architecture | fed | traced | axes | values | line | saves | seconds |\n|---|---|---|---|---|---|---|---|"
-    intro = (
-        f"# Architectures\n\n{len(rows)} architectures from their bare reference, at tiny size, with torch {torch.__version__} "
-        f"and transformers {transformers.__version__}, on {workers} workers in {seconds / 60:.1f} minutes. Made by\n\n"
-        "    python -m benchmarks.architectures\n\n"
-        "Verdicts are about a trace at our main anchor. Line numbers are those of this transformers release.\n"
-    )
-    return "\n".join([intro, head, *rows]) + "\n"
+from benchmarks.lists import ARCHITECTURES
+from benchmarks.page import all_table, checked_table, totals
+from benchmarks.rows import CHECKED, FED, FEED, FULL, TABLE, make_row, model_types
+from benchmarks.sweep import Row, Sweep
 
 
 def main() -> None:
-    """Run the table, or one model of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run a table, or lay out the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--feed-only", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=None)
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--one", default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--again", nargs="*", default=())
+    parser.add_argument("--timeout", type=float, default=120)
+    parser.add_argument("--memory", type=float, default=14)
+    parser.add_argument("--records", type=Path, default=Path(".architectures.jsonl"))
+    parser.add_argument("--page", type=Path, default=None, help="write the page, of the rows that are there")
+    parser.add_argument("--count", action="store_true", help="only count the rows that are there, by kind")
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(check_one(options.one)))
-        return
-    start = time.perf_counter()
-    with ThreadPoolExecutor(options.workers) as pool:
-        results = list(pool.map(run_apart, options.only or ARCHITECTURES))
-    page = document([row(*result) for result in results], options.workers, time.perf_counter() - start)
-    if options.out:
-        options.out.write_text(page, encoding="utf-8")
+    preload = ("torch", "transformers", "transformers.modeling_utils", "pytest_torchscript.lab.plan", "benchmarks.rows")
+    sweep = Sweep(
+        options.records, workers=options.workers, seconds=options.timeout, gigabytes=options.memory, preload=preload
+    )
+    if options.all:
+        kind, names = (FEED if options.feed_only else FULL), model_types()
     else:
-        print(page)
+        kind, names = TABLE, list(ARCHITECTURES)
+    names = [f"{kind}/{name}" for name in options.only or names]
+    if not options.count:  # with --page it only lays out
+        again = functools.partial(_again, kinds=options.again)
+        sweep.run(names, make_row, again=again)
+    rows = [sweep.rows[name] for name in names if name in sweep.rows]
+    print(json.dumps(Counter(row["kind"] for row in rows).most_common()))
+    if options.page:
+        options.page.write_text(page(sweep.rows), encoding="utf-8")
+
+
+def page(rows: Mapping[str, Row]) -> str:
+    """Return docs/architectures.md, of the rows that are there."""
+    import torch
+    import transformers
+
+    table, feed, full = (
+        {name.partition("/")[2]: row for name, row in rows.items() if name.startswith(f"{kind}/")}
+        for kind in (TABLE, FEED, FULL)
+    )
+    release = f"torch {torch.__version__} and transformers {transformers.__version__}"
+    said = "Verdicts are about a trace at our main anchor; line numbers are those of this transformers release."
+    parts = [f"# Architectures\n\nAt tiny size, with {release}. {said}"]
+    if table:
+        listed = {name: table[name] for name in ARCHITECTURES if name in table}
+        seconds = sum(row["seconds"] for row in listed.values())
+        parts += [
+            f"## {len(listed)} architectures from their bare reference",
+            "    python -m benchmarks.architectures",
+            f"{seconds / 60:.0f} minutes on one worker.",
+            checked_table(listed),
+        ]
+    if feed or full:
+        best = {
+            **full,
+            **{name: row for name, row in feed.items() if name not in full or full[name]["kind"] != CHECKED},
+        }
+        parts += [
+            "## Every base model, from the configuration its class makes by default",
+            "    python -m benchmarks.architectures --all --feed-only\n    python -m benchmarks.architectures --all",
+            totals(best.values()),
+            f"Those with verdicts ({len(full)}) went through the checks, the others as far as the tracer.",
+            all_table(feed, full),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _again(row: Row, *, kinds: list[str]) -> bool:
+    return row["kind"] in kinds or ("bad" in kinds and row["kind"] not in FED) or "all" in kinds
 
 
 if __name__ == "__main__":
