@@ -10,6 +10,16 @@ from pathlib import Path
 import pytest
 
 STANDINS = Path(__file__).parent / "standins"
+#: Folders whose tests start processes of their own, and the fixtures that do.
+PROCESS_FOLDERS = {"startup", "neighbours", "examples", "release", "cpp", "field"}
+PROCESS_FIXTURES = {"run_apart"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts processes: ``-m "not process"`` leaves what is quick to repeat."""
+    for item in items:
+        if item.path.parent.name in PROCESS_FOLDERS or PROCESS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("process")
 
 
 @pytest.fixture

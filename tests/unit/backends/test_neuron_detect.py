@@ -179,6 +179,7 @@ def test_choose_backend_follows_package_and_instance(neuron_machine):
     assert choose_backend().backend == "neuronx"
 
 
+@pytest.mark.process
 def test_detect_costs_no_torch():
     import subprocess
     import sys

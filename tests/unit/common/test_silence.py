@@ -55,6 +55,7 @@ def test_warnings_of_one_kind_are_handed_on() -> None:
     assert told == ["old", "old"]
 
 
+@pytest.mark.process
 def test_nothing_is_imported_to_be_silenced() -> None:
     program = (
         "import sys; from pytest_torchscript.common.silence import quiet\n"

@@ -116,6 +116,7 @@ print(*[parameter.double().sum().item() for parameter in model.parameters()])
 """
 
 
+@pytest.mark.process
 def test_two_processes_build_equal_weights() -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     results = {

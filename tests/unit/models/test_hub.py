@@ -200,6 +200,7 @@ def run_script(tmp_path: Path, *arguments: str, **environment: str) -> list[Any]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.process
 def test_fetched_once_then_taken_from_the_cache(server: type[Hub], tmp_path: Path) -> None:
     first = run_script(tmp_path, "org/tiny", "auto", "pretrained")
     assert [result[0] for result in first] == ["pretrained", "pretrained"], first
@@ -209,6 +210,7 @@ def test_fetched_once_then_taken_from_the_cache(server: type[Hub], tmp_path: Pat
     assert again[0][1] == first[0][1]
 
 
+@pytest.mark.process
 def test_a_repository_without_weights_is_an_error(server: type[Hub], tmp_path: Path, whole: Path) -> None:
     server.root = tmp_path / "repository"
     server.root.mkdir()
