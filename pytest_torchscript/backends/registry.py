@@ -16,6 +16,7 @@ from pytest_torchscript.settings import Settings
 _HOMES = {
     "torchscript": "pytest_torchscript.backends.torchscript:TorchScriptBackend",
     "torch_export": "pytest_torchscript.backends.torch_export:TorchExportBackend",
+    "aot_inductor": "pytest_torchscript.backends.aot_inductor.backend:AotInductorBackend",
     "onnx": "pytest_torchscript.backends.onnx:OnnxBackend",
     "neuron": "pytest_torchscript.backends.neuron.inf1:NeuronBackend",
     "neuronx": "pytest_torchscript.backends.neuron.inf2:NeuronxBackend",

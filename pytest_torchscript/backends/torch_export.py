@@ -35,8 +35,8 @@ class ExportedArtifact(Artifact):
     def __init__(self, program: Any, request: ExportRequest) -> None:
         self.program = program
         self.request = request
-        self.frozen = _specialised(program, request)
-        self.details = {"specialised": self.frozen, "ranges": _ranges(program, request)}
+        self.frozen = specialised_axes(program, request)
+        self.details = {"specialised": self.frozen, "ranges": ranges_of(program, request)}
         self._run = program.module()
         self._names = dict(zip(program.graph_signature.user_inputs, request.names))
 
@@ -85,14 +85,15 @@ class TorchExportBackend(Backend):
 
     def export(self, request: ExportRequest) -> ExportedArtifact:
         """Export on clones of the example. What torch.export raises passes through."""
-        return ExportedArtifact(_exported(request, strict=False), request)
+        return ExportedArtifact(exported_program(request, strict=False), request)
 
     def loader(self) -> str:
         """Load with torch alone."""
         return LOADER
 
 
-def _exported(request: ExportRequest, *, strict: bool) -> Any:
+def exported_program(request: ExportRequest, *, strict: bool) -> Any:
+    """Export on clones of the example, with every axis free; what torch.export raises passes through."""
     free: Any = torch.export.Dim.AUTO
     dims = [
         {i: free for i, dim in enumerate(request.dims.get(name, ())) if isinstance(dim, str)} for name in request.names
@@ -111,12 +112,12 @@ def _inputs(program: Any, request: ExportRequest) -> Iterator[tuple[str, int, st
                 yield name, position, dim, value.shape[position]
 
 
-def _specialised(program: Any, request: ExportRequest) -> dict[str, int]:
+def specialised_axes(program: Any, request: ExportRequest) -> dict[str, int]:
     """Return the axes that the graph takes at one size alone."""
     return {axis: int(size) for _, _, axis, size in _inputs(program, request) if str(size).isdigit()}
 
 
-def _ranges(program: Any, request: ExportRequest) -> dict[str, str]:
+def ranges_of(program: Any, request: ExportRequest) -> dict[str, str]:
     """Return what the graph says of the other axes, in torch's words: ``VR[2, 37]``."""
     bounds = {str(symbol): str(bound) for symbol, bound in program.range_constraints.items()}
     return {axis: bounds[str(size)] for _, _, axis, size in _inputs(program, request) if str(size) in bounds}
@@ -125,8 +126,8 @@ def _ranges(program: Any, request: ExportRequest) -> dict[str, str]:
 def _otherwise(request: ExportRequest, frozen: dict[str, int]) -> str:
     """Say what ``strict=True`` makes of the same axes: it keeps some sizes symbolic that ``strict=False`` does not."""
     try:
-        program = _exported(request, strict=True)
+        program = exported_program(request, strict=True)
     except Exception as error:
         return f"; with strict=True it raises {first_line(error)}"
-    kept = [axis for axis in frozen if axis not in _specialised(program, request)]
+    kept = [axis for axis in frozen if axis not in specialised_axes(program, request)]
     return f"; with strict=True {', '.join(kept)} would move" if kept else "; strict=True does the same"

@@ -16,6 +16,7 @@ from pytest_torchscript.outputs import tensor_leaves
 MACHINES = {
     "torchscript": ("torchscript", {}, (), 1e-6),
     "torch_export": ("torch_export", {}, (), 1e-6),
+    "aot_inductor": ("aot_inductor", {}, (), 1e-5),
     "onnx": ("onnx", {"exporter": "torchscript"}, (), 1e-5),
     "neuron": ("neuron", {"mode": "auto"}, ("inf1",), 0.1),
     "neuron-required": ("neuron", {"mode": "require"}, ("inf1",), 0.1),
@@ -39,8 +40,10 @@ class Classifier(nn.Module):
 
 
 @pytest.fixture(params=sorted(MACHINES))
-def machine(request, neuron_machine):
+def machine(request, neuron_machine, tmp_path_factory):
     name, options, folders, tolerance = MACHINES[request.param]
+    if name == "aot_inductor":  # it compiles for ten seconds
+        options = {"cache": tmp_path_factory.getbasetemp() / "packages"}
     neuron_machine(*folders, device=bool(folders))
     backend = backend_for(name, **options)
     if backend.readiness().action == "skip":
@@ -103,11 +106,12 @@ def test_leaves_example_and_inputs_alone(machine, export):
 def test_saves_and_loads(machine, export, tmp_path):
     backend, _ = machine
     artifact = backend.export(export)
-    artifact.save(tmp_path / "artifact.pt")
+    path = tmp_path / f"artifact{backend.ending}"
+    artifact.save(path)
     names: dict = {}
     exec(backend.loader(), names)
     with quiet():
-        loaded = names["load"](str(tmp_path / "artifact.pt"))
+        loaded = names["load"](str(path))
     tensors = fresh(export)
     for left, right in zip(answers(artifact, tensors), answers(loaded, tensors)):
         assert torch.equal(left, right)

@@ -1,0 +1,1 @@
+"""AOTInductor: a package of compiled C++, run in a process of its own."""
