@@ -23,13 +23,14 @@ from pytest_torchscript.backends.base import (
 )
 from pytest_torchscript.backends.cache import ArtifactCache, CacheKey, cache_key
 from pytest_torchscript.backends.fixed_shapes import ArtifactShapes
-from pytest_torchscript.backends.neuron.detect import NeuronStatus, find_neuron
+from pytest_torchscript.backends.neuron.detect import NeuronStatus, find_neuron, status_of
 from pytest_torchscript.backends.neuron.emulate import emulate, load_emulated
 from pytest_torchscript.backends.neuron.errors import explain, import_library
 from pytest_torchscript.backends.neuron.generations import Generation
 from pytest_torchscript.backends.neuron.log import NOTHING, Placement
 from pytest_torchscript.backends.neuron.options import NeuronOptions
 from pytest_torchscript.backends.neuron.plan import COMPILED_ONLY, neuron_plan
+from pytest_torchscript.backends.registry import backend_class
 from pytest_torchscript.backends.torchscript import LOADER
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError
@@ -238,3 +239,11 @@ class NeuronBackendBase(Backend):
         options = {"backend": self.name, "arguments": facts["compiler_args"], "fallback": self.options.fallback}
         options.update(dynamic_batch=self.options.dynamic_batch, segment=self.options.minimum_segment_size)
         return cache_key(request, options=options, versions=versions)
+
+
+def neuron_backend(settings: Settings) -> NeuronBackendBase:
+    """Return the Neuron backend of a run: the one asked for by name, else the one whose package and device are here."""
+    status = status_of(settings)
+    chosen = backend_class(status.backend)
+    assert issubclass(chosen, NeuronBackendBase)
+    return chosen(chosen.options_from(settings), status=status)

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import json
-import os
-
 import pytest
 
 from pytest_torchscript.backends.neuron.cores import assign_cores, cores_in, worker_index
-from pytest_torchscript.backends.neuron.devices import count_cores
 from pytest_torchscript.errors import OptionError
 
 VISIBLE = "NEURON_RT_VISIBLE_CORES"
@@ -70,33 +66,3 @@ def test_malformed_values_are_named():
         cores_in("all")
     with pytest.raises(OptionError, match="has no number"):
         worker_index("main")
-
-
-class TestCount:
-    def test_no_device_no_cores(self, neuron_machine):
-        neuron_machine(device=False, cores=4)
-        assert count_cores(os.environ) == 0
-
-    def test_sysfs_first(self, neuron_machine):
-        neuron_machine(cores=3)
-        assert count_cores(os.environ) == 3
-
-    def test_then_neuron_ls(self, neuron_machine, tmp_path, monkeypatch):
-        neuron_machine()
-        program = tmp_path / "neuron-ls"
-        program.write_text(f"#!/bin/sh\necho '{json.dumps([{'nc_count': 2}, {'nc_count': 2}])}'\n")
-        program.chmod(0o755)
-        assert count_cores(os.environ) == 4
-        program.write_text("#!/bin/sh\nexit 1\n")
-        assert count_cores(os.environ, backend="neuronx") == 2
-
-    def test_then_the_instance(self, neuron_machine):
-        root = neuron_machine()
-        product = root / "sys/devices/virtual/dmi/id/product_name"
-        product.parent.mkdir(parents=True)
-        product.write_text("inf1.6xlarge\n")
-        assert count_cores(os.environ) == 16
-
-    def test_then_the_usual_number(self, neuron_machine):
-        neuron_machine()
-        assert (count_cores(os.environ), count_cores(os.environ, backend="neuronx")) == (4, 2)

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec, check
-from pytest_torchscript.backends import artifact_file
 from pytest_torchscript.results import CheckResult, ModelResult
 
 INPUTS = {
@@ -127,40 +126,13 @@ def test_training_mode_is_named(tmp_path):
     assert any("was traced in training mode" in note for note in result.notes)
 
 
-@pytest.mark.parametrize("kind", ["truncated", "text", "checkpoint"])
-def test_what_is_no_torchscript_is_refused_in_one_line(tmp_path, kind):
+def test_a_file_that_is_refused_costs_one_test(tmp_path):
     path = tmp_path / "traced.pt"
     whole = Path(saved(path, Encoder().eval())).read_bytes()
-    if kind == "checkpoint":
-        torch.save(Encoder().state_dict(), path)
-    else:
-        path.write_bytes(whole[: len(whole) // 2] if kind == "truncated" else b"hello")
+    path.write_bytes(whole[: len(whole) // 2])
     result = run(Encoder(), str(path))
-    found = of(result, "trace")
-    assert found.outcome == "failed"
-    assert f"artifact {path}: torch.jit.load refuses it: " in found.message.splitlines()[0]
-    assert "hint: give a complete file saved with torch.jit.save" in found.message
     assert [item.name for item in result.failures] == ["trace"]
-
-
-def test_a_file_that_kills_its_reader_costs_one_test(tmp_path, monkeypatch):
-    path = saved(tmp_path / "traced.pt", Encoder().eval())
-    monkeypatch.setattr(artifact_file, "_LOOK", "import os; os._exit(7)")
-    result = run(Encoder(), path)
-    assert [item.name for item in result.failures] == ["trace"]
-    assert "the process died with code 7" in of(result, "trace").message
-
-
-def test_inputs_that_are_no_tensors(tmp_path):
-    class Listed(nn.Module):
-        def forward(self, signals):
-            return signals[0]
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(Listed(), ([torch.zeros(2)],)), str(tmp_path / "traced.pt"))
-    found = of(run(Encoder(), str(tmp_path / "traced.pt")), "trace")
-    assert "not tensors alone" in found.message
+    assert f"artifact {path}: torch.jit.load refuses it: " in of(result, "trace").message.splitlines()[0]
 
 
 class Nested(nn.Module):

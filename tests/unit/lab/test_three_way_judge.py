@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.backends.neuron.choice import neuron_backend
+from pytest_torchscript.backends.neuron.common import neuron_backend
 from pytest_torchscript.checks import run_check
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.lab.bf16 import Coarse

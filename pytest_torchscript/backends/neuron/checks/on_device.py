@@ -12,8 +12,7 @@ import torch
 
 from pytest_torchscript.backends.base import COMPILE, FAIL, SKIP, STAND_IN, Artifact
 from pytest_torchscript.backends.neuron.checks.rows import batched_alone, row_counts
-from pytest_torchscript.backends.neuron.choice import neuron_backend
-from pytest_torchscript.backends.neuron.common import NeuronBackendBase
+from pytest_torchscript.backends.neuron.common import NeuronBackendBase, neuron_backend
 from pytest_torchscript.backends.neuron.generations import GENERATIONS
 from pytest_torchscript.backends.neuron.log import ON_DEVICE
 from pytest_torchscript.backends.neuron.plan import lacks_compiler

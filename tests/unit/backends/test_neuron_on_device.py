@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from pytest_torchscript.backends.neuron.checks import check_neuron
-from pytest_torchscript.backends.neuron.choice import neuron_backend
-from pytest_torchscript.backends.registry import backend_for, make_backend
+from pytest_torchscript.backends.neuron.common import neuron_backend
+from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.answers import unmet
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
@@ -251,46 +251,3 @@ def test_missing_compiler_skips_in_auto_alone(neuron_machine, tmp_path, monkeypa
     assert finding.outcome == "skipped"
     assert "compiler neuron-cc is not installed" in finding.headline
     assert check_neuron(case_of("neuron", "require")).outcome == "failed"
-
-
-def test_backend_options_are_those_of_the_settings():
-    settings = Settings(neuron="compile", neuron_options={"timeout": 9}, cache="kept")
-    options = make_backend("neuron", settings).options
-    assert (options.mode, options.timeout, options.cache) == ("compile", 9, "kept")
-    assert make_backend("neuron", Settings(options={"neuron": {"timeout": "8"}})).options.timeout == 8
-
-
-def test_backend_is_chosen_by_what_is_there(neuron_machine):
-    neuron_machine("inf2")
-    assert neuron_backend(Settings()).name == "neuronx"
-    assert neuron_backend(Settings(backends=("neuron",))).name == "neuron"
-
-
-def test_dynamic_batching_is_asked_for_each_row(neuron_machine, name):
-    neuron_machine(FOLDERS[name])
-    finding = check_neuron(case_of(name, neuron_options={"dynamic_batch": True}))
-    assert finding.outcome == "passed", finding
-    assert "rows answer as each row alone" in finding.headline
-
-
-def test_dynamic_batching_that_mixes_rows_fails(neuron_machine):
-    class Mixing(Encoder):
-        def forward(self, signal):
-            return self.layers(signal - signal.mean(0, keepdim=True))
-
-    neuron_machine(device=False)
-    finding = check_neuron(case_of("neuron", "emulate", Mixing().eval(), neuron_options={"dynamic_batch": True}))
-    assert finding.outcome == "failed"
-    assert "differs from the row alone by" in finding.headline
-
-
-def test_dynamic_batching_with_a_frozen_size_fails(neuron_machine):
-    class Frozen(Encoder):
-        def forward(self, signal):
-            rows = int(signal.shape[0])
-            return self.layers(signal.reshape(rows, -1, 6))
-
-    neuron_machine(device=False)
-    finding = check_neuron(case_of("neuron", "emulate", Frozen().eval(), neuron_options={"dynamic_batch": True}))
-    assert finding.outcome == "failed"
-    assert "dynamic batching: 1 rows raise" in finding.headline

@@ -1,0 +1,38 @@
+"""torch.jit.trace as a backend: what it made is a ScriptModule, before and after a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pytest_torchscript.backends.base import ExportRequest
+from pytest_torchscript.backends.torchscript import TorchScriptBackend, load_torchscript
+from tests import toys
+
+
+def request_of(model: torch.nn.Module) -> ExportRequest:
+    return ExportRequest(model.eval(), (torch.ones(2, 3, 4),), ("x",))
+
+
+def test_a_trace_is_told_from_a_file(tmp_path: Path) -> None:
+    request = request_of(toys.Sound())
+    artifact = TorchScriptBackend().export(request)
+    assert artifact.trace is artifact.module
+    artifact.save(tmp_path / "saved.pt")
+    loaded = load_torchscript(tmp_path / "saved.pt")
+    assert loaded.trace is None
+    assert torch.equal(loaded(*request.example), artifact(*request.example))
+    assert not artifact(*request.example).requires_grad
+
+
+def test_the_example_stays_as_it_was() -> None:
+    request = request_of(toys.WritesIntoInput())
+    TorchScriptBackend().export(request)
+    assert torch.equal(request.example[0], torch.ones(2, 3, 4))
+
+
+def test_what_does_not_trace_says_so_itself() -> None:
+    with pytest.raises(RuntimeError, match="this model does not trace"):
+        TorchScriptBackend().export(request_of(toys.CannotTrace()))
