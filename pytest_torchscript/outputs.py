@@ -29,6 +29,8 @@ def tensor_leaves(output: Any) -> list[tuple[str, torch.Tensor]]:
             leaves.append((path or "output", leaf))
         elif isinstance(leaf, (bool, int, float, complex)):
             leaves.append((path or "output", torch.as_tensor(leaf)))
+        elif _is_symbol(leaf):
+            leaves.append((path or "output", _of_symbol(leaf)))
     return leaves
 
 
@@ -54,7 +56,7 @@ def children(value: Any) -> list[tuple[str, Any]] | None:
     """Return the steps into a container with what lies there, or None for a leaf."""
     import torch
 
-    if value is None or isinstance(value, (torch.Tensor, str, bytes, bool, int, float, complex)):
+    if value is None or isinstance(value, (torch.Tensor, str, bytes, bool, int, float, complex)) or _is_symbol(value):
         return None
     if isinstance(value, Mapping):
         return [(f"[{key!r}]", child) for key, child in value.items()]
@@ -65,6 +67,21 @@ def children(value: Any) -> list[tuple[str, Any]] | None:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return [(f".{item.name}", getattr(value, item.name)) for item in dataclasses.fields(value)]
     return _object_children(value)
+
+
+def _is_symbol(value: Any) -> bool:
+    """Whether a number is one that torch.export keeps open, such as a size that moves."""
+    return type(value).__name__ in ("SymInt", "SymFloat", "SymBool") and type(value).__module__.split(".")[0] == "torch"
+
+
+def _of_symbol(value: Any) -> torch.Tensor:
+    """Return an open number as a tensor of the dtype that eager's has. What is true or false is settled by that."""
+    import torch
+
+    if type(value).__name__ == "SymBool":
+        return torch.as_tensor(bool(value))
+    whole = type(value).__name__ == "SymInt"
+    return torch.scalar_tensor(value, dtype=torch.int64 if whole else torch.get_default_dtype())
 
 
 def _object_children(value: Any) -> list[tuple[str, Any]] | None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 EMULATED = "emulated"
 OUTCOMES = (FAILED, ERROR, PASSED, EMULATED, SKIPPED)
 BAD = (FIXED, DIVERGES)
+#: What stands between the parts of a path, on any system.
+SLASHES = r"[\\/]"
 #: What stands over the inputs that a model was found to take.
 FOUND = "Inputs found, as code to paste where axes are to be named or narrowed:"
 
@@ -88,7 +90,7 @@ def place_text(cause: Cause) -> str:
     """Return where a cause stands: the end of its path, line and function."""
     if not cause.line:
         return "line not known"
-    parts = re.split(r"[\\/]", cause.file)
+    parts = re.split(SLASHES, cause.file)
     path = cause.file if len(parts) <= 3 else "…/" + "/".join(parts[-3:])
     return f"{path}:{cause.line}" + (f" in {cause.function}" if cause.function else "")
 
@@ -182,19 +184,36 @@ def model_text(model: ModelResult) -> str:
 
 
 def ladder_text(model: ModelResult) -> str:
-    """Return what each backend makes of the axes, in one line: ``onnx keeps every axis; torchscript loses batch at …``."""
-    return "; ".join(f"{export.backend} {_kept_text(export)}" for export in model.exports) if model.ladder else ""
+    """Return what the backends make of the axes, in one line, those that keep most first: ``onnx keeps every axis; torchscript
+    loses batch at modeling_x.py:12``. Backends of which the same is to be said share it."""
+    axes = [row["axis"] for row in model.ladder]
+    said: dict[tuple[tuple[str, str], str], list[str]] = {}
+    for export in model.exports if axes else ():
+        said.setdefault(_kept_text(export, axes), []).append(export.backend)
+    parts = sorted(said.items(), key=lambda item: (item[0][0] is not _KEEPS, "every" not in item[0][1]))
+    return "; ".join(f"{', '.join(names)} {verbs[len(names) > 1]} {rest}" for (verbs, rest), names in parts)
 
 
-def _kept_text(export: ExportResult) -> str:
+_KEEPS, _LOSES, _TESTED = ("keeps", "keep"), ("loses", "lose"), ("tested", "tested")
+
+
+def _kept_text(export: ExportResult, axes: list[str]) -> tuple[tuple[str, str], str]:
+    """Return the verb for one backend, and for several, and what follows it."""
+    found = {axis.axis: axis for axis in export.axes}
     lost = [axis for axis in export.axes if axis.verdict in BAD]
     if lost:
-        places = (f" at {place_text(axis.causes[0])}" if axis.causes and axis.causes[0].line else "" for axis in lost)
-        return "loses " + ", ".join(f"{axis.axis}{place}" for axis, place in zip(lost, places))
-    kept = [axis.axis for axis in export.axes if axis.verdict in (DYNAMIC, STATIC)]
+        return _LOSES, ", ".join(f"{axis.axis}{_short_place(axis)}" for axis in lost)
+    kept = [name for name in axes if name in found and found[name].verdict in (DYNAMIC, STATIC)]
     if not kept:
-        return "tested no axis"
-    return "keeps every axis" if len(kept) == len(export.axes) else f"keeps {', '.join(kept)}"
+        return _TESTED, "no axis"
+    untested = [name for name in axes if name not in kept]
+    return _KEEPS, f"{', '.join(kept)} ({', '.join(untested)} untested)" if untested else "every axis"
+
+
+def _short_place(axis: AxisResult) -> str:
+    """Return the file and line of the first cause; empty where it is not known."""
+    cause = next((cause for cause in axis.causes[:1] if cause.line), None)
+    return f" at {re.split(SLASHES, cause.file)[-1]}:{cause.line}" if cause else ""
 
 
 def device_text(device: Mapping[str, Any]) -> str:

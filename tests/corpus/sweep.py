@@ -66,6 +66,8 @@ def flatten(output: Any) -> Iterator[torch.Tensor]:
         yield output
     elif isinstance(output, (bool, int, float)):
         yield torch.as_tensor(output)
+    elif isinstance(output, getattr(torch, "SymInt", ())):  # a size that torch.export keeps open
+        yield torch.scalar_tensor(output, dtype=torch.int64)
     elif output is not None and not isinstance(output, str):
         for child in output.values() if isinstance(output, dict) else output:
             yield from flatten(child)

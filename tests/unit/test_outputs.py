@@ -61,6 +61,21 @@ def test_numbers_become_tensors() -> None:
     assert all(leaf.shape == () for leaf in leaves.values())
 
 
+def test_a_number_that_torch_export_keeps_open_becomes_a_tensor() -> None:
+    if not hasattr(torch, "export") or not hasattr(torch.export.Dim, "AUTO"):
+        pytest.skip("torch.export has no Dim.AUTO here")
+
+    class Sizes(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return tuple(leaf for _, leaf in tensor_leaves((x + 1, x.shape[0], {"half": x.shape[0] / 2})))
+
+    free = {0: torch.export.Dim.AUTO}
+    program = torch.export.export(Sizes(), (torch.zeros(2, 3),), dynamic_shapes=(free,), strict=False)
+    _, count, half = program.module()(torch.zeros(5, 3))
+    assert (count, count.dtype) == (torch.tensor(5), torch.int64)
+    assert (half, half.dtype) == (torch.tensor(2.5), torch.float32)
+
+
 def test_the_same_tensor_twice_is_two_leaves() -> None:
     shared = (A,)
     assert paths((shared, shared)) == ["[0][0]", "[1][0]"]

@@ -17,6 +17,7 @@ from pytest_torchscript.errors import BackendError, OptionError
 from tests import toys
 
 READINESS = backend_for("aot_inductor").readiness()
+pytestmark = pytest.mark.process
 needs_compiler = pytest.mark.skipif(READINESS.action == "skip", reason=READINESS.reason)
 
 

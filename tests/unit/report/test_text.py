@@ -9,7 +9,7 @@ import pytest
 from pytest_torchscript.report.html_report import to_html
 from pytest_torchscript.report.markdown import to_markdown
 from pytest_torchscript.report.text import summary_lines
-from pytest_torchscript.report.wording import count_text, position
+from pytest_torchscript.report.wording import count_text, ladder_text, position
 from pytest_torchscript.results import (
     AxisResult,
     Cause,
@@ -109,14 +109,33 @@ def test_backends_stand_side_by_side() -> None:
         "  axis   torchscript  torch_export",
         "  batch  fixed        dynamic",
         "  time   dynamic      untested",
-        "  torchscript loses batch at /models/x.py:12 in forward; torch_export keeps every axis",
+        "  torch_export keeps batch (time untested); torchscript loses batch at x.py:12",
     ]
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_html])
 def test_every_rendering_has_the_ladder(render: Callable[[RunReport], bytes]) -> None:
     text = render(RunReport(models=[two_backends()])).decode()
-    assert "torchscript loses batch at /models/x.py:12 in forward; torch_export keeps every axis" in html.unescape(text)
+    assert "torch_export keeps batch (time untested); torchscript loses batch at x.py:12" in html.unescape(text)
+
+
+def test_the_verdict_for_the_team_begins_with_what_keeps_most() -> None:
+    def piece(backend: str, verdict: str, line: int = 0) -> ModelResult:
+        causes = [Cause("C:\\models\\modeling_x.py", line, "forward", "", "")] if line else []
+        return ModelResult(
+            "m", exports=[ExportResult(backend, axes=[AxisResult("batch", 1, 9, verdict, causes=causes)])]
+        )
+
+    pieces = [
+        piece("one", "diverges", 12),
+        piece("two", "fixed", 12),
+        piece("three", "untested"),
+        piece("four", "fixed"),
+    ]
+    lost = "one, two lose batch at modeling_x.py:12; three tested no axis; four loses batch"
+    assert ladder_text(merge_models(pieces)[0]) == lost
+    kept = [piece("five", "dynamic"), piece("six", "static")]
+    assert ladder_text(merge_models([*pieces, *kept])[0]) == f"five, six keep every axis; {lost}"
 
 
 def test_one_backend_has_no_ladder() -> None:
