@@ -14,8 +14,9 @@ import re
 import shlex
 import shutil
 import tempfile
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +46,36 @@ class Unavailable(BackendError):  # noqa: N818 - it is no fault of the model
 
 class Unsupported(BackendError):  # noqa: N818 - nothing is wrong
     """An export cannot be made or run with what is installed, a dtype for instance: skipped with the reason."""
+
+
+class Spent(BackendError):  # noqa: N818 - nothing is wrong
+    """An artifact was asked as often as the user allows: no verdict. What was found until then is told."""
+
+
+@dataclass
+class Budget:
+    """How often something that is not ours may be asked, all checks of one model together.
+
+    ``share`` is the count until which the check under way may ask. Several threads may take from it.
+    """
+
+    limit: int
+    hint: str = ""
+    spent: int = 0
+    share: int | None = None
+    _lock: Any = field(default_factory=threading.Lock, repr=False)
+
+    def take(self) -> None:
+        """Count one request that is about to be made. `Spent` where there is none left."""
+        with self._lock:
+            if self.spent >= self.limit:
+                raise Spent(f"request budget: all {self.limit} requests were made", hint=self.hint)
+            if self.share is not None and self.spent >= self.share:
+                raise Spent(
+                    f"request budget: the share of this check is used up, {self.spent} of {self.limit} requests were made",
+                    hint=self.hint,
+                )
+            self.spent += 1
 
 
 @dataclass(frozen=True)
@@ -189,7 +220,7 @@ class ExportRequest:
     """What to export: a positional module, an example, and how the sizes and names of its inputs are called.
 
     ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses;
-    ``axes`` has the ranges of those axes.
+    ``axes`` has the ranges of those axes. ``answer`` returns what eager answers to the example, nested as the model has it.
     """
 
     module: nn.Module
@@ -197,6 +228,7 @@ class ExportRequest:
     names: tuple[str, ...]
     dims: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
     axes: Mapping[str, Axis] = field(default_factory=dict)
+    answer: Callable[[], Any] | None = None
 
     def clones(self) -> tuple[torch.Tensor, ...]:
         """Return the example, for whoever may write into it."""
@@ -250,6 +282,15 @@ class Backend:
     ending: str = ".pt"
     #: What to do about a wrong answer, where it is for the backend to say.
     hint: str = ""
+    #: What to ask where an answer is wrong at the anchor already, for a backend that does not export the module handed over:
+    #: what it runs may be of another model. Empty for those that export.
+    if_another: str = ""
+    #: What to do about a size that is wrong and that no line of the model explains, where it is for the backend to say.
+    unexplained: str = ""
+    #: How messages say that an artifact was made at some sizes: ``traced at batch=2``. By default by the traits.
+    made: str = ""
+    #: How often what it runs may be asked, where that is not for this package to decide.
+    budget: Budget | None = None
     #: What a check says of a trait that it needs and that there is not, by the trait's name, or of a backend that is not
     #: `ready`; ``{backend}`` is the name of this one, ``{default}`` that of the one to ask instead.
     lacks: ClassVar[Mapping[str, str]] = {}
@@ -297,6 +338,7 @@ class MadeElsewhere(Backend):
     """
 
     lacks: ClassVar[Mapping[str, str]] = {"reexports": "the artifact was made elsewhere: nothing else is exported"}
+    if_another = "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
 
     def __init__(self, path: str, facts: FileFacts | None = None, refusal: BackendError | None = None) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ _HOMES = {
     "torch_export": "pytest_torchscript.backends.torch_export:TorchExportBackend",
     "aot_inductor": "pytest_torchscript.backends.aot_inductor.backend:AotInductorBackend",
     "onnx": "pytest_torchscript.backends.onnx:OnnxBackend",
+    "served": "pytest_torchscript.backends.served.backend:ServedBackend",
     "neuron": "pytest_torchscript.backends.neuron.inf1:NeuronBackend",
     "neuronx": "pytest_torchscript.backends.neuron.inf2:NeuronxBackend",
 }

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from pytest_torchscript.backends.base import FAIL, Unavailable
+from pytest_torchscript.backends.base import FAIL, Spent, Unavailable, Unsupported
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import ARTIFACT, OUTPUT, OUTPUTS, READY, STEADY, of_axis
 from pytest_torchscript.checks.registry import check_named
@@ -80,6 +80,8 @@ def carried_out(lab: Lab, name: str, question: Callable[[], Finding]) -> Finding
     try:
         found = question()
     except MachineFailure as failed:
+        if isinstance(failed.error, (Spent, Unsupported)):
+            return Finding.skipped(str(failed.error))
         if isinstance(failed.error, Unavailable):
             lab.unavailable += 1
         if failed.lost or lab.unavailable >= _PATIENCE:

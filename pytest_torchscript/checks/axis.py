@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pytest_torchscript.backends.base import Spent
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import MOVES, OUTPUTS, SHAPES
 from pytest_torchscript.checks.padding import padding_helps
 from pytest_torchscript.checks.registry import AXIS, check
 from pytest_torchscript.compare.messages import describe
+from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.lab.lab import Lab
@@ -28,11 +30,15 @@ _ENOUGH = 3
 
 @dataclass
 class Exploration:
-    """One axis of a model, others at the anchor: the sizes that were tried, and what became of each."""
+    """One axis of a model, others at the anchor: the sizes that were tried, and what became of each.
+
+    ``needed`` are those without which no verdict is given.
+    """
 
     lab: Lab
     axis: Axis
     trials: dict[int, Trial] = field(default_factory=dict)
+    needed: set[int] = field(default_factory=set)
 
     def sizes(self, *statuses: str) -> list[int]:
         """Return the sizes with one of these outcomes, ascending."""
@@ -42,6 +48,11 @@ class Exploration:
     def accepted(self) -> list[int]:
         """The sizes that eager takes."""
         return sorted(size for size, trial in self.trials.items() if trial.status != REFUSED)
+
+    @property
+    def enough(self) -> bool:
+        """Whether every size was tried that a verdict needs."""
+        return all(size in self.trials for size in self.needed if size > 0 and self.axis.allows(size))
 
     @property
     def right(self) -> list[int]:
@@ -58,7 +69,11 @@ class Exploration:
         anchor = lab.sizes[axis.name]
         self.trials[anchor] = lab.bench.at(lab.sizes)
         numbers = [number for number in lab.subject.windows if axis.allows(number)]
-        for size in axis.worth_trying(anchor, hints=hints, numbers=numbers):
+        self.needed = {axis.first, axis.last, 1, anchor - axis.multiple_of, anchor + axis.multiple_of, *hints}
+        listed = axis.worth_trying(anchor, hints=hints, numbers=numbers)
+        if lab.backend.budget is not None:  # it may end before the rest
+            listed.sort(key=lambda size: size not in self.needed)
+        for size in listed:
             if self.ask(size).status == DIFFERS:
                 return
             if len(self.sizes(UNDECIDABLE)) >= _ENOUGH and not self.right:
@@ -143,10 +158,18 @@ def check_axis(lab: Lab, name: str) -> Finding:
         return Finding.passed(result.reason, axis=result)
     suspicion = lab.evidence.suspect_axis(name)
     found = Exploration(lab, axis)
-    found.explore(suspicion.hints)
+    ended = ""
+    try:
+        found.explore(suspicion.hints)
+    except MachineFailure as failed:
+        if not isinstance(failed.error, Spent):
+            raise
+        ended = failed.error.message
     result.tried = found.accepted
     if found.sizes(DIFFERS, RAISES):
         return _failure(found, suspicion, result)
+    if ended and not found.enough:
+        return untested(ended)
     if lab.subject.meta:
         result.causes = list(suspicion.causes)
         return untested("without weights only shapes can be compared")
@@ -165,7 +188,7 @@ def check_axis(lab: Lab, name: str) -> Finding:
             f"eager takes {name}={lab.sizes[name]} only; at {refused[0]} it says: {said}", axis=result
         )
     result.verdict = DYNAMIC
-    lines = []
+    lines = [f"note: {ended}; the sizes that a verdict needs were tried"] if ended else []
     if refused:
         taken = found.accepted
         lines.append(f"eager takes {name} from {taken[0]} to {taken[-1]}, and refused {refused}")
@@ -189,8 +212,8 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
         # At the anchor's own size of this axis a failure would be another axis's.
         if sizes[axis.name] == lab.sizes[axis.name] or volume(sizes) > limit:
             return False
-        trial = lab.bench.at(sizes)
-        return trial.status == status and kind(trial) == kind(lab.bench.at(start))
+        trial = lab.bench.afforded(sizes)  # what was found is told, shrunk or not
+        return trial is not None and trial.status == status and kind(trial) == kind(lab.bench.at(start))
 
     smallest = smallest_failing(start, fails, lab.spec.moving)
     trial = lab.bench.at(smallest)

@@ -11,7 +11,7 @@ from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, smallest_failing, volume, within
-from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED
+from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED, Trial
 from pytest_torchscript.spec import Axis
 
 
@@ -32,7 +32,7 @@ def check_joint(lab: Lab) -> Finding:
         joint, tried = _first_joint_failure(lab, axes)
         if joint is None:
             break
-        alone = [name for name, size in joint.items() if lab.bench.at({**lab.sizes, name: size}).fails]
+        alone = [name for name, size in joint.items() if _fails(lab.bench.afforded({**lab.sizes, name: size}))]
         if not alone:
             return _joint_failure(lab, joint)
         held += alone
@@ -57,9 +57,18 @@ def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis]) -> tuple[dict[str, 
     return None, tried
 
 
+def _fails(trial: Trial | None) -> bool:
+    return trial is not None and trial.fails
+
+
 def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:
     status = lab.bench.at(joint).status
-    smallest = smallest_failing(joint, lambda sizes: lab.bench.at(sizes).status == status, lab.spec.moving)
+
+    def fails(sizes: Mapping[str, int]) -> bool:
+        trial = lab.bench.afforded(sizes)  # what was found is told, shrunk or not
+        return trial is not None and trial.status == status
+
+    smallest = smallest_failing(joint, fails, lab.spec.moving)
     moved = next((name for name in smallest if smallest[name] != lab.sizes[name]), next(iter(smallest)))
     verb = {DIFFERS: "wrong", RAISES: "raises"}[status]
     return Finding.failed(

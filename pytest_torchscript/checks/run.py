@@ -11,11 +11,13 @@ from pytest_torchscript.checks.answers import FIRST, answer, carried_out, unmet
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle, of_axis
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
+from pytest_torchscript.checks.shares import grant_share
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, MachineFailure, OptionError, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
+    SKIPPED,
     CheckResult,
     ExportResult,
     ModelResult,
@@ -40,6 +42,7 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
     start, passes = time.perf_counter(), lab.subject.passes.count
     name = f"{check}[{axis}]" if axis is not None else check
     asked = check_named(check, lab.settings)
+    grant_share(lab, asked, axis)
 
     def found() -> Finding:
         hindered = obstacle(lab, asked.needs, axis) or unmet(lab, check, asked.needs, axis)
@@ -51,8 +54,8 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
         finding = carried_out(lab, name, found)
     finally:
         lab.bench.judge.free()
-    if finding.outcome == ERROR and finding.axis is None:
-        finding = of_axis(lab, axis, finding, finding.headline)
+    if finding.outcome in (ERROR, SKIPPED) and finding.axis is None:
+        finding = of_axis(lab, axis, finding, finding.headline.partition("\n")[0])
     piece = _piece(lab, name, labelled(lab, finding))
     piece.checks[0].seconds = round(time.perf_counter() - start, 3)
     piece.checks[0].passes = lab.subject.passes.count - passes

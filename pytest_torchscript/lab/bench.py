@@ -9,6 +9,7 @@ from itertools import chain, islice
 
 import torch
 
+from pytest_torchscript.backends.base import Spent
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import SAMPLES
 from pytest_torchscript.errors import MachineFailure
@@ -66,9 +67,19 @@ class Bench:
                     trial = self.trial(self.subject.moved(sizes))
                     self.ledger[key] = self._of_the_sizes(sizes, trial) if trial.fails else trial
             except MachineFailure as failed:
-                self.beyond[key] = failed
+                if not isinstance(failed.error, Spent):  # another check may ask again
+                    self.beyond[key] = failed
                 raise
         return self.ledger[key]
+
+    def afforded(self, sizes: Sizes) -> Trial | None:
+        """Return the trial at these sizes; None where what is behind the backend was asked often enough."""
+        try:
+            return self.at(sizes)
+        except MachineFailure as failed:
+            if isinstance(failed.error, Spent):
+                return None
+            raise
 
     def moved_beyond(self) -> set[str]:
         """Return the axes that the machine could not bear at some size when they moved alone."""
@@ -85,6 +96,15 @@ class Bench:
         return self.judge.against(self.subject.answer, self.export.artifact, self.subject.inputs)
 
     def _of_the_sizes(self, sizes: Sizes, failed: Trial) -> Trial:
+        """Return what is left of a failure when the values are accounted for: all of it, where the budget ends before that."""
+        try:
+            return self._less_the_values(sizes, failed)
+        except MachineFailure as ended:
+            if isinstance(ended.error, Spent):
+                return failed
+            raise
+
+    def _less_the_values(self, sizes: Sizes, failed: Trial) -> Trial:
         """Return what is left of a failure when the values that some input has at these sizes are accounted for.
 
         Where no other values fail at the anchor, the sizes are to blame. Else other values are tried at these sizes: where
@@ -162,5 +182,5 @@ class Bench:
 
     @property
     def of_another_model(self) -> bool:
-        """Whether a file made elsewhere is wrong at the anchor already: then no line of this model is to blame for it."""
-        return self.subject.settings.artifact is not None and self.at(self.subject.sizes).fails
+        """Whether what was made elsewhere is wrong at the anchor already: then no line of this model is to blame for it."""
+        return bool(self.export.backend.if_another) and self.at(self.subject.sizes).fails

@@ -188,10 +188,9 @@ class Evidence:
     def advice(self, causes: Sequence[Cause], usual: str) -> str:
         """Return the hint of a failure: the usual one, unless the artifact itself is in question."""
         if not causes and self.bench.of_another_model:
-            return (
-                "is the file made of this model, with these weights? Then give its own sizes with --torchscript-anchor"
-            )
-        return self.export.backend.hint or usual
+            return self.export.backend.if_another
+        backend = self.export.backend
+        return backend.hint or (backend.unexplained if not causes else "") or usual
 
 
 def is_branch(cause: Cause) -> bool:

@@ -61,4 +61,6 @@ class Export:
         """Return what the backend must know to export at these inputs."""
         dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.subject.spec.items()}
         example, names = self.subject.ordered(inputs), tuple(self.subject.spec)
-        return ExportRequest(self.subject.eager.copy(), example, names, dims, self.subject.spec.axes)
+        return ExportRequest(
+            self.subject.eager.copy(), example, names, dims, self.subject.spec.axes, lambda: self.subject.eager(inputs)
+        )

@@ -27,8 +27,9 @@ class Lab:
 
     ``prefix`` begins every message: the node id of the model, or the name of a test. ``label`` is what the report calls the
     model; ``selected`` names the checks of this run, where that is known. ``answers`` and ``tellers`` are what the first
-    questions were answered, and which check tells of one that is not ``selected``; ``unavailable`` counts the checks in a row
-    that its backend was not there for, and ``lost`` says why nothing more can be asked.
+    questions were answered, and which check tells of one that is not ``selected``; ``begun`` are the checks, and their
+    axes, that had their share of a backend's budget; ``unavailable`` counts the checks in a row that its backend was not
+    there for, and ``lost`` says why nothing more can be asked.
     """
 
     subject: Subject
@@ -39,6 +40,7 @@ class Lab:
     answers: dict[str, Any] = field(default_factory=dict)
     tellers: dict[str, str] = field(default_factory=dict)
     unavailable: int = 0
+    begun: set[tuple[str, str | None]] = field(default_factory=set)
     lost: str = ""
     unready: Exception | MachineFailure | None = None
     export: Export = field(init=False)
@@ -68,7 +70,7 @@ class Lab:
     @property
     def made(self) -> str:
         """How messages say that an export was made: traced, where it is a trace."""
-        return "traced" if self.backend.traits.torchscript else "exported"
+        return self.backend.made or ("traced" if self.backend.traits.torchscript else "exported")
 
     @property
     def spec(self) -> InputSpec:

@@ -52,10 +52,11 @@ class ModelPlan:
         return tuple(self.spec.axes)
 
     @quiet()
-    def load(self, backend: str = DEFAULT, *, beside: Lab | None = None) -> Lab:
-        """Load the model for one backend. ``beside``: the same plan on another backend, whose model and eager are shared."""
+    def load(self, backend: str = DEFAULT, *, beside: Lab | None = None, using: Backend | None = None) -> Lab:
+        """Load the model for one backend. ``beside``: the same plan on another backend, whose model and eager are shared.
+        ``using``: that backend, where it was made and asked already."""
         if beside is not None and self.settings.artifact is None:
-            other = make_backend(backend, self.settings)
+            other = using or make_backend(backend, self.settings)
             return Lab(beside.subject, other, self.prefix, label=self.reference)
         blueprint = self.blueprint
         constants: Mapping[str, Any] = {}
@@ -83,7 +84,7 @@ class ModelPlan:
         subject.module  # noqa: B018 - what cannot be called is told here, once
         return Lab(
             subject,
-            exporter or make_backend(backend, self.settings),
+            exporter or using or make_backend(backend, self.settings),
             self.prefix,
             label=self.reference,
         )

@@ -18,6 +18,7 @@ from pytest_torchscript.errors import BackendError, Error, MachineFailure, Model
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PREFIX, SUITE_FIXTURE
 
 if TYPE_CHECKING:
+    from pytest_torchscript.backends.base import Backend
     from pytest_torchscript.checks import Lab, ModelPlan
     from pytest_torchscript.models.blueprint import Blueprint
     from pytest_torchscript.plugin.options import Run
@@ -71,6 +72,7 @@ class Models:
     loaded: dict[ModelKey, dict[str, Lab | Error]] = field(default_factory=dict)
     waiting: Counter[ModelKey] = field(default_factory=Counter)
     told: dict[int, str] = field(default_factory=dict)
+    ready: dict[ModelKey, Backend | None] = field(default_factory=dict)
     selected: dict[tuple[ModelKey, str], set[str]] = field(default_factory=dict)
 
     def plan(self, source: ModelSource) -> ModelPlan:
@@ -88,7 +90,9 @@ class Models:
         if backend not in models:
             plan = self.plan(source)
             beside = next((lab for lab in models.values() if not isinstance(lab, Error)), None)
-            models[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside)), source.label)
+            asked = self.ready.pop(source.key, None)
+            using = asked if asked is not None and asked.name == backend else None
+            models[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside, using=using)), source.label)
         return _unless_error(models[backend])
 
     def try_out(self, source: ModelSource) -> ModelPlan:
@@ -100,7 +104,7 @@ class Models:
         plan = self.plan(source)
         first, *others = source.settings.backends
         if not others:
-            _require(plan, first)
+            self.ready[source.key] = _require(plan, first)
         if plan.blueprint.module is not None:
             try:
                 self.lab(source, first)
@@ -200,15 +204,21 @@ def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
             return ModelError(f"{label}: {first}", evidence=evidence, hint=hint)
 
 
-def _require(plan: ModelPlan, name: str) -> None:
-    """Raise BackendError where a backend cannot be used on this machine and the run does not go on without it."""
+def _require(plan: ModelPlan, name: str) -> Backend | None:
+    """Return a backend that was asked whether it can be used on this machine; none is asked for a file made elsewhere.
+
+    Raises BackendError where it cannot and the run does not go on without it.
+    """
     from pytest_torchscript.backends.base import FAIL
     from pytest_torchscript.backends.registry import make_backend
 
-    if plan.settings.artifact is None:
-        readiness = make_backend(name, plan.settings).readiness()
-        if readiness.action == FAIL:
-            raise BackendError(readiness.reason, hint=readiness.hint)
+    if plan.settings.artifact is not None:
+        return None
+    backend = make_backend(name, plan.settings)
+    readiness = backend.readiness()
+    if readiness.action == FAIL:
+        raise BackendError(readiness.reason, hint=readiness.hint)
+    return backend
 
 
 def _fed(lab: Lab) -> Lab:
