@@ -124,7 +124,7 @@ def test_bytes_there_and_back(datatype):
     back = datatypes.from_bytes(datatypes.to_bytes(tensor), datatype, (2, 3))
     assert back.dtype == tensor.dtype
     assert torch.equal(back, tensor)
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         datatypes.from_bytes(datatypes.to_bytes(tensor), datatype, (2, 4))
 
 
