@@ -171,6 +171,9 @@ class ModelResult:
     inputs_found: str = ""
     #: With several backends: by axis the verdict of each, ``{"axis": "sequence", "torchscript": "fixed", …}``.
     ladder: list[dict[str, str]] = field(default_factory=list)
+    #: Where eager and export run, and what the model computes in: ``cpu``, ``bfloat16``.
+    device: str = ""
+    dtype: str = ""
 
     @property
     def checks(self) -> list[CheckResult]:
@@ -217,7 +220,7 @@ class RunReport:
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found"}
+_OMIT_EMPTY = {"reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found", "dtype"}
 
 
 def to_plain(value: Any) -> Any:
@@ -271,7 +274,7 @@ def merge_models(pieces: Iterable[ModelResult]) -> list[ModelResult]:
     models: dict[str, ModelResult] = {}
     for piece in pieces:
         model = models.setdefault(piece.model, ModelResult(piece.model))
-        for name in ("class_name", "weights", "parameters", "inputs_found"):
+        for name in ("class_name", "weights", "parameters", "device", "dtype", "inputs_found"):
             setattr(model, name, getattr(piece, name) or getattr(model, name))
         if piece.class_name:
             model.task = piece.task

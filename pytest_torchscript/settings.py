@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WEIGHTS = ("auto", "pretrained", "random", "tiny", "meta")
 #: Types of devices that a TorchScript file may be loaded on.
 DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia")
+#: What a model may compute in.
+DTYPES = ("float32", "float16", "bfloat16", "float64")
 NEURON_MODES = ("auto", "require", "compile", "emulate", "off")
 TASKS = (
     "default",
@@ -57,7 +59,7 @@ class Settings:
     that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``backends`` are names;
     ``own_backends`` are classes that the repository brings; ``options`` holds by the name of a backend its options by
     name, and ``neuron_options`` those of either Neuron backend (backends/neuron/options.py). ``cache`` is a folder for
-    compiled artifacts. `make_settings` makes it of what a user wrote.
+    compiled artifacts. ``dtype`` None leaves a model in the one it has. `make_settings` makes it of what a user wrote.
     """
 
     weights: str = "auto"
@@ -75,6 +77,7 @@ class Settings:
     neuron_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_backends: tuple[type[Any], ...] = ()
+    dtype: str | None = None
     map_location: str | None = None
     cache: str | None = None
     speed: bool = False
@@ -325,6 +328,15 @@ def device(value: Any) -> str:
     return f"{kind}{colon}{number}"
 
 
+def dtype(value: Any) -> str:
+    """Return the name of a floating dtype; torch's own (``torch.bfloat16``) is read as its name."""
+    name = str(value).strip()
+    name = name[len("torch.") :] if name.startswith("torch.") else name
+    if name in DTYPES:
+        return name
+    raise unknown("dtype", name, DTYPES)
+
+
 def backend_class(value: Any) -> type[Any]:
     """Return a class of backends."""
     if isinstance(value, type):
@@ -388,6 +400,13 @@ SETTINGS = (
         "artifact",
         existing_file,
         path=True,
+    ),
+    Setting(
+        "dtype",
+        "DTYPE",
+        "Compute in float32, float16, bfloat16 or float64. Default: as the model is.",
+        "dtype",
+        dtype,
     ),
     Setting(
         "map-location",

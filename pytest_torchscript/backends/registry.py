@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_torchscript.backends.base import Backend, MadeElsewhere, MarkedDevice
+from pytest_torchscript.backends.base import BF16, Backend, MadeElsewhere, MarkedDevice
 from pytest_torchscript.errors import OptionError, unknown
 from pytest_torchscript.settings import Settings
 
@@ -84,10 +84,23 @@ def check_options(settings: Settings) -> None:
             raise unknown("backend", name, known)
     for name in settings.options:
         backend_class(name, settings.own_backends).options_from(settings)
+    check_dtype(settings)
     if settings.neuron_options:
         from pytest_torchscript.backends.neuron.options import NeuronOptions
 
         NeuronOptions.of(settings.neuron_options, backend="neuron")
+
+
+def check_dtype(settings: Settings) -> None:
+    """Raise OptionError for a dtype beside a backend that computes in its own: that is measured from eager in float32."""
+    if settings.dtype in (None, "float32"):
+        return
+    for name in settings.backends:
+        if make_backend(name, settings).traits.arithmetic == BF16:
+            raise OptionError(
+                f"dtype {settings.dtype} with backend {name!r}: what that computes in is measured from eager in float32",
+                hint="leave the dtype out: options of the backend choose its arithmetic",
+            )
 
 
 def own_backends(answers: Iterable[Any]) -> tuple[type[Backend], ...]:

@@ -30,4 +30,7 @@ def check_determinism(lab: Lab) -> Finding:
             ],
             hint,
         )
-    return Finding.passed("it draws random numbers; every comparison is made under one seed" if found.random else "")
+    overflow = lab.subject.overflow.said
+    drawn = ["it draws random numbers; every comparison is made under one seed"] if found.random else []
+    told = [overflow] if overflow else []
+    return Finding.passed("\n".join([*drawn, *told]), notes=told)

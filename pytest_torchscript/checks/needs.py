@@ -17,11 +17,13 @@ READY, ANSWERS = "ready", "answers"
 #: The model holds weights; eager agrees with itself; there is an export at the main anchor; it is right for the very inputs
 #: it was made with, or it answers to them at least.
 WEIGHTS, STEADY, ARTIFACT, OUTPUTS, OUTPUT = "weights", "steady", "artifact", "outputs", "output"
+#: Eager's own answer is finite, or was not made so by half precision: where both sides are NaN nothing is compared.
+FINITE = "finite"
 #: The traits of a backend, by their names in `Traits`.
 MOVES, REEXPORTS, SAVES, TORCHSCRIPT = "moves", "reexports", "saves", "torchscript"
 
 #: What it takes to compare shapes, and to compare answers.
-SHAPES = (READY, ANSWERS, STEADY, ARTIFACT)
+SHAPES = (READY, ANSWERS, STEADY, FINITE, ARTIFACT)
 COMPARED = (*SHAPES, WEIGHTS)
 
 
@@ -52,6 +54,11 @@ def _no_weights(lab: Lab) -> str:
     return "needs values; weights=meta holds none" if lab.subject.meta else ""
 
 
+def _not_finite(lab: Lab) -> str:
+    overflow = lab.subject.overflow
+    return f"undecidable: {overflow.said}" if overflow.whole else ""
+
+
 def _no_answers(lab: Lab) -> str:
     return lab.readiness.reason if lab.readiness.action == COMPILE else ""
 
@@ -72,6 +79,7 @@ _MISSING: Mapping[str, Callable[[Lab], str]] = {
     WEIGHTS: _no_weights,
     MOVES: _lacks(MOVES, "an artifact of {backend} has fixed shapes; check the axes with {default}"),
     ANSWERS: _no_answers,
+    FINITE: _not_finite,
     REEXPORTS: _lacks(REEXPORTS, "{backend} exports once; check it with {default}"),
     SAVES: _lacks(SAVES, "an artifact of {backend} is not saved"),
     TORCHSCRIPT: _lacks(TORCHSCRIPT, "an artifact of {backend} is no TorchScript module"),

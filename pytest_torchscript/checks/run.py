@@ -94,6 +94,8 @@ def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
         task=blueprint.task,
         weights=blueprint.weights,
         parameters=lab.subject.loaded.parameters,
+        device=lab.subject.loaded.device,
+        dtype=lab.subject.loaded.dtype,
         exports=[export],
         notes=[*lab.subject.loaded.notes, *finding.notes],
         inputs_found=lab.spec.found,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import ARTIFACT, READY, STEADY, WEIGHTS
+from pytest_torchscript.checks.needs import ARTIFACT, FINITE, READY, STEADY, WEIGHTS
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.compare.compare import margin
 from pytest_torchscript.inputs.examples import ALONE, is_kept
@@ -16,7 +16,7 @@ FELT, BLIND = 100.0, 10.0
 DRAWS = 3
 
 
-@check("sensitivity", order=80, needs=(READY, WEIGHTS, STEADY, ARTIFACT))
+@check("sensitivity", order=80, needs=(READY, WEIGHTS, STEADY, FINITE, ARTIFACT))
 def check_sensitivity(lab: Lab) -> Finding:
     """Each input is felt, so that an export that ignores one cannot pass.
 

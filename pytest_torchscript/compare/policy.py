@@ -25,11 +25,12 @@ _WIDE = 32
 @dataclass(frozen=True)
 class Policy:
     """The tolerance of one backend in one run. ``arithmetic`` is its trait; ``rtol`` and ``atol``, both or neither, the
-    user's."""
+    user's; ``dtype`` is what eager computes in."""
 
     arithmetic: str = SAME
     rtol: float | None = None
     atol: float | None = None
+    dtype: torch.dtype = torch.float32
 
     @property
     def given(self) -> bool:
@@ -48,4 +49,6 @@ class Policy:
     @property
     def row_share(self) -> float:
         """The share of the largest magnitude by which rows, or two tokens that tie, may differ."""
-        return rtol_of(torch.bfloat16) if self.arithmetic == BF16 else _WIDE * rtol_of(torch.float32)
+        if self.arithmetic == BF16 or self.dtype in (torch.bfloat16, torch.float16):
+            return rtol_of(torch.bfloat16)
+        return _WIDE * rtol_of(torch.float32)

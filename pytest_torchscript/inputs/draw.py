@@ -104,7 +104,8 @@ def _filled(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator
             f"TensorSpec: fill returned {made}, expected a tensor of shape={shape}",
             hint="fill takes a torch.Generator and a shape, and returns a tensor of that shape",
         )
-    return value
+    declared = spec.dtype is not None and spec.dtype.is_floating_point and value.is_floating_point()
+    return value.to(spec.dtype) if declared else value
 
 
 def _plain(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
@@ -115,8 +116,16 @@ def _plain(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator)
         return torch.randint(*bounds(spec), shape, generator=generator).to(dtype)
     low, high = range_of(spec)
     if low is not None and high is not None:
-        return (torch.rand(shape, generator=generator) * (high - low) + low).to(dtype)
-    return clamped(spec, torch.randn(shape, generator=generator)).to(dtype)
+        return _below(high, (torch.rand(shape, generator=generator) * (high - low) + low).to(dtype))
+    values = clamped(spec, torch.randn(shape, generator=generator)).to(dtype)
+    return values if high is None else _below(high, values)
+
+
+def _below(high: float, values: torch.Tensor) -> torch.Tensor:
+    """Return values below `high`, which half precision rounds up to."""
+    if values.dtype not in (torch.float16, torch.bfloat16):
+        return values
+    return values.clamp(max=high - torch.finfo(values.dtype).eps * abs(high))
 
 
 def clamped(spec: TensorSpec, values: torch.Tensor) -> torch.Tensor:

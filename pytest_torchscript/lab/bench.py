@@ -41,7 +41,8 @@ class Bench:
     def judge(self) -> Judge:
         """Compares with eager, by the policy that the backend's arithmetic and the user's settings choose."""
         settings = self.subject.settings
-        policy = Policy(self.export.backend.traits.arithmetic, settings.rtol, settings.atol)
+        arithmetic, dtype = self.export.backend.traits.arithmetic, self.subject.eager.dtype
+        policy = Policy(arithmetic, settings.rtol, settings.atol, dtype)
         if policy.three_way and not self.subject.meta:
             return ThreeWayJudge(self.subject.eager, policy, ordinary=self.ordinary)
         return Judge(self.subject.eager, policy, shapes_only=self.subject.meta)

@@ -21,6 +21,7 @@ from pytest_torchscript.form import Form, shortened, type_name
 from pytest_torchscript.inputs.declare import ByPlace, Declared, Inputs, propose_axes, read_inputs
 from pytest_torchscript.inputs.discover import described, required, search
 from pytest_torchscript.inputs.draw import is_mask
+from pytest_torchscript.inputs.dtype import follow
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.reading import read_signature
 from pytest_torchscript.lab.artifact_inputs import fit_to_file
@@ -30,6 +31,7 @@ from pytest_torchscript.models.blueprint import META, Blueprint, plan_model, pla
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
+from pytest_torchscript.models.placing import dtype_of, in_dtype
 from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
 from pytest_torchscript.settings import Settings
@@ -159,6 +161,7 @@ def make_plan(
     where = f"{label}: {origin or 'the inputs given'}"
     with phase(RESOLVE, f"inputs of {label}"):
         spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
+    spec = _in_its_dtype(spec, blueprint, settings)
     return ModelPlan(label, blueprint, spec, settings, f"torchscript::{label}")
 
 
@@ -188,6 +191,15 @@ def resolve_inputs(
     return _overlaid(_found_spec(blueprint, settings), settings)
 
 
+def _in_its_dtype(spec: InputSpec, blueprint: Blueprint, settings: Settings) -> InputSpec:
+    """Return inputs in the dtype that the model will compute in: all of them where the user asked for one, else those that
+    declare none."""
+    if settings.dtype is not None:
+        return follow(spec, getattr(torch, settings.dtype), declared=True)
+    own = dtype_of(blueprint.module) if blueprint.module is not None else torch.float32
+    return spec if own is torch.float32 else follow(spec, own, declared=False)
+
+
 def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     """Return the inputs that a module nobody described turns out to take."""
     parameters = call_parameters(blueprint.module) if blueprint.module is not None else None
@@ -198,6 +210,8 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     if blueprint.module is None or parameters is None or not names:
         raise InputError(f"{refused}: its forward({shown}) names no input", hint=hint)
     module = copy_module(blueprint.module).eval()
+    if dtype_of(module) is not torch.float32:  # what is tried is in float32
+        module = in_dtype(copy_module(module, share=False), torch.float32)
     # By place where that can be: on torch before 2.0 a layer that is watched sees no keywords.
     by_keyword_alone = [name for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY]
 

@@ -17,6 +17,7 @@ from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import choose_anchor
+from pytest_torchscript.lab.overflow import Overflow, overflow_of, refused_dtype
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -75,7 +76,13 @@ class Subject:
     def eager(self) -> Eager:
         """The truth that every answer is compared with."""
         several = len(self.settings.backends) > 1
-        return Eager(self.module, seed=self.settings.seed, answers=Answers() if several else None, counted=self.passes)
+        return Eager(
+            self.module,
+            seed=self.settings.seed,
+            answers=Answers() if several else None,
+            counted=self.passes,
+            dtype=getattr(torch, self.loaded.dtype),
+        )
 
     @cached_property
     def steadiness(self) -> Steadiness:
@@ -107,13 +114,21 @@ class Subject:
                 raise  # what the user gave is refused
         return self._chosen(self.settings.anchor)
 
+    @cached_property
+    def overflow(self) -> Overflow:
+        """What eager loses in half precision on its example."""
+        return overflow_of(self)
+
     def _chosen(self, requested: Sizes) -> dict[str, int]:
         def refusal(sizes: Sizes) -> str:
             why, answer = self._ask(sizes)
             self._answers[:] = [answer]
             return why
 
-        sizes = choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+        try:
+            sizes = choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+        except InputError as refused:
+            raise refused_dtype(self, refused) from None
         if not tensor_leaves(self._answers[0]):
             raise ModelError(
                 f"{self.loaded.class_name} returns no tensor: {type_name(self._answers[0])}, where nothing can be compared",

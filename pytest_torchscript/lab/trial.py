@@ -114,14 +114,19 @@ class Judge:
         return Trial(status, comparison=comparison)
 
     def precise(self, inputs: Tensors) -> Any:
-        """Return what the same model answers in double precision, or None where it cannot."""
+        """Return what the same model answers in double precision, or None where it cannot.
+
+        Nothing is wider than double precision: a model in that is measured by its answer in float32, whose rounding is as many
+        times larger as its unit in the last place (compare/floats.py).
+        """
+        measure = torch.float32 if self.eager.dtype is torch.float64 else torch.float64
         try:
             if self._precise is None:
-                self._precise = self.eager.in_float64()
-            doubled = {
-                name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in inputs.items()
+                self._precise = self.eager.in_dtype(measure)
+            turned = {
+                name: tensor.to(measure) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()
             }
-            return self.eager.run(self._precise, doubled)
+            return self.eager.run(self._precise, turned)
         except (
             Exception,
             MachineFailure,

@@ -16,6 +16,7 @@ from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
+from pytest_torchscript.models.placing import dtype_of, in_dtype
 from pytest_torchscript.models.state import changes, look_at
 
 Tensors = Mapping[str, torch.Tensor]
@@ -25,11 +26,18 @@ class Eager:
     """Runs a positional module on named inputs, and counts its forward passes.
 
     ``answers`` remembers what it said, where several backends will ask the same. ``counted`` counts its passes together with
-    those of others. ``drew``: whether the last run asked torch for random numbers, as far as that can be told.
+    those of others. ``dtype`` is what it computes in, None where its weights tell. ``drew``: whether the last run asked torch
+    for random numbers, as far as that can be told.
     """
 
     def __init__(
-        self, module: Positional, *, seed: int = 0, answers: Answers | None = None, counted: Passes | None = None
+        self,
+        module: Positional,
+        *,
+        seed: int = 0,
+        answers: Answers | None = None,
+        counted: Passes | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._pristine = module
         self._working = copy_module(module)
@@ -38,6 +46,7 @@ class Eager:
         self.passes = 0
         self.drew = False
         self._answers = answers
+        self.dtype = dtype_of(module) if dtype is None else dtype
         self.counted = Passes() if counted is None else counted
 
     @property
@@ -87,7 +96,11 @@ class Eager:
         copied: Positional = copy_module(self._pristine, share=share)
         return copied
 
+    def in_dtype(self, dtype: torch.dtype) -> Positional:
+        """Return a copy that computes in another dtype; costs its weights until it is dropped."""
+        copied: Positional = in_dtype(copy_module(self._pristine, share=False), dtype)
+        return copied
+
     def in_float64(self) -> Positional:
-        """Return a copy in double precision; costs twice the weights until it is dropped."""
-        copied: Positional = copy_module(self._pristine, share=False)
-        return copied.double()
+        """Return a copy in double precision."""
+        return self.in_dtype(torch.float64)

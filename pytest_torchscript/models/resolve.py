@@ -13,32 +13,48 @@ from pytest_torchscript.models.blueprint import META, PRETRAINED, Blueprint, mad
 from pytest_torchscript.models.checkpoint import load_pretrained
 from pytest_torchscript.models.construct import build
 from pytest_torchscript.models.functions import name_of
+from pytest_torchscript.models.placing import device_of, dtype_name, dtype_of, placed
 from pytest_torchscript.models.rescale import rescale_weights
 from pytest_torchscript.settings import Settings
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """An eager model, ready to be checked. ``parameters`` counts tied ones once."""
+    """An eager model, ready to be checked. ``parameters`` counts tied ones once; ``asked`` is the dtype it was turned into."""
 
     blueprint: Blueprint
     module: nn.Module
     parameters: int
     notes: tuple[str, ...] = ()
+    asked: str | None = None
 
     @property
     def class_name(self) -> str:
         """The class under test; of a function its name."""
         return name_of(self.module)
 
+    @property
+    def device(self) -> str:
+        """Where it is: ``cpu``, ``cuda:0``."""
+        return str(device_of(self.module))
+
+    @property
+    def dtype(self) -> str:
+        """What it computes in: ``float32``."""
+        return self.asked or dtype_name(dtype_of(self.module))
+
 
 def build_model(blueprint: Blueprint, settings: Settings) -> LoadedModel:
     """Return the model of a blueprint in eval mode. Raises ModelError where it cannot be built or loaded."""
     if blueprint.module is not None:
-        return _given(blueprint, blueprint.module)
-    if blueprint.weights == PRETRAINED:
-        return _pretrained(blueprint, settings)
-    return _made(blueprint)
+        loaded = _given(blueprint, blueprint.module)
+    elif blueprint.weights == PRETRAINED:
+        loaded = _pretrained(blueprint, settings)
+    else:
+        loaded = _made(blueprint)
+    own = loaded.module is not blueprint.module
+    module = placed(loaded.module, blueprint.reference, settings.dtype, own=own)
+    return replace(loaded, module=module, asked=settings.dtype)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -120,6 +120,7 @@ def about(nodeid: str, lab: Lab) -> dict[str, Any]:
     """Return what the report says about the model of a user's own test."""
     loaded = lab.subject.loaded
     piece = ModelResult(nodeid, loaded.class_name, loaded.blueprint.task, loaded.blueprint.weights, loaded.parameters)
+    piece.device, piece.dtype = loaded.device, loaded.dtype
     piece.notes, piece.inputs_found = list(loaded.notes), lab.spec.found
     plain: dict[str, Any] = to_plain(piece)
     return plain

@@ -180,6 +180,10 @@ def model_text(model: ModelResult) -> str:
         parts.append(f"{count_text(model.parameters)} parameters")
     if model.weights:
         parts.append(f"{model.weights} weights")
+    if model.dtype not in ("", "float32"):
+        parts.append(f"in {model.dtype}")
+    if model.device not in ("", "cpu", "meta"):
+        parts.append(f"on {model.device}")
     return ", ".join(parts) or "not loaded"
 
 

@@ -410,3 +410,16 @@ def test_large_is_counted_from_the_median_of_what_is_not_zero(ordinary: int) -> 
     wrong[0] += 1e-2  # far within the scale of the large element, far beyond that of its own kind
     found = compare_outputs((wrong,), expected, precise=lambda: expected.double())
     assert only(found).index == (0,)
+
+
+def test_a_coarser_answer_beside_float64_is_measured_by_the_ratio_of_units() -> None:
+    """Eager in float64 has nothing wider beside it: its rounding is that of float32, less the digits it has more."""
+    torch.manual_seed(0)
+    expected = torch.randn(64, dtype=torch.float64)
+    coarse = expected.float() * (1 + 2**-23)
+    noise = float((expected - coarse.double()).abs().max()) * 2.0**-29
+    for factor, status in ((3.0, "equal"), (40.0, "different")):
+        actual = expected.clone()
+        actual[5] += factor * noise
+        assert compare_outputs(actual, expected, precise=lambda: coarse).status == status
+    assert compare_outputs(expected + 1e-12, expected, precise=lambda: coarse).status == "different"
