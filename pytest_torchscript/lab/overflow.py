@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from pytest_torchscript.errors import InputError, MachineFailure, ModelError
-from pytest_torchscript.lab.anchors import choose_anchor
 from pytest_torchscript.lab.sizes import format_sizes
+from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.placing import dtype_name
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.tracing.eager_calls import first_nonfinite, raising_call
 from pytest_torchscript.tracing.words import spoken
 
-if TYPE_CHECKING:
-    from pytest_torchscript.lab.subject import Subject
+Tensors = Mapping[str, torch.Tensor]
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -32,17 +31,14 @@ class Overflow:
     whole: bool = False
 
 
-def overflow_of(subject: Subject) -> Overflow:
-    """Say whether a model in half precision overflows on its example. Costs a forward pass in float32 where something is not
-    finite, else none."""
-    eager = subject.eager
-    if subject.meta or eager.dtype not in HALF:
-        return Overflow()
-    answer = tensor_leaves(subject.answer)
+def overflow_of(eager: Eager, inputs: Tensors, answered: Any) -> Overflow:
+    """Say whether what a model in half precision answered to some inputs has overflowed. Costs a forward pass in float32 where
+    something is not finite, else none."""
+    answer = tensor_leaves(answered)
     if all(_finite(leaf) == leaf.numel() for _, leaf in answer):
         return Overflow()
     try:
-        wider = tensor_leaves(eager.run(eager.in_dtype(torch.float32), in_float32(subject.inputs)))
+        wider = tensor_leaves(eager.run(eager.in_dtype(torch.float32), in_float32(inputs)))
     except (Exception, MachineFailure):
         return Overflow()
     if len(wider) != len(answer):
@@ -55,7 +51,7 @@ def overflow_of(subject: Subject) -> Overflow:
     if not lost:
         return Overflow()
     told = ", ".join(f"{count} of {size} elements of {_named(path)}" for path, count, size, _ in lost[:3])
-    cause = first_nonfinite(lambda: eager.run(eager.copy(), subject.inputs))
+    cause = first_nonfinite(lambda: eager.run(eager.copy(), inputs))
     at = f", first at {Path(cause.file).name}:{cause.line} ({cause.evidence})" if cause is not None else ""
     said = f"eager overflows in {dtype_name(eager.dtype)}{at}: {told} are not finite, and are in float32"
     return Overflow(said, any(whole for *_, whole in lost))
@@ -69,30 +65,37 @@ def _finite(leaf: torch.Tensor) -> int:
     return int(torch.isfinite(leaf).sum()) if leaf.is_floating_point() else leaf.numel()
 
 
-def in_float32(inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def in_float32(inputs: Tensors) -> dict[str, torch.Tensor]:
     """Return inputs of which the floating ones are in float32."""
     return {name: value.float() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
-def refused_dtype(subject: Subject, refused: InputError) -> ModelError | InputError:
-    """Return the error of a model that takes nothing: where it takes the same in float32, its dtype is to blame."""
-    eager = subject.eager
-    if subject.settings.dtype in (None, "float32") or subject.meta:
-        return refused
+def refused_dtype(
+    eager: Eager,
+    refused: InputError,
+    name: str,
+    *,
+    draw: Callable[[Mapping[str, int]], Tensors],
+    choose: Callable[[Callable[[Mapping[str, int]], str]], dict[str, int]],
+) -> ModelError | InputError:
+    """Return the error of a model called ``name`` that takes nothing: where float32 takes the same, its dtype is to blame.
+
+    ``draw`` makes inputs of some sizes; ``choose`` finds sizes that are not refused.
+    """
     wider = eager.in_dtype(torch.float32)
 
     def refusal(sizes: Mapping[str, int]) -> str:
         try:
-            eager.run(wider, in_float32(subject.draw(sizes)))
+            eager.run(wider, in_float32(draw(sizes)))
         except Exception as error:
             return str(error) or type(error).__name__
         return ""
 
     try:
-        sizes = choose_anchor(subject.spec, refusal, avoid=subject.numbers, requested=subject.settings.anchor)
+        sizes = choose(refusal)
     except InputError:
         return refused
-    inputs = subject.draw(sizes)
+    inputs = draw(sizes)
     said: list[str] = []
 
     def ask() -> Any:
@@ -104,9 +107,9 @@ def refused_dtype(subject: Subject, refused: InputError) -> ModelError | InputEr
 
     cause = raising_call(ask)
     place = [f"at {cause}"] if cause is not None else [line for line in refused.evidence if line.startswith("at ")]
-    dtype = subject.settings.dtype
+    dtype = dtype_name(eager.dtype)
     return ModelError(
-        f"{subject.loaded.class_name} does not run in {dtype}; in float32 it takes {format_sizes(sizes)}",
+        f"{name} does not run in {dtype}; in float32 it takes {format_sizes(sizes)}",
         evidence=[*said, *place],
         hint="hold what this line reads as a buffer, or make it in the dtype of its input; "
         f"or leave out --torchscript-dtype {dtype}",

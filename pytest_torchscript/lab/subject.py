@@ -16,8 +16,8 @@ from pytest_torchscript.form import Form, type_name
 from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
-from pytest_torchscript.lab.anchors import choose_anchor
-from pytest_torchscript.lab.overflow import Overflow, overflow_of, refused_dtype
+from pytest_torchscript.lab.anchors import Refusal, choose_anchor
+from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_dtype
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -117,7 +117,8 @@ class Subject:
     @cached_property
     def overflow(self) -> Overflow:
         """What eager loses in half precision on its example."""
-        return overflow_of(self)
+        halved = self.eager.dtype in HALF and not self.meta
+        return overflow_of(self.eager, self.inputs, self.answer) if halved else Overflow()
 
     def _chosen(self, requested: Sizes) -> dict[str, int]:
         def refusal(sizes: Sizes) -> str:
@@ -125,10 +126,15 @@ class Subject:
             self._answers[:] = [answer]
             return why
 
+        def choose(refusal: Refusal) -> dict[str, int]:
+            return choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+
         try:
-            sizes = choose_anchor(self.spec, refusal, avoid=self.numbers, requested=requested)
+            sizes = choose(refusal)
         except InputError as refused:
-            raise refused_dtype(self, refused) from None
+            if self.settings.dtype in (None, "float32") or self.meta:
+                raise
+            raise refused_dtype(self.eager, refused, self.loaded.class_name, draw=self.draw, choose=choose) from None
         if not tensor_leaves(self._answers[0]):
             raise ModelError(
                 f"{self.loaded.class_name} returns no tensor: {type_name(self._answers[0])}, where nothing can be compared",
