@@ -5,50 +5,11 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.code import reads_parameter
 from pytest_torchscript.inputs.declare import read_inputs
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
-from pytest_torchscript.inputs.values import make_inputs, variations
+from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.spec import Axis, TensorSpec
-
-SMALL = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "vocab_size": 90}
-SEQ2SEQ = {
-    "d_model": 16,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "encoder_attention_heads": 2,
-    "decoder_attention_heads": 2,
-    "encoder_ffn_dim": 16,
-    "decoder_ffn_dim": 16,
-}
-
-
-def infer(name, config=None, task="default", **options):
-    model_class = getattr(transformers, name)
-    return infer_inputs(model_class.config_class(**(config or {})), model_class, task, **options)
-
-
-def dims(spec):
-    return {name: [getattr(dim, "name", dim) for dim in tensor.dims] for name, tensor in spec.items()}
-
-
-def span(spec, name):
-    return spec.axes[name].min, spec.axes[name].max
-
-
-def run(name, config, task="default", sizes=(), **options):
-    """Feed a small model at its smallest sizes, and with every variation of values at others."""
-    model_class = getattr(transformers, name)
-    made = model_class.config_class(**config)
-    spec = infer_inputs(made, model_class, task, **options)
-    model = model_class(made).eval()
-    with torch.no_grad():
-        model(**make_inputs(spec, {axis.name: axis.first for axis in spec.axes.values()}, 0))
-        for _, inputs in variations(
-            spec, {**{axis.name: axis.first + 2 for axis in spec.axes.values()}, **dict(sizes)}, 0
-        ):
-            model(**inputs)
-    return spec
+from tests.feeding import SMALL, dims, infer, run, span
 
 
 def test_bert():
@@ -60,188 +21,9 @@ def test_bert():
     assert [tensor.role for tensor in spec.values()] == ["ids", "mask", "types"]
 
 
-def test_positions_that_count_from_padding_leave_some_unused():
-    config = {**SMALL, "max_position_embeddings": 20, "pad_token_id": 1, "type_vocab_size": 1}
-    spec = infer("RobertaModel", config)
-    assert list(spec) == ["input_ids", "attention_mask"]
-    assert span(spec, "sequence") == (1, 18)
-    assert (spec["input_ids"].pad, spec["input_ids"].special) == (1, (1, 0, 2))
-    model = transformers.RobertaModel(transformers.RobertaConfig(**config)).eval()
-    full = make_inputs(spec, {"batch": 1, "sequence": 18}, 0)
-    model(**{**full, "input_ids": full["input_ids"].clamp(min=3)})
-    with pytest.raises((IndexError, RuntimeError)):
-        model(input_ids=torch.full((1, 19), 5))
-
-
-def test_sinusoidal_positions_count_from_padding_and_lose_none():
-    assert span(infer("M2M100Model", SEQ2SEQ), "sequence") == (1, 1024)
-
-
-@pytest.mark.parametrize(
-    ("name", "longest"),
-    [
-        ("BigBirdModel", 4096),
-        ("T5Model", 512),
-        ("XLNetModel", 512),
-        ("GPT2Model", 1024),
-        ("LlamaModel", 2048),
-        ("MistralModel", 4096),
-    ],
-)
-def test_text_runs_to_the_last_position(name, longest):
-    assert span(infer(name), "sequence") == (1, longest)
-
-
 def test_masks_that_stand_last_are_found_by_name():
     assert list(infer("GPT2Model")) == ["input_ids", "attention_mask"]
     assert list(infer("MambaModel")) == ["input_ids", "attention_mask"]
-
-
-def test_a_mask_that_forward_does_not_use_is_not_fed():
-    assert list(infer("RwkvModel")) == ["input_ids"]
-    assert list(infer("FNetModel", {"type_vocab_size": 1})) == ["input_ids"]
-    assert not reads_parameter(transformers.RwkvModel, "attention_mask")
-    assert reads_parameter(transformers.BertModel, "attention_mask")
-
-
-def test_decoders_have_a_length_of_their_own():
-    spec = run("BartModel", {**SEQ2SEQ, "vocab_size": 60, "max_position_embeddings": 30})
-    assert dims(spec) == {
-        "input_ids": ["batch", "sequence"],
-        "attention_mask": ["batch", "sequence"],
-        "decoder_input_ids": ["batch", "decoder_sequence"],
-    }
-    assert span(spec, "decoder_sequence") == (1, 30)
-
-
-def test_heads_that_read_one_text_twice_are_fed_it_once():
-    config = {**SEQ2SEQ, "vocab_size": 60, "eos_token_id": 2}
-    spec = run("BartForSequenceClassification", config)
-    assert list(spec) == ["input_ids", "attention_mask"]
-    assert list(infer("BartForQuestionAnswering", config)) == ["input_ids", "attention_mask"]
-    assert spec["input_ids"].role == "closed_ids"
-
-
-def test_clip_reads_text_and_pictures_and_ends_in_its_last_id():
-    tower = {key: value for key, value in SMALL.items() if key != "vocab_size"}
-    config = {
-        "text_config": {**SMALL, "eos_token_id": 89, "bos_token_id": 88, "pad_token_id": 1},
-        "vision_config": {**tower, "image_size": 30, "patch_size": 10},
-    }
-    spec = infer("CLIPModel", config)
-    assert dims(spec)["pixel_values"] == ["batch", 3, "height", "width"]
-    assert spec["input_ids"].special[-1] == 89
-    made = make_inputs(spec, {"batch": 2, "sequence": 5, "height": 30, "width": 30}, 0)
-    assert made["input_ids"][:, -1].tolist() == [89, 89]
-    config["text_config"]["eos_token_id"] = 2
-    assert infer("CLIPModel", config)["input_ids"].special[-1] == 89
-
-
-def test_pictures_run_from_half_to_twice_the_models_own_size():
-    spec = infer("ViTModel", {"image_size": [30, 45]})
-    assert dims(spec) == {"pixel_values": ["batch", 3, "height", "width"]}
-    assert spec.axes["height"] == Axis("height", min=15, max=60, typical=30)
-    assert spec.axes["width"] == Axis("width", min=22, max=90, typical=45)
-    assert infer("ResNetModel").axes["height"].typical == 224
-
-
-def test_sounds_are_as_long_as_one_frame_at_least():
-    spec = infer("Wav2Vec2Model", {"conv_kernel": [10, 3], "conv_stride": [5, 2], "conv_dim": [8, 8]})
-    assert dims(spec) == {"input_values": ["batch", "samples"], "attention_mask": ["batch", "samples"]}
-    assert spec.axes["samples"].min == 20
-    assert spec["attention_mask"].low == 20
-
-
-def test_whisper_and_ast_have_one_length():
-    spec = infer("WhisperModel", {**SEQ2SEQ, "num_mel_bins": 8, "max_source_positions": 50})
-    assert dims(spec) == {"input_features": ["batch", 8, 100], "decoder_input_ids": ["batch", "decoder_sequence"]}
-    assert dims(infer("ASTModel", {"max_length": 64, "num_mel_bins": 32})) == {"input_values": ["batch", 64, 32]}
-
-
-def test_documents():
-    layout = run("LayoutLMModel", SMALL)
-    assert dims(layout)["bbox"] == ["batch", "sequence", 4]
-    assert layout["bbox"].high == 1024
-    markup = infer("MarkupLMModel")
-    assert dims(markup)["xpath_tags_seq"] == ["batch", "sequence", 50]
-    assert span(markup, "sequence") == (1, 511)
-    table = infer("TapasModel", {"type_vocab_sizes": [3, 256, 1]})
-    types = make_inputs(table, {"batch": 9, "sequence": 50}, 0)["token_type_ids"]
-    assert types.amax((0, 1)).tolist()[::2] == [2, 0]
-
-
-def test_detected_regions():
-    spec = infer("LxmertModel")
-    assert dims(spec)["visual_feats"] == ["batch", "boxes", 2048]
-    assert spec["visual_pos"].role == "boxes"
-
-
-def test_time_series_reach_back_as_far_as_their_lags():
-    config = {
-        "prediction_length": 4,
-        "context_length": 10,
-        "num_time_features": 2,
-        "num_static_categorical_features": 1,
-        "cardinality": [5],
-        "embedding_dimension": [2],
-        "d_model": 8,
-        "encoder_attention_heads": 1,
-        "decoder_attention_heads": 1,
-    }
-    spec = run("TimeSeriesTransformerModel", config)
-    assert dims(spec) == {
-        "past_values": ["batch", 17],
-        "past_time_features": ["batch", 17, 2],
-        "past_observed_mask": ["batch", 17],
-        "static_categorical_features": ["batch", 1],
-        "future_values": ["batch", 4],
-        "future_time_features": ["batch", 4, 2],
-    }
-    with pytest.raises(InputError, match="is not set"):
-        infer("TimeSeriesTransformerModel", {"context_length": 10})
-
-
-def test_speech_t5_takes_hidden_states_when_bare():
-    assert dims(infer("SpeechT5Model", {"hidden_size": 24})) == {
-        "input_values": ["batch", "sequence", 24],
-        "attention_mask": ["batch", "sequence"],
-        "decoder_input_values": ["batch", "decoder_sequence", 24],
-    }
-    assert dims(infer("SpeechT5ForSpeechToText"))["input_values"] == ["batch", "samples"]
-
-
-def test_perceiver_takes_floats_when_bare_and_ids_for_text():
-    assert dims(infer("PerceiverModel"))["inputs"] == ["batch", "sequence", 768]
-    assert dims(infer("PerceiverForMaskedLM")) == {
-        "inputs": ["batch", "sequence"],
-        "attention_mask": ["batch", "sequence"],
-    }
-    assert dims(infer("PerceiverForImageClassificationLearned")) == {"inputs": ["batch", 3, "height", "width"]}
-
-
-def test_choices_are_an_axis():
-    spec = run("BertForMultipleChoice", SMALL, "multiple-choice")
-    assert dims(spec)["attention_mask"] == ["batch", "choices", "sequence"]
-
-
-def test_longformers_questions_need_no_separators():
-    config = {**SMALL, "attention_window": 4}
-    spec = run("LongformerForQuestionAnswering", config)
-    assert "global_attention_mask" in spec
-    assert "global_attention_mask" not in infer("LongformerModel", config)
-
-
-def test_embeddings_in_place_of_ids():
-    spec = run("BertModel", SMALL, embeds=True)
-    assert dims(spec)["inputs_embeds"] == ["batch", "sequence", 32]
-    assert "input_ids" not in spec
-    assert dims(infer("AlbertModel", embeds=True))["inputs_embeds"][-1] == 128
-    with pytest.raises(
-        InputError, match="cannot infer the input 'inputs_embeds': forward takes no embeddings of a text"
-    ):
-        infer("ViTModel", embeds=True)
-    with pytest.raises(InputError, match="cannot infer the input 'inputs_embeds'"):
-        infer("DetrModel", {"backbone": None, "use_timm_backbone": False}, embeds=True)
 
 
 def test_declaring_embeddings_replaces_the_ids():
@@ -255,17 +37,6 @@ def test_the_cache_is_off_unless_the_task_is_about_it():
     assert call_defaults(transformers.BertConfig(), bert) == {"use_cache": False}
     assert call_defaults(transformers.BertConfig(), bert, "causal-lm-with-past") == {"use_cache": True}
     assert call_defaults(transformers.ViTConfig(), vit) == {}
-
-
-def test_placeholders_in_a_text_are_fed_as_text_alone():
-    assert "pixel_values" not in infer("LlavaForConditionalGeneration")
-    assert "input_features" not in infer("Qwen2AudioForConditionalGeneration")
-
-
-def test_films_and_codecs():
-    assert dims(infer("VideoMAEModel"))["pixel_values"] == ["batch", 16, 3, "height", "width"]
-    assert dims(infer("DacModel")) == {"input_values": ["batch", 1, "samples"]}
-    assert dims(infer("EncodecModel"))["input_values"] == ["batch", 1, "samples"]
 
 
 def test_a_forward_without_names_is_refused():
