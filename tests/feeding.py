@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+import transformers
+import transformers.modeling_utils
 
 from pytest_torchscript.inputs.infer import infer_inputs
 from pytest_torchscript.inputs.values import make_inputs, variations
@@ -20,8 +22,6 @@ SEQ2SEQ = {
 
 
 def infer(name, config=None, task="default", **options):
-    import transformers
-
     model_class = getattr(transformers, name)
     return infer_inputs(model_class.config_class(**(config or {})), model_class, task, **options)
 
@@ -36,8 +36,6 @@ def span(spec, name):
 
 def run(name, config, task="default", sizes=(), **options):
     """Feed a small model at its smallest sizes, and with every variation of values at others."""
-    import transformers
-
     model_class = getattr(transformers, name)
     made = model_class.config_class(**config)
     spec = infer_inputs(made, model_class, task, **options)

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from pytest_torchscript.common.copying import copy_module
-from pytest_torchscript.models.calling import names_by_place
 from pytest_torchscript.models.functions import (
     FunctionModel,
     as_module,
@@ -129,14 +128,3 @@ def test_what_is_a_model_and_what_makes_one() -> None:
         *[True] * 2,
         *[False] * 3,
     ]
-
-
-def test_arguments_by_place_are_named_by_the_parameters() -> None:
-    def function(x: Any, y: Any, /, z: Any = None, *more: Any, key: Any = None) -> None: ...
-
-    parameters = call_parameters(as_module(function))
-    assert names_by_place(parameters, 2) == (["x", "y"], False)
-    assert names_by_place(parameters, 5) == (["x", "y", "z", "more_0", "more_1"], False)
-    assert names_by_place(call_parameters(as_module(plus_one)), 1) == (["x"], True)
-    assert names_by_place(call_parameters(as_module(plus_one)), 2) == (["x"], True)
-    assert names_by_place(None, 2) == (["input_0", "input_1"], False)

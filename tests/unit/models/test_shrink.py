@@ -3,31 +3,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from shrunk import config_of, shrunk
 
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import build
 from pytest_torchscript.models.resolve import count_parameters
-from pytest_torchscript.models.shrink import apply, shrink_config
-from pytest_torchscript.models.shrink_rules import propose, tree
+from pytest_torchscript.models.shrink import shrink_config
 from pytest_torchscript.models.tasks import model_class_for
-
-
-def config_of(name: str, **values: Any) -> Any:
-    import torch
-    import transformers
-
-    if name == "ModernBert" and torch.__version__.startswith("1."):
-        pytest.skip("ModernBERT cannot be imported with torch 1")
-    kind = getattr(transformers, f"{name}Config", None)
-    if kind is None:
-        pytest.skip(f"transformers {transformers.__version__} has no {name}Config")
-    return kind(**values)
-
-
-def shrunk(name: str, task: str = "default", **values: Any) -> Any:
-    config = config_of(name, **values)
-    return shrink_config(config, model_class_for(config, task))
-
 
 TEXT = ["Albert", "Bert", "Bloom", "Canine", "CodeGen", "ConvBert", "Deberta", "DebertaV2", "DistilBert", "Electra",
         "Flaubert",
@@ -70,64 +52,6 @@ def test_windows_blocks_and_positions_stay(name: str, kept: list[str]) -> None:
     for attribute in kept:
         left, right = getattr(small, attribute), getattr(config, attribute)
         assert (list(left) == list(right)) if isinstance(right, (list, tuple)) else (left == right)
-
-
-def test_one_entry_a_layer_is_cut_and_keeps_every_kind() -> None:
-    small = shrunk("Longformer", attention_window=[32, 64] * 6)
-    assert sorted(set(small.attention_window)) == [32, 64]
-    assert len(small.attention_window) == small.num_hidden_layers
-    small = shrunk("GPTNeo")
-    assert sorted(set(small.attention_layers)) == ["global", "local"]
-
-
-def test_special_ids_move_with_the_vocabulary() -> None:
-    config = config_of("Marian", vocab_size=58101, pad_token_id=58100, decoder_start_token_id=58100, eos_token_id=0)
-    small = shrink_config(config, model_class_for(config, "default"))
-    assert (small.vocab_size, small.pad_token_id, small.decoder_start_token_id, small.eos_token_id) == (
-        1024,
-        1023,
-        1023,
-        0,
-    )
-    text = {"vocab_size": 49408, "eos_token_id": 49407, "bos_token_id": 49406}
-    clip = shrunk("CLIP", text_config=text)
-    assert clip.text_config.eos_token_id == clip.text_config.vocab_size - 1
-    assert clip.text_config.bos_token_id == clip.text_config.vocab_size - 2
-
-
-def test_what_belongs_together_stays_together() -> None:
-    layout = shrunk("LayoutLMv3")
-    assert layout.hidden_size == 4 * layout.coordinate_size + 2 * layout.shape_size
-    codegen = shrunk("CodeGen")
-    assert codegen.n_head % 4 == 0
-    assert codegen.rotary_dim <= codegen.n_embd // codegen.n_head
-    efficient = shrunk("EfficientNet")
-    assert efficient.hidden_dim == round(1280 * efficient.width_coefficient)
-    t5 = shrunk("T5")
-    assert t5.num_heads * t5.d_kv == t5.d_model
-    funnel = shrunk("Funnel")
-    assert len(funnel.block_sizes) == 3
-    clip = shrunk("CLIP")
-    assert clip.text_config.hidden_size % clip.text_config.num_attention_heads == 0
-    mamba = shrunk("Mamba2")
-    assert mamba.num_heads * mamba.head_dim == mamba.expand * mamba.hidden_size
-
-
-def test_grouped_heads_keep_their_ratio_where_they_can() -> None:
-    small = shrunk("Llama", num_attention_heads=32, num_key_value_heads=16)
-    assert small.num_attention_heads == 2 * small.num_key_value_heads
-
-
-def test_derived_values_are_derived_anew() -> None:
-    small = shrunk("Levit")
-    assert small.down_ops[0][2] == small.hidden_sizes[0] // small.key_dim[0]
-
-
-def test_outputs_taken_from_layers_are_taken_from_those_left() -> None:
-    config = config_of("Dinov2", out_indices=[3, 6, 9, 12])
-    small = shrink_config(config, model_class_for(config, "default"))
-    assert small.num_hidden_layers == 4
-    assert list(small.out_indices) == [1, 2, 3, 4]
 
 
 def test_the_configuration_given_is_not_changed() -> None:
@@ -182,12 +106,3 @@ def test_a_configuration_that_builds_nothing_says_so() -> None:
 
     with pytest.raises(ModelError, match="never"):
         shrink_config(BertConfig(), Never)
-
-
-def test_changes_name_their_place_in_the_tree() -> None:
-    config = config_of("CLIP")
-    paths = {path for path, _ in tree(config)}
-    assert {(), ("text_config",), ("vision_config",)} <= paths
-    changes = propose(config)
-    assert {change.path for change in changes} <= paths
-    assert apply(config, changes).vision_config.hidden_size == 48
