@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.trial import AGREES, UNDECIDABLE, artifact_error
 
-#: Runs behind a backend's loader in a fresh interpreter: nothing of ours or of transformers may be needed to load.
+#: Runs behind a backend's loader in a fresh process: nothing of ours or of transformers may be needed to load.
 _ASK = """
 import sys
 import torch
@@ -93,15 +91,10 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
     inputs, outputs = path.with_name("inputs.pt"), path.with_name("outputs.pt")
     torch.save({"batches": batches, "seed": lab.settings.seed}, str(inputs))
     lab.subject.passes.count += len(batches)
-    command = [sys.executable, "-c", f"{lab.backend.loader()}\n{_ASK}", str(path), str(inputs), str(outputs)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return f"no answer within {LOAD_SECONDS} seconds"
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        killed = f"the process ended with code {done.returncode}"
-        return f"{killed}: {said[-1]}" if said else killed
+    program = f"{lab.backend.loader()}\n{_ASK}"
+    wrong = lab.fresh.run(program, str(path), str(inputs), str(outputs), seconds=LOAD_SECONDS)
+    if wrong:
+        return wrong
     record = torch.load(str(outputs))
     if record["alien"]:
         return f"loading it imported {', '.join(record['alien'])}"

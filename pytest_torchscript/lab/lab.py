@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from pytest_torchscript.backends.base import FAIL, Backend, Readiness
+from pytest_torchscript.common.fresh_process import FreshProcess
 from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.evidence import Evidence
@@ -29,7 +30,8 @@ class Lab:
     model; ``selected`` names the checks of this run, where that is known. ``answers`` and ``tellers`` are what the first
     questions were answered, and which check tells of one that is not ``selected``; ``begun`` are the checks, and their
     axes, that had their share of a backend's budget; ``unavailable`` counts the checks in a row that its backend was not
-    there for, and ``lost`` says why nothing more can be asked.
+    there for, and ``lost`` says why nothing more can be asked. ``fresh`` runs what needs a process of its own, for several
+    labs.
     """
 
     subject: Subject
@@ -43,6 +45,7 @@ class Lab:
     begun: set[tuple[str, str | None]] = field(default_factory=set)
     lost: str = ""
     unready: Exception | MachineFailure | None = None
+    fresh: FreshProcess = field(default_factory=FreshProcess)
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)
@@ -84,4 +87,4 @@ class Lab:
 
     def variant(self, **changes: Any) -> Lab:
         """Return a lab of its own for the same model fed or called otherwise: see `Subject.variant`."""
-        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label)
+        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label, fresh=self.fresh)

@@ -14,6 +14,7 @@ from torch import nn
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.backends.registry import DEFAULT, make_backend
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.fresh_process import FreshProcess
 from pytest_torchscript.common.phases import BUILD, RESOLVE, phase
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
@@ -54,12 +55,23 @@ class ModelPlan:
         return tuple(self.spec.axes)
 
     @quiet()
-    def load(self, backend: str = DEFAULT, *, beside: Lab | None = None, using: Backend | None = None) -> Lab:
+    def load(
+        self,
+        backend: str = DEFAULT,
+        *,
+        beside: Lab | None = None,
+        using: Backend | None = None,
+        fresh: FreshProcess | None = None,
+    ) -> Lab:
         """Load the model for one backend. ``beside``: the same plan on another backend, whose model and eager are shared.
-        ``using``: that backend, where it was made and asked already."""
+
+        ``using`` is that backend, where it was made and asked already. ``fresh`` is a run's, for all of its models; without
+        it this model has one of its own.
+        """
+        fresh = fresh or (beside.fresh if beside is not None else FreshProcess())
         if beside is not None and self.settings.artifact is None:
             other = using or make_backend(backend, self.settings)
-            return Lab(beside.subject, other, self.prefix, label=self.reference)
+            return Lab(beside.subject, other, self.prefix, label=self.reference, fresh=fresh)
         blueprint = self.blueprint
         constants: Mapping[str, Any] = {}
         if blueprint.config is not None and blueprint.model_class is not None:
@@ -89,6 +101,7 @@ class ModelPlan:
             exporter or using or make_backend(backend, self.settings),
             self.prefix,
             label=self.reference,
+            fresh=fresh,
         )
 
 

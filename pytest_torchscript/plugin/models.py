@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_torchscript.common.fresh_process import FreshProcess
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError, Error, MachineFailure, ModelError, passes_through
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PREFIX, SUITE_FIXTURE
@@ -63,11 +64,13 @@ class Models:
     """Plans and loaded models by key. A failure is remembered too: it is told once, not tried again by every test.
 
     ``keep_one`` (a worker of xdist, which cannot know which test is its last) frees a model when another is asked for.
+    ``fresh`` serves all of them.
     """
 
     config: pytest.Config
     keep_one: bool = False
     offline: bool = False
+    fresh: FreshProcess = field(default_factory=FreshProcess)
     plans: dict[ModelKey, ModelPlan | Error] = field(default_factory=dict)
     loaded: dict[ModelKey, dict[str, Lab | Error]] = field(default_factory=dict)
     waiting: Counter[ModelKey] = field(default_factory=Counter)
@@ -92,7 +95,9 @@ class Models:
             beside = next((lab for lab in models.values() if not isinstance(lab, Error)), None)
             asked = self.ready.pop(source.key, None)
             using = asked if asked is not None and asked.name == backend else None
-            models[backend] = _or_error(lambda: _fed(plan.load(backend, beside=beside, using=using)), source.label)
+            models[backend] = _or_error(
+                lambda: _fed(plan.load(backend, beside=beside, using=using, fresh=self.fresh)), source.label
+            )
         return _unless_error(models[backend])
 
     def try_out(self, source: ModelSource) -> ModelPlan:
@@ -181,7 +186,9 @@ def models_of(config: pytest.Config) -> Models:
     """Return the models of this process."""
     if MODELS not in config.stash:
         worker = hasattr(config, "workerinput")
-        config.stash[MODELS] = Models(config, keep_one=worker, offline=bool(config.option.collectonly))
+        models = Models(config, keep_one=worker, offline=bool(config.option.collectonly))
+        config.add_cleanup(models.fresh.close)
+        config.stash[MODELS] = models
     return config.stash[MODELS]
 
 

@@ -260,7 +260,7 @@ class TorchScript:
             declared.inputs if inputs is None else inputs,
             origin=MARKERS if inputs is None else "the inputs given to check()",
         )
-        models = Models(self.config)
+        models = Models(self.config, fresh=models_of(self.config).fresh)
         plan = models.plan(source)
         named: dict[str, Any] = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
         checks.check_names([plan], changed(Settings(), named))
