@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pytest_torchscript.spec import Axis
 
 WEIGHTS = ("auto", "pretrained", "random", "tiny", "meta")
-#: Types of devices that a TorchScript file may be loaded on.
-DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia")
+#: Types of devices that torch knows by name.
+DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla", "lazy")
 #: What a model may compute in.
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 NEURON_MODES = ("auto", "require", "compile", "emulate", "off")
@@ -59,7 +59,7 @@ class Settings:
     that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``backends`` are names;
     ``own_backends`` are classes that the repository brings; ``options`` holds by the name of a backend its options by
     name, and ``neuron_options`` those of either Neuron backend (backends/neuron/options.py). ``cache`` is a folder for
-    compiled artifacts. ``dtype`` None leaves a model in the one it has. `make_settings` makes it of what a user wrote.
+    compiled artifacts. ``device`` and ``dtype`` None leave a model as it is. `make_settings` makes it of what a user wrote.
     """
 
     weights: str = "auto"
@@ -77,6 +77,7 @@ class Settings:
     neuron_options: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     own_backends: tuple[type[Any], ...] = ()
+    device: str | None = None
     dtype: str | None = None
     map_location: str | None = None
     cache: str | None = None
@@ -400,6 +401,13 @@ SETTINGS = (
         "artifact",
         existing_file,
         path=True,
+    ),
+    Setting(
+        "device",
+        "DEVICE",
+        "Where eager and export run: cpu, cuda, cuda:N, mps. Default: where the model is.",
+        "device",
+        device,
     ),
     Setting(
         "dtype",

@@ -6,10 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_torchscript.backends.base import Artifact, FileFacts, MadeElsewhere, Traits
 from pytest_torchscript.backends.torchscript import LOADER, TorchScriptBackend, load_torchscript
 from pytest_torchscript.errors import BackendError
+
+if TYPE_CHECKING:
+    import torch
 
 #: Loads a file that may be corrupt or crash the interpreter, and says what it wants.
 _LOOK = """
@@ -73,9 +77,9 @@ class TorchScriptFile(MadeElsewhere):
         except BackendError as error:
             return cls(path, refusal=error)
 
-    def load(self) -> Artifact:
-        """Load it onto the CPU."""
-        return load_torchscript(Path(self.path))
+    def load(self, device: torch.device | str = "cpu") -> Artifact:
+        """Load it onto a device."""
+        return load_torchscript(Path(self.path), device)
 
     def loader(self) -> str:
         """Load with torch alone."""

@@ -85,7 +85,8 @@ class Traits:
     ``arithmetic`` chooses the tolerance: `same` (bit-equal is expected), `reordered` (other kernels), `bf16` (judged by
     bf16 on the CPU). ``moves``: an artifact may answer at other sizes than those it was exported at. ``reexports``:
     another export is cheap. ``saves``: an artifact is written by `save`, and read by `Backend.loader` elsewhere.
-    ``torchscript``: an artifact's ``module`` is a ScriptModule.
+    ``torchscript``: an artifact's ``module`` is a ScriptModule. ``follows``: an artifact runs on the device that eager runs
+    on, as every ScriptModule does; else the module is exported on the CPU, and called with tensors there.
     """
 
     arithmetic: str = SAME
@@ -93,6 +94,7 @@ class Traits:
     reexports: bool = True
     saves: bool = False
     torchscript: bool = False
+    follows: bool = False
 
     def __post_init__(self) -> None:
         if self.arithmetic not in ARITHMETICS:
@@ -234,6 +236,13 @@ class ExportRequest:
         """Return the example, for whoever may write into it."""
         return tuple(tensor.clone() for tensor in self.example)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the example is, and the module."""
+        import torch
+
+        return next((tensor.device for tensor in self.example if not tensor.is_meta), torch.device("cpu"))
+
     def placed(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Return one value an input as forward takes its arguments: in a tuple of their own where it has ``*args``."""
         kinds = [parameter.kind for parameter in inspect.signature(self.module.forward).parameters.values()]
@@ -350,8 +359,8 @@ class MadeElsewhere(Backend):
         """Return the file's artifact, whatever the example is."""
         if self.refusal is not None:
             raise self.refusal
-        return self.load()
+        return self.load(request.device)
 
-    def load(self) -> Artifact:
-        """Load the file."""
+    def load(self, device: torch.device | str = "cpu") -> Artifact:
+        """Load the file onto a device."""
         raise NotImplementedError

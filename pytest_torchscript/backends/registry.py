@@ -84,15 +84,20 @@ def check_options(settings: Settings) -> None:
             raise unknown("backend", name, known)
     for name in settings.options:
         backend_class(name, settings.own_backends).options_from(settings)
-    check_dtype(settings)
+    check_place(settings)
     if settings.neuron_options:
         from pytest_torchscript.backends.neuron.options import NeuronOptions
 
         NeuronOptions.of(settings.neuron_options, backend="neuron")
 
 
-def check_dtype(settings: Settings) -> None:
-    """Raise OptionError for a dtype beside a backend that computes in its own: that is measured from eager in float32."""
+def check_place(settings: Settings) -> None:
+    """Raise OptionError for a device that is not there, and for a dtype beside a backend that computes in its own: that is
+    measured from eager in float32."""
+    if settings.device is not None:
+        from pytest_torchscript.common.devices import found
+
+        found(settings.device)
     if settings.dtype in (None, "float32"):
         return
     for name in settings.backends:

@@ -72,7 +72,7 @@ class TorchExportBackend(Backend):
     """Exports with ``strict=False``, as torch.export does by itself; what ``strict=True`` would do is a note."""
 
     name = "torch_export"
-    traits = Traits(saves=True)
+    traits = Traits(saves=True, follows=True)
     ending = ".pt2"
 
     def readiness(self) -> Readiness:

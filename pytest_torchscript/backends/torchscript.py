@@ -46,16 +46,16 @@ class TorchScriptBackend(Backend):
         return LOADER
 
 
-#: What a fresh process needs to use a file of torch.jit.save: torch, and nothing else.
+#: What a fresh process needs to use a file of torch.jit.save: torch, and nothing else. It may be told a DEVICE.
 LOADER = """
 import torch
 
 def load(path):
-    return torch.jit.load(path, map_location="cpu")
+    return torch.jit.load(path, map_location=globals().get("DEVICE", "cpu"))
 """
 
 
-def load_torchscript(path: Path) -> TorchScriptArtifact:
-    """Load a file of torch.jit.save onto the CPU."""
+def load_torchscript(path: Path, device: torch.device | str = "cpu") -> TorchScriptArtifact:
+    """Load a file of torch.jit.save onto a device."""
     with quiet():
-        return TorchScriptArtifact(torch.jit.load(str(path), map_location="cpu"))
+        return TorchScriptArtifact(torch.jit.load(str(path), map_location=device))

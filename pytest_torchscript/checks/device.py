@@ -21,7 +21,7 @@ def check_device(lab: Lab) -> Finding:
     module = getattr(lab.export.artifact, "module", None)
     if module is None:
         return Finding.skipped(f"{lab.backend.name} artifacts have no graph that is read here")
-    traced_on = next((tensor.device.type for tensor in lab.subject.inputs.values()), "cpu")
+    traced_on = lab.subject.eager.device.type
     operations = bound_operations(module)
     causes = [cause for found in operations.values() for cause in found]
     if not causes:

@@ -28,7 +28,7 @@ answers = []
 with torch.no_grad():
     for batch in request["batches"]:
         torch.manual_seed(request["seed"])
-        answers.append(loaded(*batch))
+        answers.append(loaded(*(tensor.to(DEVICE) for tensor in batch)))
 alien = sorted({"transformers", "pytest_torchscript", "pytest"} & set(sys.modules))
 torch.save({"answers": answers, "alien": alien}, outputs)
 """
@@ -91,7 +91,7 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
     inputs, outputs = path.with_name("inputs.pt"), path.with_name("outputs.pt")
     torch.save({"batches": batches, "seed": lab.settings.seed}, str(inputs))
     lab.subject.passes.count += len(batches)
-    program = f"{lab.backend.loader()}\n{_ASK}"
+    program = f"DEVICE = {str(lab.export.device)!r}\n{lab.backend.loader()}\n{_ASK}"
     wrong = lab.fresh.run(program, str(path), str(inputs), str(outputs), seconds=LOAD_SECONDS)
     if wrong:
         return wrong

@@ -33,8 +33,9 @@ class Declared:
 
     @property
     def examples(self) -> dict[str, torch.Tensor]:
-        """The example tensors, without gradients."""
-        return {name: leaf.detach() for name, leaf in self.leaves.items() if isinstance(leaf, torch.Tensor)}
+        """The example tensors, without gradients, on the CPU: all inputs are there, and go to the model from there."""
+        examples = {name: leaf.detach() for name, leaf in self.leaves.items() if isinstance(leaf, torch.Tensor)}
+        return {name: value if value.is_meta else value.cpu() for name, value in examples.items()}
 
     @property
     def specs(self) -> dict[str, TensorSpec]:

@@ -26,6 +26,9 @@ _SPECIAL_ONE_IN = 16
 _BOX_HIGH = 1001
 
 
+_BROUGHT = "inputs are drawn there, from a generator of the CPU, and brought to the device of the model"
+
+
 def generator_for(seed: int, name: str) -> torch.Generator:
     """Return the generator of one input: other inputs and torch's global state do not move it."""
     generator = torch.Generator()
@@ -96,13 +99,18 @@ def _filled(spec: TensorSpec, shape: tuple[int, ...], generator: torch.Generator
     except Exception as error:
         raise InputError(
             f"TensorSpec: fill raised at shape={shape}: {first_line(error)}",
-            hint="fill takes a torch.Generator, a shape and, if it likes, the sizes by axis; it returns a tensor",
+            hint="fill takes a torch.Generator, a shape and, if it likes, the sizes by axis; it returns a tensor"
+            + (f"; {_BROUGHT}" if "device" in str(error) else ""),
         ) from error
     if not isinstance(value, torch.Tensor) or tuple(value.shape) != shape:
         made = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         raise InputError(
             f"TensorSpec: fill returned {made}, expected a tensor of shape={shape}",
             hint="fill takes a torch.Generator and a shape, and returns a tensor of that shape",
+        )
+    if value.device.type != "cpu":
+        raise InputError(
+            f"TensorSpec: fill returned a tensor on {value.device}", hint=f"make it on the CPU: {_BROUGHT}"
         )
     declared = spec.dtype is not None and spec.dtype.is_floating_point and value.is_floating_point()
     return value.to(spec.dtype) if declared else value
@@ -125,12 +133,14 @@ def _below(high: float, values: torch.Tensor) -> torch.Tensor:
     """Return values below `high`, which half precision rounds up to."""
     if values.dtype not in (torch.float16, torch.bfloat16):
         return values
-    return values.clamp(max=high - torch.finfo(values.dtype).eps * abs(high))
+    return values.float().clamp(max=high - torch.finfo(values.dtype).eps * abs(high)).to(values.dtype)
 
 
 def clamped(spec: TensorSpec, values: torch.Tensor) -> torch.Tensor:
     """Return values moved into the range of a float input: just below `high`, which is exclusive."""
     low, high = range_of(spec)
+    if values.dtype == torch.float16:  # torch 1.13 does not clamp it on the CPU
+        values = values.float()
     if high is not None:
         values = values.clamp(max=high - 1e-3 * max(abs(high - (low or 0.0)), 1e-3))
     return values if low is None else values.clamp(min=low)

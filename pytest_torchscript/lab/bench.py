@@ -44,8 +44,8 @@ class Bench:
         arithmetic, dtype = self.export.backend.traits.arithmetic, self.subject.eager.dtype
         policy = Policy(arithmetic, settings.rtol, settings.atol, dtype)
         if policy.three_way and not self.subject.meta:
-            return ThreeWayJudge(self.subject.eager, policy, ordinary=self.ordinary)
-        return Judge(self.subject.eager, policy, shapes_only=self.subject.meta)
+            return ThreeWayJudge(self.subject.eager, policy, device=self.export.device, ordinary=self.ordinary)
+        return Judge(self.subject.eager, policy, shapes_only=self.subject.meta, device=self.export.device)
 
     def ordinary(self) -> Iterator[Tensors]:
         """Yield the ten fresh inputs at the anchor that a device is asked with."""

@@ -89,7 +89,8 @@ class Buckets:
                 continue
             if len(names) > 1 and length != sum(target[name] for name in names):
                 return None
-            leaf = leaf.index_select(index, _kept(length, size, target[padded[0]] if gap else length))
+            positions = _kept(length, size, target[padded[0]] if gap else length)
+            leaf = leaf.index_select(index, positions.to(leaf.device))
         return leaf
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from pytest_torchscript.backends.base import Artifact, Backend, ExportRequest
 from pytest_torchscript.common.phases import EXPORT, phase, shapes_of
 from pytest_torchscript.errors import MachineFailure
@@ -37,6 +39,17 @@ class Export:
         return self.made
 
     @property
+    def device(self) -> torch.device:
+        """Where artifacts take their inputs: with eager, or on the CPU where the backend runs for itself."""
+        traits = self.backend.traits
+        return self.subject.eager.device if traits.follows or traits.torchscript else torch.device("cpu")
+
+    def taken(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:
+        """Return inputs in their order where artifacts take them; what holds no values stays."""
+        tensors = (inputs[name] for name in self.subject.spec)
+        return tuple(tensor if tensor.is_meta else tensor.to(self.device) for tensor in tensors)
+
+    @property
     def details(self) -> dict[str, Any]:
         """What the artifact says of itself for the report; anything that can be called is an artifact, and may say nothing."""
         return dict(getattr(self.artifact, "details", None) or {})
@@ -61,6 +74,8 @@ class Export:
         """Return what the backend must know to export at these inputs."""
         dims = {name: [dim_name(dim) for dim in spec.dims] for name, spec in self.subject.spec.items()}
         example, names = self.subject.ordered(inputs), tuple(self.subject.spec)
-        return ExportRequest(
-            self.subject.eager.copy(), example, names, dims, self.subject.spec.axes, lambda: self.subject.eager(inputs)
-        )
+        module: Any = self.subject.eager.copy()
+        if not self.subject.meta and self.device != self.subject.eager.device:
+            example = tuple(tensor.to(self.device) for tensor in example)
+            module = self.subject.eager.copy(share=False).to(self.device)
+        return ExportRequest(module, example, names, dims, self.subject.spec.axes, lambda: self.subject.eager(inputs))

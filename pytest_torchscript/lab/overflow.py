@@ -70,23 +70,26 @@ def in_float32(inputs: Tensors) -> dict[str, torch.Tensor]:
     return {name: value.float() if value.is_floating_point() else value for name, value in inputs.items()}
 
 
-def refused_dtype(
+def refused_place(
     eager: Eager,
     refused: InputError,
     name: str,
+    asked: Mapping[str, str],
     *,
     draw: Callable[[Mapping[str, int]], Tensors],
     choose: Callable[[Callable[[Mapping[str, int]], str]], dict[str, int]],
 ) -> ModelError | InputError:
-    """Return the error of a model called ``name`` that takes nothing: where float32 takes the same, its dtype is to blame.
+    """Return the error of a model called ``name`` that takes nothing on the device and in the dtype that were ``asked`` for.
+
+    Where it takes the same on the CPU and in float32, these are to blame; else what it ``refused`` with.
 
     ``draw`` makes inputs of some sizes; ``choose`` finds sizes that are not refused.
     """
-    wider = eager.in_dtype(torch.float32)
+    plain = Eager(eager.in_dtype(torch.float32).to("cpu"), seed=eager.seed, counted=eager.counted)
 
     def refusal(sizes: Mapping[str, int]) -> str:
         try:
-            eager.run(wider, in_float32(draw(sizes)))
+            plain(in_float32(draw(sizes)))
         except Exception as error:
             return str(error) or type(error).__name__
         return ""
@@ -107,10 +110,13 @@ def refused_dtype(
 
     cause = raising_call(ask)
     place = [f"at {cause}"] if cause is not None else [line for line in refused.evidence if line.startswith("at ")]
-    dtype = dtype_name(eager.dtype)
+    words = {"dtype": ("in", "float32", "in the dtype"), "device": ("on", "cpu", "on the device")}
+    there = " ".join(f"{words[option][0]} {value}" for option, value in asked.items())
+    here = " ".join(f"{words[option][0]} {words[option][1]}" for option in asked)
+    same = " and ".join(words[option][2] for option in asked)
+    flags = " ".join(f"--torchscript-{option} {value}" for option, value in asked.items())
     return ModelError(
-        f"{name} does not run in {dtype}; in float32 it takes {format_sizes(sizes)}",
+        f"{name} does not run {there}; {here} it takes {format_sizes(sizes)}",
         evidence=[*said, *place],
-        hint="hold what this line reads as a buffer, or make it in the dtype of its input; "
-        f"or leave out --torchscript-dtype {dtype}",
+        hint=f"hold what this line reads as a buffer, or make it {same} of its input; or leave out {flags}",
     )

@@ -69,7 +69,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def _refusal(subject: Subject) -> str:
     """Ask torch to trace the model with its own arguments by place; return its words, empty where it does."""
-    tensors = {name: value.clone() for name, value in subject.inputs.items()}
+    tensors = {name: subject.eager.taken(value) for name, value in subject.inputs.items()}
     given = {**subject.constants, **subject.spec.form.build(tensors)}
     module: nn.Module = subject.eager.copy().model
     placed, by_name = _placed(given, call_parameters(module))

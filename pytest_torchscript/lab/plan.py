@@ -32,9 +32,10 @@ from pytest_torchscript.models.blueprint import META, Blueprint, plan_model, pla
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
-from pytest_torchscript.models.placing import dtype_of, in_dtype
+from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
+from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, InputSpec, narrowed, unknown_axis
 
@@ -48,6 +49,8 @@ class ModelPlan:
     spec: InputSpec
     settings: Settings
     prefix: str
+    #: Where the user's example tensors are, if not on the CPU.
+    examples_on: str | None = None
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -78,8 +81,10 @@ class ModelPlan:
             constants = call_defaults(blueprint.config, blueprint.model_class, blueprint.task)
         constants = {name: value for name, value in constants.items() if name not in self.spec.form.arguments}
         with phase(BUILD, self.reference):
-            loaded = build_model(blueprint, self.settings)
-        loaded = replace(loaded, notes=(*loaded.notes, *form_notes(self.spec)))
+            loaded = build_model(blueprint, self.settings, beside=self.examples_on)
+        brought = self.examples_on not in (None, loaded.device)
+        moved = [f"the example tensors are on {self.examples_on}, and brought to {loaded.device}"] if brought else []
+        loaded = replace(loaded, notes=(*loaded.notes, *moved, *form_notes(self.spec)))
         spec = self.spec.without(*self.settings.leave_out)
         exporter: Backend | None = None
         if self.settings.artifact is not None:
@@ -175,7 +180,9 @@ def make_plan(
     with phase(RESOLVE, f"inputs of {label}"):
         spec = resolve_inputs(blueprint, settings, blueprint.inputs if inputs is None else inputs, origin=where)
     spec = _in_its_dtype(spec, blueprint, settings)
-    return ModelPlan(label, blueprint, spec, settings, f"torchscript::{label}")
+    given = [leaf.device for _, leaf in tensor_leaves(blueprint.inputs if inputs is None else inputs)]
+    examples_on = next((str(device) for device in given if device.type not in ("cpu", "meta")), None)
+    return ModelPlan(label, blueprint, spec, settings, f"torchscript::{label}", examples_on)
 
 
 def resolve_inputs(
@@ -225,14 +232,16 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     module = copy_module(blueprint.module).eval()
     if dtype_of(module) is not torch.float32:  # what is tried is in float32
         module = in_dtype(copy_module(module, share=False), torch.float32)
+    device = device_of(module)
     # By place where that can be: on torch before 2.0 a layer that is watched sees no keywords.
     by_keyword_alone = [name for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY]
 
     def call(arguments: Mapping[str, Any]) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            placed = [value for name, value in arguments.items() if name not in by_keyword_alone]
-            module(*placed, **{name: arguments[name] for name in by_keyword_alone})
+            here = {name: value.to(device) for name, value in arguments.items()}
+            placed = [value for name, value in here.items() if name not in by_keyword_alone]
+            module(*placed, **{name: here[name] for name in by_keyword_alone})
 
     offered = _offered(blueprint.module)
     if offered is not None:

@@ -17,7 +17,7 @@ from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import Refusal, choose_anchor
-from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_dtype
+from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_place
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
 from pytest_torchscript.models.calling import Positional, takes_keywords
@@ -82,6 +82,7 @@ class Subject:
             answers=Answers() if several else None,
             counted=self.passes,
             dtype=getattr(torch, self.loaded.dtype),
+            device=torch.device(self.loaded.device),
         )
 
     @cached_property
@@ -132,9 +133,13 @@ class Subject:
         try:
             sizes = choose(refusal)
         except InputError as refused:
-            if self.settings.dtype in (None, "float32") or self.meta:
+            usual = {"dtype": "float32", "device": "cpu"}
+            given = {name: getattr(self.settings, name) for name in usual}
+            asked = {name: value for name, value in given.items() if value not in (None, usual[name])}
+            if self.meta or not asked:
                 raise
-            raise refused_dtype(self.eager, refused, self.loaded.class_name, draw=self.draw, choose=choose) from None
+            name = self.loaded.class_name
+            raise refused_place(self.eager, refused, name, asked, draw=self.draw, choose=choose) from None
         if not tensor_leaves(self._answers[0]):
             raise ModelError(
                 f"{self.loaded.class_name} returns no tensor: {type_name(self._answers[0])}, where nothing can be compared",
@@ -207,8 +212,9 @@ class Subject:
         return whole and all(name in kept or is_drawn_freely(spec) for name, spec in self.spec.items())
 
     def ordered(self, inputs: Tensors) -> tuple[torch.Tensor, ...]:
-        """Return inputs by position."""
-        return tuple(inputs[name] for name in self.spec)
+        """Return inputs by position, where the model runs."""
+        device = self.eager.device
+        return tuple(inputs[name] if inputs[name].is_meta else inputs[name].to(device) for name in self.spec)
 
     def refusal(self, sizes: Sizes) -> str:
         """Say why eager refuses inputs of these sizes; an empty string where it takes them."""

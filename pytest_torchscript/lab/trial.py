@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.devices import generators_of
 from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
@@ -44,11 +45,15 @@ class Trial:
 
 @dataclass
 class Judge:
-    """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed."""
+    """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed.
+
+    ``device`` is where artifacts take their inputs; None means where eager does.
+    """
 
     eager: Eager
     policy: Policy = field(default_factory=Policy)
     shapes_only: bool = False
+    device: torch.device | None = None
     _precise: Any = None
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
@@ -91,7 +96,9 @@ class Judge:
         """Return what an artifact answers to clones of the inputs, from the seed; what it raises passes through."""
         self.eager.counted.count += 1
         with running(inputs):
-            return run_artifact(artifact, [inputs[name] for name in self.eager.names], seed=self.eager.seed)
+            device = self.eager.device if self.device is None else self.device
+            tensors = [inputs[name] for name in self.eager.names]
+            return run_artifact(artifact, tensors, seed=self.eager.seed, device=device)
 
     def compare(
         self, actual: Any, expected: Any, inputs: Tensors, *, closeness: str = "traced", measured: bool = True
@@ -138,11 +145,11 @@ class Judge:
         self._precise = None
 
 
-def run_artifact(artifact: Callable[..., Any], tensors: list[torch.Tensor], *, seed: int) -> Any:
-    """Call an artifact on clones, from a seed, without gradients."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+def run_artifact(artifact: Callable[..., Any], tensors: list[torch.Tensor], *, seed: int, device: torch.device) -> Any:
+    """Call an artifact on clones where it takes them, from a seed, without gradients."""
+    with torch.no_grad(), torch.random.fork_rng(devices=generators_of(device)):
         torch.manual_seed(seed)
-        return artifact(*(tensor.clone() for tensor in tensors))
+        return artifact(*(tensor.clone() if tensor.is_meta else tensor.to(device, copy=True) for tensor in tensors))
 
 
 def artifact_error(error: BaseException) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.devices import generators_of
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
-from pytest_torchscript.models.placing import dtype_of, in_dtype
+from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.state import changes, look_at
 
 Tensors = Mapping[str, torch.Tensor]
@@ -26,8 +27,9 @@ class Eager:
     """Runs a positional module on named inputs, and counts its forward passes.
 
     ``answers`` remembers what it said, where several backends will ask the same. ``counted`` counts its passes together with
-    those of others. ``dtype`` is what it computes in, None where its weights tell. ``drew``: whether the last run asked torch
-    for random numbers, as far as that can be told.
+    those of others. ``dtype`` is what it computes in and ``device`` where it runs, None where its weights tell. Inputs
+    may be anywhere and are moved there. ``drew``: whether the last run asked torch for random numbers, as far as that can be
+    told.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Eager:
         answers: Answers | None = None,
         counted: Passes | None = None,
         dtype: torch.dtype | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self._pristine = module
         self._working = copy_module(module)
@@ -47,6 +50,7 @@ class Eager:
         self.drew = False
         self._answers = answers
         self.dtype = dtype_of(module) if dtype is None else dtype
+        self.device = device_of(module) if device is None else device
         self.counted = Passes() if counted is None else counted
 
     @property
@@ -79,8 +83,8 @@ class Eager:
         """Run a given copy once, seeded, on clones."""
         self.passes += 1
         self.counted.count += 1
-        tensors = [inputs[name].clone() for name in self.names]
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        tensors = [self.taken(inputs[name]) for name in self.names]
+        with torch.no_grad(), torch.random.fork_rng(devices=generators_of(self.device)):
             torch.manual_seed(self.seed if seed is None else seed)
             before = torch.get_rng_state()
             answer = module.call(*tensors)
@@ -89,6 +93,10 @@ class Eager:
             )  # elsewhere other generators may have been asked
             self.drew = not (here and torch.equal(before, torch.get_rng_state()))
             return answer
+
+    def taken(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a tensor of its own where the model runs; one that holds no values stays."""
+        return tensor.clone() if tensor.is_meta else tensor.to(self.device, copy=True)
 
     def copy(self, *, share: bool = True) -> Positional:
         """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,

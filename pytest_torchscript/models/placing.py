@@ -1,4 +1,4 @@
-"""What a model computes in: asked of its weights, and changed on request."""
+"""Where a model is and what it computes in: asked of its weights, and changed on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.common.copying import copy_module
-from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.errors import ModelError, first_line, machine_failure
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
@@ -22,9 +22,9 @@ def dtype_of(module: nn.Module) -> torch.dtype:
     return numbers.most_common(1)[0][0] if numbers else torch.float32
 
 
-def device_of(module: nn.Module) -> torch.device:
-    """Return where a module's first parameter or buffer is; the CPU where it holds none."""
-    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), torch.device("cpu"))
+def device_of(module: nn.Module, otherwise: str = "cpu") -> torch.device:
+    """Return where a module's first parameter or buffer is; a module that holds none runs where it is said to."""
+    return next((tensor.device for tensor in chain(module.parameters(), module.buffers())), torch.device(otherwise))
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -38,20 +38,35 @@ def in_dtype(module: Any, dtype: torch.dtype) -> Any:
     return getattr(module, change[dtype])()  # Module.to would turn complex buffers into real ones
 
 
-def placed(module: nn.Module, name: str, dtype: str | None, *, own: bool) -> nn.Module:
-    """Return a module that computes in a dtype; itself where it does already, or where none is asked for.
+def placed(module: nn.Module, name: str, *, device: str | None, dtype: str | None, own: bool) -> nn.Module:
+    """Return a module that computes in a dtype on a device; itself where it does already, or where none is asked for.
 
     A module of the user's own, not ``own``, is copied first. Raises ModelError, for the model called ``name``, where it cannot
-    be turned.
+    be turned or moved, MachineFailure where the device has no room for it.
     """
+    tensors = list(chain(module.parameters(), module.buffers()))
     wanted: torch.dtype | None = getattr(torch, dtype) if dtype is not None else None
-    floating = (each for each in chain(module.parameters(), module.buffers()) if each.is_floating_point())
-    if wanted is None or all(tensor.dtype == wanted for tensor in floating):
+    turns = wanted is not None and any(each.is_floating_point() and each.dtype != wanted for each in tensors)
+    moves = device is not None and not all(is_at(each.device, torch.device(device)) for each in tensors)
+    if not turns and not moves:
         return module
+    made: Any = module if own else copy_module(module, share=False)
+    step, option = f"turned into {dtype}", f"--torchscript-dtype {dtype}"
     try:
-        turned: nn.Module = in_dtype(module if own else copy_module(module, share=False), wanted)
+        if turns and wanted is not None:
+            made = in_dtype(made, wanted)
+        step, option = f"moved to {device}", f"--torchscript-device {device}"
+        if moves:
+            made = made.to(device)
     except Exception as error:
-        raise ModelError(
-            f"{name}: it cannot be turned into {dtype}: {first_line(error)}", hint="leave out --torchscript-dtype"
-        ) from None
+        failed = machine_failure(error, {})
+        if failed is not None:
+            raise failed from None
+        raise ModelError(f"{name}: it cannot be {step}: {first_line(error)}", hint=f"leave out {option}") from None
+    turned: nn.Module = made
     return turned
+
+
+def is_at(device: torch.device, wanted: torch.device) -> bool:
+    """Whether a device is the one meant: ``cuda`` means whichever of them something is on."""
+    return device == wanted or (device.type == wanted.type and wanted.index is None)

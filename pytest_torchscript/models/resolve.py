@@ -20,13 +20,16 @@ from pytest_torchscript.settings import Settings
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """An eager model, ready to be checked. ``parameters`` counts tied ones once; ``asked`` is the dtype it was turned into."""
+    """An eager model, ready to be checked. ``parameters`` counts tied ones once; ``asked_dtype`` and ``asked_device`` are
+    what it was turned into and where it was moved to.
+    """
 
     blueprint: Blueprint
     module: nn.Module
     parameters: int
     notes: tuple[str, ...] = ()
-    asked: str | None = None
+    asked_dtype: str | None = None
+    asked_device: str | None = None
 
     @property
     def class_name(self) -> str:
@@ -36,16 +39,20 @@ class LoadedModel:
     @property
     def device(self) -> str:
         """Where it is: ``cpu``, ``cuda:0``."""
-        return str(device_of(self.module))
+        return str(device_of(self.module, self.asked_device or "cpu"))
 
     @property
     def dtype(self) -> str:
         """What it computes in: ``float32``."""
-        return self.asked or dtype_name(dtype_of(self.module))
+        return self.asked_dtype or dtype_name(dtype_of(self.module))
 
 
-def build_model(blueprint: Blueprint, settings: Settings) -> LoadedModel:
-    """Return the model of a blueprint in eval mode. Raises ModelError where it cannot be built or loaded."""
+def build_model(blueprint: Blueprint, settings: Settings, *, beside: str | None = None) -> LoadedModel:
+    """Return the model of a blueprint in eval mode, where and in what the settings say.
+
+    ``beside`` is the device of the user's example tensors: a model that holds none of its own runs there. Raises ModelError
+    where it cannot be built or loaded.
+    """
     if blueprint.module is not None:
         loaded = _given(blueprint, blueprint.module)
     elif blueprint.weights == PRETRAINED:
@@ -53,8 +60,9 @@ def build_model(blueprint: Blueprint, settings: Settings) -> LoadedModel:
     else:
         loaded = _made(blueprint)
     own = loaded.module is not blueprint.module
-    module = placed(loaded.module, blueprint.reference, settings.dtype, own=own)
-    return replace(loaded, module=module, asked=settings.dtype)
+    device = None if blueprint.weights == META else settings.device
+    module = placed(loaded.module, blueprint.reference, device=device, dtype=settings.dtype, own=own)
+    return replace(loaded, module=module, asked_dtype=settings.dtype, asked_device=device or beside)
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -112,10 +112,13 @@ class Models:
             self.ready[source.key] = _require(plan, first)
         if plan.blueprint.module is not None:
             try:
-                self.lab(source, first)
+                away = self.lab(source, first).subject.eager.device.type != "cpu"
             except BackendError:
                 if not others:
                     raise
+            else:
+                if away and source.settings.device is not None:
+                    self._unload(source.key)  # a device holds one model at a time, and this one's tests come later
         return plan
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
@@ -145,9 +148,22 @@ class Models:
             self._free(key)
 
     def _free(self, key: ModelKey) -> None:
-        self.loaded.pop(key, None)
+        self._unload(key)
         if not isinstance(self.plans.get(key), Error):
             self.plans.pop(key, None)
+
+    def _unload(self, key: ModelKey) -> None:
+        """Drop a loaded model; one that stood on a device makes room there."""
+        labs = self.loaded.pop(key, {})
+        devices = {lab.subject.loaded.device for lab in labs.values() if not isinstance(lab, Error)} - {"cpu", "meta"}
+        del labs
+        if devices:
+            import torch
+
+            from pytest_torchscript.common.devices import let_go
+
+            for device in devices:
+                let_go(torch.device(device))
 
     def _plan(self, source: ModelSource) -> ModelPlan:
         from pytest_torchscript import checks

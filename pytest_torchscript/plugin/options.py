@@ -248,10 +248,10 @@ def _brought_backends(config: pytest.Config) -> tuple[type[Any], ...]:
 
 def _check_backends(config: pytest.Config, settings: Settings) -> None:
     """Raise OptionError, with the place, for a backend that nothing answers to, or an option that it does not have."""
-    found = {name: parsed(config, name) for name in ("backend", "option", "neuron-option", "dtype")}
+    found = {name: parsed(config, name) for name in ("backend", "option", "neuron-option", "device", "dtype")}
     if not any(found.values()):
         return
-    from pytest_torchscript.backends.registry import backend_names, check_dtype, check_options
+    from pytest_torchscript.backends.registry import backend_names, check_options, check_place
 
     known = backend_names(settings.own_backends)
     for name, item in found["backend"]:
@@ -264,9 +264,9 @@ def _check_backends(config: pytest.Config, settings: Settings) -> None:
                 check_options(changed(Settings(), alone))
             except OptionError as error:
                 raise _placed(error, item.source) from None
-    for _, item in found["dtype"]:
+    for _, item in (*found["device"], *found["dtype"]):
         try:
-            check_dtype(settings)
+            check_place(settings)
         except OptionError as error:
             raise _placed(error, item.source) from None
 

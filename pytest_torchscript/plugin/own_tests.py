@@ -209,7 +209,7 @@ def called_eager(lab: Lab) -> Called:
 def called_export(lab: Lab) -> Called:
     """Return the export as a fixture hands it out."""
     names, artifact = tuple(lab.spec), lab.export.artifact
-    return Called(artifact, names, lambda inputs: artifact(*(inputs[name] for name in names)))
+    return Called(artifact, names, lambda inputs: artifact(*lab.export.taken(inputs)))
 
 
 @dataclass(frozen=True)

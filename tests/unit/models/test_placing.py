@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import ModelError
-from pytest_torchscript.models.placing import device_of, dtype_name, dtype_of, in_dtype, placed
+from pytest_torchscript.models.placing import device_of, dtype_name, dtype_of, in_dtype, is_at, placed
 
 
 def test_of_a_module() -> None:
@@ -22,13 +22,16 @@ def test_of_a_module() -> None:
 
 def test_the_users_own_module_is_left_as_it_is() -> None:
     given = nn.BatchNorm1d(4)
-    made = placed(given, "m", "float64", own=False)
+    made = placed(given, "m", device=None, dtype="float64", own=False)
     assert dtype_of(made) == torch.float64
     assert dtype_of(given) == torch.float32
     assert made.num_batches_tracked.dtype == torch.int64
-    assert placed(given, "m", "float32", own=False) is given
-    assert placed(given, "m", None, own=False) is given
-    assert placed(given, "m", "float64", own=True) is given
+    assert placed(given, "m", device=None, dtype="float32", own=False) is given
+    assert placed(given, "m", device=None, dtype=None, own=False) is given
+    assert placed(given, "m", device="cpu", dtype=None, own=False) is given
+    assert device_of(placed(given, "m", device="meta", dtype=None, own=False)) == torch.device("meta")
+    assert device_of(given) == torch.device("cpu")
+    assert placed(given, "m", device=None, dtype="float64", own=True) is given
 
 
 def test_complex_buffers_stay_complex() -> None:
@@ -44,5 +47,22 @@ class Refuses(nn.Linear):
 
 def test_a_module_that_cannot_be_turned() -> None:
     with pytest.raises(ModelError, match="zoo: it cannot be turned into bfloat16: ValueError: quantized") as caught:
-        placed(Refuses(2, 2), "zoo", "bfloat16", own=False)
-    assert caught.value.hint == "leave out --torchscript-dtype"
+        placed(Refuses(2, 2), "zoo", device=None, dtype="bfloat16", own=False)
+    assert caught.value.hint == "leave out --torchscript-dtype bfloat16"
+
+
+class Large(nn.Linear):
+    def to(self, *args: object, **kwargs: object) -> Large:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+
+
+def test_a_module_that_cannot_be_moved() -> None:
+    with pytest.raises(ModelError, match="zoo: it cannot be moved to meta: NotImplementedError: Cannot copy") as caught:
+        placed(Large(2, 2), "zoo", device="meta", dtype=None, own=False)
+    assert caught.value.hint == "leave out --torchscript-device meta"
+
+
+def test_what_a_device_is_called() -> None:
+    assert is_at(torch.device("cuda:1"), torch.device("cuda"))
+    assert not is_at(torch.device("cuda:1"), torch.device("cuda:0"))
+    assert not is_at(torch.device("cpu"), torch.device("cuda"))
