@@ -71,11 +71,11 @@ def builds(directory: str) -> bool:
 def fed(directory: str) -> Row:
     """Plan a model, build it tiny, ask eager and trace it."""
     from pytest_torchscript.checks.run import feed
-    from pytest_torchscript.lab.plan import plan_case
+    from pytest_torchscript.lab.plan import make_plan
     from pytest_torchscript.settings import make_settings
 
     times = [time.perf_counter()]
-    plan = plan_case(directory, make_settings(weights="tiny"))
+    plan = make_plan(directory, make_settings(weights="tiny"))
     times.append(time.perf_counter())
     lab = plan.load()
     feed(lab)

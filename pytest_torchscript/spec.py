@@ -6,6 +6,7 @@ A leaf: torch is imported only for type checkers, so that declaring inputs costs
 from __future__ import annotations
 
 import inspect
+import math
 import numbers
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -155,7 +156,7 @@ ROLES = ("ids", "closed_ids", "mask", "pixel_mask", "types", "positions", "boxes
 class TensorSpec:
     """One input: ``TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=30522)``.
 
-    A dim is an Axis, an axis name, a fixed int, or a sum of names and ints (``"past + sequence"``). ``low`` is inclusive
+    A dim is an Axis, an axis name, a fixed int, or a sum of products of them (``"past + 4*images"``). ``low`` is inclusive
     and ``high`` exclusive, as in torch.randint; either may be the name of an axis, or a sum: then it is as large as that
     (``high="nodes"`` for an index of nodes). Floats without a range are drawn from the standard normal distribution.
     ``dtype`` None means float32.
@@ -253,7 +254,7 @@ class TensorSpec:
             if isinstance(dim, Axis):
                 yield dim
             elif isinstance(dim, str):
-                yield from (named_axis(term) for term in _terms(dim) if isinstance(term, str))
+                yield from (named_axis(name) for name in _names(_terms(dim)))
 
     def dims_of(self, axis: str) -> tuple[int, ...]:
         """Return the positions of the dims that are exactly this axis."""
@@ -263,7 +264,7 @@ class TensorSpec:
         """Yield the names of the axes that ``low`` and ``high`` depend on."""
         for label, bound in (("low", self.low), ("high", self.high)):
             if isinstance(bound, str):
-                yield from (term for term in _terms(bound, label) if isinstance(term, str))
+                yield from _names(_terms(bound, label))
 
     def at(self, sizes: Sizes) -> TensorSpec:
         """Return the spec as it is at some sizes: numbers for bounds that were axes, and a fill that knows the sizes.
@@ -306,20 +307,38 @@ def _takes_sizes(fill: Fill) -> bool:
     return len(by_place) > 2 and (by_place[2].default is inspect.Parameter.empty or by_place[2].name == "sizes")
 
 
-def _terms(text: str, label: str = "dim") -> list[str | int]:
-    terms: list[str | int] = []
+#: A sum of products: the factor and the axes of each. ``"past + 4*images"`` is ((1, ("past",)), (4, ("images",))).
+Terms = tuple[tuple[int, tuple[str, ...]], ...]
+
+
+def _terms(text: str, label: str = "dim") -> Terms:
+    terms: list[tuple[int, tuple[str, ...]]] = []
     for part in text.split("+"):
-        word = part.strip()
-        if word.isdigit():
-            terms.append(int(word))
-        elif re.fullmatch(r"[A-Za-z_]\w*", word):
-            terms.append(word)
-        else:
-            raise InputError(
-                f"TensorSpec: {label} {text!r} is not an axis name",
-                hint="write 'batch', or a sum such as 'past + sequence'",
-            )
-    return terms
+        factor, names = 1, []
+        for word in (each.strip() for each in part.split("*")):
+            if word.isdigit():
+                factor *= int(word)
+            elif re.fullmatch(r"[A-Za-z_]\w*", word):
+                names.append(word)
+            else:
+                raise InputError(
+                    f"TensorSpec: {label} {text!r} is not an axis name",
+                    hint="write 'batch', or a sum or product such as 'past + 4*images'",
+                )
+        terms.append((factor, tuple(names)))
+    return tuple(terms)
+
+
+def _names(terms: Terms) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for _, names in terms for name in names))
+
+
+def _shown(terms: Terms) -> str:
+    return " + ".join("*".join([str(factor)] * (factor != 1 or not names) + list(names)) for factor, names in terms)
+
+
+def _total(terms: Terms, sizes: Sizes) -> int:
+    return sum(factor * math.prod(sizes[name] for name in names) for factor, names in terms)
 
 
 def dim_size(dim: Dim, sizes: Sizes) -> int:
@@ -328,7 +347,7 @@ def dim_size(dim: Dim, sizes: Sizes) -> int:
         return dim
     if isinstance(dim, Axis):
         return sizes[dim.name]
-    return sum(term if isinstance(term, int) else sizes[term] for term in _terms(dim))
+    return _total(_terms(dim), sizes)
 
 
 def dim_name(dim: Dim) -> str | int:
@@ -469,7 +488,7 @@ class InputSpec(Mapping[str, TensorSpec]):
         """
         sizes: dict[str, int] = {}
         seen: dict[str, str] = {}
-        sums: list[tuple[list[str | int], int, str]] = []
+        sums: list[tuple[Terms, int, str]] = []
         for name, tensor in tensors.items():
             spec = self._inputs[name]
             if tensor.dim() != len(spec.dims):
@@ -479,17 +498,20 @@ class InputSpec(Mapping[str, TensorSpec]):
                     hint="declare one dim for each of the example's",
                 )
             for dim, size in zip(spec.dims, tensor.shape):
-                terms: list[str | int] = [dim.name] if isinstance(dim, Axis) else _terms(str(dim))
+                terms: Terms = ((1, (dim.name,)),) if isinstance(dim, Axis) else _terms(str(dim))
                 sums.append((terms, size, name))
-        for terms, size, name in sorted(sums, key=lambda entry: len(entry[0])):
-            unknown = [term for term in terms if isinstance(term, str) and term not in sizes]
-            known = sum(term if isinstance(term, int) else sizes[term] for term in terms if term not in unknown)
-            if len(unknown) == 1 and size >= known:
-                sizes[unknown[0]] = size - known
-                seen[unknown[0]] = name
-            elif not unknown and size != known:
-                what = " + ".join(str(term) for term in terms)
-                if len(terms) == 1 and isinstance(terms[0], str):
+        for terms, size, name in sorted(sums, key=lambda entry: (len(_names(entry[0])), len(entry[0]))):
+            unknown = [axis for axis in _names(terms) if axis not in sizes]
+            if len(unknown) == 1 and _total(terms, {**sizes, unknown[0]: 1}) <= size:
+                one, none = (_total(terms, {**sizes, unknown[0]: count}) for count in (1, 0))
+                if (size - none) % (one - none) == 0:
+                    sizes[unknown[0]] = (size - none) // (one - none)
+                    seen[unknown[0]] = name
+            if len(unknown) == 1 and unknown[0] not in sizes and _total(terms, {**sizes, unknown[0]: 0}) == size:
+                sizes[unknown[0]], seen[unknown[0]] = 0, name
+            if all(axis in sizes for axis in _names(terms)) and size != _total(terms, sizes):
+                known, what = _total(terms, sizes), _shown(terms)
+                if len(terms) == 1 and terms[0][1] == (what,):
                     said = f"axis {what!r} has two sizes in the examples: {known} in {seen[what]!r}, {size} in {name!r}"
                 else:
                     said = f"input {name!r}: the example has {size} where {known} is declared ({what})"

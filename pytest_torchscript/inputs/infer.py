@@ -13,6 +13,7 @@ from pytest_torchscript.form import Form, Slot, plain_form
 from pytest_torchscript.inputs.caches import cache_inputs, cache_keyword
 from pytest_torchscript.inputs.code import reads_parameter
 from pytest_torchscript.inputs.declare import Declared, describe, read_inputs, spec_of
+from pytest_torchscript.inputs.multimodal import Ask, Joined, pictures_in_text
 from pytest_torchscript.inputs.reading import Reading, read_signature, undeclared
 from pytest_torchscript.inputs.rules import rule_for
 from pytest_torchscript.inputs.text import feeds_text, past_length
@@ -27,12 +28,14 @@ def infer_inputs(
     embeds: bool = False,
     declared: Declared | Mapping[str, Any] | None = None,
     complete: bool = False,
+    ask: Ask | None = None,
 ) -> InputSpec:
     """Return every input that an export of the model feeds, by name, in the order of its forward; caches come last.
 
     No instance is needed. ``embeds`` enters by ``inputs_embeds`` instead of ids; ``declared`` inputs replace or join
     the inferred ones, or are all there are where they are `complete`. An example tensor has the dims that would have been
-    inferred, or its first dim as the batch and the others fixed.
+    inferred, or its first dim as the batch and the others fixed. ``ask`` calls a method of the model: without it no picture
+    is put into a text.
     Raises InputError for a required input that no rule can make, or for examples whose sizes do not fit together.
     """
     read = declared if isinstance(declared, Declared) else read_inputs(declared) if declared else Declared(Form({}), {})
@@ -41,6 +44,7 @@ def infer_inputs(
     reading = Reading(config, model_class, task, embeds, read_signature(model_class))
     inputs: dict[str, TensorSpec] = {}
     arguments: dict[str, Any] = {}
+    joined = pictures_in_text(reading, ask) if ask and not (given or embeds or reading.with_past) else Joined()
 
     def declare(name: str) -> None:
         part = Form({name: given[name]})
@@ -52,7 +56,7 @@ def infer_inputs(
         if name in given:
             declare(name)
         elif not complete:
-            spec = _inferred(reading, name)
+            spec = joined.inputs.get(name) or _inferred(reading, name)
             if spec is not None:
                 inputs[name], arguments[name] = spec, Slot(name)
     for name in given:
@@ -63,7 +67,13 @@ def infer_inputs(
         inputs.update(cache)
         arguments.update(plain_form(tuple(cache)).arguments)
     _check_entry(reading, arguments)
-    found = InputSpec(described_once(inputs, first=stated), form=Form(arguments), examples=examples)
+    found = InputSpec(
+        described_once(inputs, first=stated),
+        axes=joined.axes,
+        form=Form(arguments),
+        examples=examples,
+        notes=joined.notes,
+    )
     found.sizes_of(examples)  # one size an axis
     return found.told(describe(found)) if examples else found
 

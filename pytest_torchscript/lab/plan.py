@@ -28,6 +28,7 @@ from pytest_torchscript.inputs.reading import read_signature
 from pytest_torchscript.lab.artifact_inputs import fit_to_file
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import Subject, by_keyword
+from pytest_torchscript.lab.twin import Twin
 from pytest_torchscript.models.blueprint import META, Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
@@ -207,7 +208,7 @@ def resolve_inputs(
         except InputError as error:
             raise InputError(f"{origin}: {error.message}", evidence=error.evidence, hint=error.hint) from None
     if model_class is not None:
-        return _overlaid(infer_inputs(config, model_class, task, declared=declared), settings)
+        return _overlaid(infer_inputs(config, model_class, task, declared=declared, ask=Twin(blueprint).rows), settings)
     return _overlaid(_found_spec(blueprint, settings), settings)
 
 

@@ -65,7 +65,8 @@ def _copied(module: nn.Module) -> Any:
 def probe_error(module: nn.Module, *, seed: int) -> str | None:
     """Return why a module cannot compute what it is fed; None where it can, or where we cannot feed it.
 
-    A missing or unfit input is our ignorance; a shape that does not fit another is a fault of the module.
+    A missing or unfit input is our ignorance; a shape that does not fit another is a fault of the module. What the last of the
+    inputs says counts: pictures come before the text alone.
     """
     fault = None
     for inputs in _inputs(module, seed):
@@ -75,7 +76,7 @@ def probe_error(module: nn.Module, *, seed: int) -> str | None:
         except (RuntimeError, IndexError, AssertionError) as error:
             fault = first_line(error)
         except Exception:  # it asks for something else
-            return None
+            fault = None
         else:
             return None
     return fault

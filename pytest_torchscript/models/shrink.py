@@ -31,9 +31,11 @@ def shrink_config(config: Any, model_class: type[Any]) -> Any:
     """
     with quiet():
         changes = propose(config)
-    best = _tried(config, changes, model_class, run=True)
-    if best is not None:
-        return best
+        others = [propose(config, sections=True)]
+    for whole in (changes, *others):
+        best = _tried(config, whole, model_class, run=True)
+        if best is not None:
+            return best
     run = _can_be_run(config, changes, model_class)
     candidates = [changes, *([other for other in changes if other is not change] for change in changes)]
     for candidate in sorted(candidates, key=lambda each: _parameters(config, each, model_class)):

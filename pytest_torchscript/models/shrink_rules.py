@@ -49,7 +49,7 @@ _NOT_WIDTH = re.compile(
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
 _EXPERT = re.compile(r"experts$")
-_EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k$")
+_EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k(_experts)?$|^moe_k$")
 _TOKEN_ID = re.compile(r"_(token_)?ids?$|_index$|suppress_tokens$")
 _MULTIPLIER = re.compile(r"^(width_coefficient|depth_multiplier|width_multiplier)$")
 
@@ -65,20 +65,46 @@ class Change:
 
 @dataclass(frozen=True)
 class _Scales:
-    """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside."""
+    """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside.
+
+    ``sections`` states how the rotary pairs of a head are shared among time, height and width, where the configuration
+    leaves it to a constant of the class, which fits full heads alone.
+    """
 
     factor: float
     vocabulary: int | None
+    sections: bool = False
 
     def width(self, value: int) -> int:
         """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
         return value if value <= SMALLEST else max(8, 8 * math.ceil(value * self.factor / 8))
 
 
-def propose(config: Any) -> list[Change]:
+def propose(config: Any, *, sections: bool = False) -> list[Change]:
     """Return every change that makes a configuration tiny."""
-    scales = _Scales(_factor(config), _vocabulary(config))
-    return [change for path, part in tree(config) for change in _changes(path, part, scales)]
+    scales = _Scales(_factor(config), _vocabulary(config), sections)
+    changes = [change for path, part in tree(config) for change in _changes(path, part, scales)]
+    joints = list(_joints(config, scales))
+    places = {(change.path, change.name) for change in joints}
+    return [*(change for change in changes if (change.path, change.name) not in places), *joints]
+
+
+def _joints(config: Any, scales: _Scales) -> Iterator[Change]:
+    """Yield what vision and audio parts must put out for the text beside them: its width, where they state one.
+
+    Classes make configurations by default whose parts do not fit; those of checkpoints do.
+    """
+    for path, part in tree(config):
+        text = getattr(part, "text_config", None)
+        width = _main_width(text) if text is not None else 0
+        for name, value in vars(part).items():
+            if width and value is not text and name.endswith(("vision_config", "audio_config")):
+                known = vars(value) if hasattr(value, "to_dict") else {}
+                put_out = (
+                    "out_hidden_size" if "out_hidden_size" in known else "hidden_size" if "embed_dim" in known else ""
+                )
+                if _int(known.get(put_out)) and known[put_out] != scales.width(width):
+                    yield Change((*path, name), put_out, scales.width(width))
 
 
 def is_depth(change: Change) -> bool:
@@ -255,10 +281,15 @@ def _total_heads(config: Any) -> int:
 
 def _divisor(heads: int, config: Any, scales: _Scales) -> int:
     width, turned = scales.width(_main_width(config)) or heads, _turned(config)
+    parts = (
+        4 if getattr(type(config), "default_rope_type", "") == "axial" or hasattr(config, "spatial_merge_size") else 2
+    )
     fits = [
         count
         for count in range(1, HEADS + 1)
-        if heads % count == 0 and width % count == 0 and (width // count) % 2 == 0 == int(width // count * turned) % 2
+        if heads % count == 0
+        and width % count == 0
+        and (width // count) % parts == 0 == int(width // count * turned) % 2
     ]
     return max(fits, default=1) if heads > HEADS else heads
 
@@ -291,6 +322,10 @@ def _rotary(value: dict[str, Any], config: Any, scales: _Scales) -> dict[str, An
             changed[key] = [*parts[:-1], max(1, round(sum(part) * ratio) - sum(parts[:-1]))]
         elif key.endswith("_factor") and isinstance(part, (list, tuple)):
             changed[key] = list(part[: max(1, round(len(part) * ratio))])
+    if scales.sections and "mrope_section" not in value and not any(isinstance(part, dict) for part in value.values()):
+        pairs = int(_head_dim(old, config, scales) * _turned(config)) // 2
+        time = pairs - 2 * (3 * pairs // 8)
+        changed["mrope_section"] = [time, 3 * pairs // 8, 3 * pairs // 8]
     return {**value, **changed}
 
 

@@ -289,3 +289,20 @@ def test_the_smallest_failing_size_is_found_by_scan_or_by_bisection() -> None:
     assert Axis("time", max=4096).smallest(4096, lambda size: bool(asked.append(size)) or size > 704) == 705
     assert len(asked) < 60
     assert Axis("time", max=9).smallest(9, lambda size: False) == 9
+
+
+def test_a_dim_may_be_a_sum_of_products() -> None:
+    spec = InputSpec(
+        {"x": TensorSpec("batch*images", 3), "ids": TensorSpec("batch", "4*images + 2*images + sequence + 1")}
+    )
+    assert list(spec.axes) == ["batch", "images", "sequence"]
+    sizes = {"batch": 2, "images": 3, "sequence": 5}
+    assert [dim_size(dim, sizes) for each in spec.values() for dim in each.dims] == [6, 3, 2, 24]
+    torch = pytest.importorskip("torch")
+    assert spec.sizes_of({"x": torch.ones(6, 3), "ids": torch.ones(2, 24)}) == sizes
+    with pytest.raises(InputError, match="input 'x': the example has 5 where 4 is declared"):
+        InputSpec({"y": TensorSpec("batch"), "x": TensorSpec("2*batch")}).sizes_of(
+            {"y": torch.ones(2), "x": torch.ones(5)}
+        )
+    with pytest.raises(InputError, match=r"dim '2[*]two words' is not an axis name"):
+        InputSpec({"x": TensorSpec("2*two words")})
