@@ -51,9 +51,10 @@ class Behaviour:
     in reverse order; ``rounded`` goes through a smaller dtype; ``busy`` answers 503 to every nth request; ``busy_code`` is
     that code; ``page`` answers some code with HTML; ``slow`` sleeps; ``rename`` changes the names of outputs; ``dies``
     closes every connection from the nth request on; ``metadata`` False keeps the signature back; ``rows_only`` takes no
-    columns; ``state`` is that of the only version; ``joins`` answers requests of one moment with each other's rows;
-    ``lacks`` drops an output from the nth inference on; ``body`` is sent in place of every answer; ``binary`` lists the
-    extension; ``header`` is wanted with every request; ``redirect`` is where inferences are sent.
+    columns; ``state`` is that of the only version; ``joins`` batches requests of one moment as servers do: `well`, or `mixed`
+    with each other's rows; ``wrong`` are names that stand in answers and not in the metadata; ``lacks`` drops an output from
+    the nth inference on; ``body`` is sent in place of every answer; ``binary`` lists the extension; ``header`` is wanted with
+    every request; ``redirect`` is where inferences are sent.
     """
 
     limit: int = 0
@@ -67,11 +68,12 @@ class Behaviour:
     page: int = 0
     slow: float = 0.0
     rename: Mapping[str, str] = field(default_factory=dict)
+    wrong: Mapping[str, str] = field(default_factory=dict)
     dies: int = 0
     metadata: bool = True
     rows_only: bool = False
     state: str = "AVAILABLE"
-    joins: bool = False
+    joins: str = ""
     lacks: int = 0
     body: bytes = b""
     binary: bool = False
@@ -96,8 +98,9 @@ class Server(ThreadingHTTPServer):
         self.asked, self.inferred, self.paths = 0, 0, []
         self.bodies: list[Any] = []
         self.seen_headers: list[dict[str, str]] = []
-        self.under_way, self.most_under_way = 0, 0
+        self.most_under_way = 0  # of those that were joined
         self.lock = threading.Lock()
+        self.joining, self.pending = threading.Lock(), []  # what waits for a batch
         root = f"http://127.0.0.1:{self.server_address[1]}"
         self.root, self.v1, self.v2 = root, f"{root}/v1/models/{name}", f"{root}/v2/models/{name}"
 
@@ -115,7 +118,7 @@ class Server(ThreadingHTTPServer):
             tensors = [tensor[:, : told.truncate] for tensor in tensors]
         try:
             with torch.no_grad():
-                answered = self.module(*tensors)
+                answered = self.joined(tensors) if told.joins else self.module(*tensors)
         except Exception as error:
             raise RefusalError(told.code, f"{type(error).__name__}: {error}".splitlines()[0]) from None
         leaves = [answered] if isinstance(answered, torch.Tensor) else list(answered)
@@ -124,9 +127,35 @@ class Server(ThreadingHTTPServer):
         if told.rounded is not None:
             leaves = [leaf.to(told.rounded).to(leaf.dtype) if leaf.is_floating_point() else leaf for leaf in leaves]
         named = {told.rename.get(name, name): leaf for name, leaf in zip(self.outputs, leaves)}
+        named = {told.wrong.get(name, name): leaf for name, leaf in named.items()}
         if told.lacks and self.inferred >= told.lacks:
             named.pop(next(iter(named)))
         return named
+
+    def joined(self, tensors: list[torch.Tensor]) -> Any:
+        """Wait for others of the same lengths, run all of them as one batch, and take the answer apart."""
+        entry: list[Any] = [tensors, None]
+        with self.joining:
+            self.pending.append(entry)
+            self.most_under_way = max(self.most_under_way, len(self.pending))
+        time.sleep(0.05)
+        with self.joining:
+            if entry[1] is None:
+                shape = [tensor.shape[1:] for tensor in tensors]
+                group = [other for other in self.pending if [tensor.shape[1:] for tensor in other[0]] == shape]
+                self.pending = [other for other in self.pending if all(other is not one for one in group)]
+                counts = [len(other[0][0]) for other in group]
+                try:
+                    whole = self.module(*(torch.cat(parts) for parts in zip(*(other[0] for other in group))))
+                    answer = whole.split(counts)
+                except Exception as error:
+                    answer = [error] * len(group)
+                shift = 1 if self.told.joins == "mixed" else 0
+                for index, other in enumerate(group):
+                    other[1] = answer[(index + shift) % len(group)]
+        if isinstance(entry[1], Exception):
+            raise entry[1]
+        return entry[1]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -203,8 +232,6 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.inferred += 1
-            server.under_way += 1
-            server.most_under_way = max(server.most_under_way, server.under_way)
         try:
             if server.told.redirect:
                 self.send(302, {}, {"Location": server.told.redirect + self.path})
@@ -218,9 +245,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(404, {"error": f"unknown path {self.path}"})
         except RefusalError as error:
             self.send(error.code, {"error": str(error)})
-        finally:
-            with server.lock:
-                server.under_way -= 1
 
     def infer(self, raw: bytes) -> None:
         length = int(self.headers.get("Inference-Header-Content-Length") or len(raw))

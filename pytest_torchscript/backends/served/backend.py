@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Union
@@ -69,7 +71,8 @@ class ServedArtifact(Artifact):
             actual = self._first(self._anchor)
         except Refused:
             return (
-                "another model? It refuses the sizes of the anchor: give some that it takes with --torchscript-anchor"
+                "another model? It refuses what eager takes at the anchor: give names that it has with served.inputs, or sizes "
+                "with --torchscript-anchor"
             )
         return diagnose(actual, self.expected, self.guest.where)
 
@@ -141,10 +144,20 @@ class ServedArtifact(Artifact):
             return False
         return dtype.is_floating_point or not tensor.is_floating_point()
 
-    def at_once(self, batches: Sequence[Tensors]) -> list[list[torch.Tensor]]:
+    def at_once(self, batches: Sequence[Tensors]) -> list[list[torch.Tensor] | Refused]:
         """Return the answers to several inputs that are sent at the same time, as many as may be under way."""
+        begin = threading.Barrier(min(self.parallel, len(batches)))
+
+        def ask(tensors: Tensors) -> list[torch.Tensor] | Refused:
+            with contextlib.suppress(threading.BrokenBarrierError):  # one of them had nobody left to wait for
+                begin.wait(1)
+            try:
+                return self(*tensors)
+            except Refused as refused:
+                return refused
+
         with ThreadPoolExecutor(self.parallel) as pool:
-            return list(pool.map(lambda tensors: self(*tensors), batches))
+            return list(pool.map(ask, batches))
 
 
 def _alike(one: Tensors, other: Tensors) -> bool:

@@ -554,3 +554,63 @@ def test_a_signature_that_is_not_there():
 def test_the_arithmetic_is_an_option(arithmetic):
     with serving(toys.Sound(), IN, OUT) as server:
         assert put(server, toys.Sound(), "outputs", "axis", served={"arithmetic": arithmetic}).passed
+
+
+@pytest.mark.parametrize("version", PROTOCOLS)
+def test_requests_at_once_are_answered_as_if_alone(version):
+    with serving(toys.Sound(), IN, OUT, joins="well") as server:
+        result = put(server, toys.Sound(), "batching", version=version, served={"parallel": 4})
+    assert result.passed
+    assert said(result, "batching") == "24 requests, 4 at once, each answered as if alone"
+    assert server.most_under_way == 4
+
+
+@pytest.mark.parametrize("version", PROTOCOLS)
+def test_rows_that_go_to_another_request(version):
+    with serving(toys.Sound(), IN, OUT, joins="mixed") as server:
+        result = put(server, toys.Sound(), "outputs", "axis", "batching", version=version, served={"parallel": 4})
+    assert [name for name, outcome in outcomes(result).items() if outcome == "failed"] == ["batching"]
+    assert "batching: of 4 requests at once, 4 are not answered as if alone" in said(result, "batching")
+    assert "request 1, batch=2 time=11, is right when it is sent alone; at once:" in said(result, "batching")
+    assert "hint: look at what joins requests" in said(result, "batching")
+
+
+def test_a_batch_that_grows_too_large_when_joined():
+    class Few(toys.Sound):
+        def forward(self, x):
+            if len(x) > 6:
+                raise ValueError("more than 6 rows")
+            return super().forward(x)
+
+    with serving(Few(), IN, OUT, joins="well") as server:
+        result = put(server, toys.Sound(), "batching", served={"parallel": 5})
+    assert outcomes(result) == {"batching": "failed"}
+    assert "Refused: the server answers 400: ValueError: more than 6 rows" in said(result, "batching")
+
+
+def test_nothing_is_sent_at_once_unless_it_is_asked_for():
+    with serving(toys.Sound(), IN, OUT, joins="mixed") as server:
+        result = put(server, toys.Sound())
+    assert result.passed
+    assert "batching" not in outcomes(result)
+    assert server.most_under_way == 1
+
+
+def test_names_in_the_answer_that_are_not_the_metadatas():
+    wrong = {"left": "a", "right": "b"}
+    ports = {"left": OUT["output"], "right": OUT["output"]}
+    with serving(flat(Two(), "left", "right"), IN, ports, wrong=wrong) as server:
+        result = put(server, Two(), "trace", "outputs")
+        assert result.passed
+        assert "by their order: a as ['left'], b as ['right']" in said(result, "trace")
+        server.module = flat(Two(), "right", "left")
+        assert outcomes(put(server, Two(), "trace", "outputs"))["outputs"] == "failed"
+
+
+def test_names_that_the_server_does_not_know():
+    with serving(toys.Sound(), {"signal": IN["x"]}, OUT, metadata=False) as server:
+        result = put(server, toys.Sound())
+    assert [name for name, outcome in outcomes(result).items() if outcome == "failed"] == ["outputs"]
+    assert "the export raises at the anchor itself" in said(result, "outputs")
+    assert "Refused: the server answers 400: unexpected inference input 'x' for model 'toy'" in said(result, "outputs")
+    assert "hint: another model? It refuses what eager takes at the anchor: give names" in said(result, "outputs")
