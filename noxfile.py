@@ -26,6 +26,9 @@ STACKS = {"3.9": "inf1", "3.10": "inf1", "3.11": "current", "3.13": "current"}
 CANARIES = ("tests/real", "tests/corpus", "tests/field", "tests/unit/inputs", "tests/unit/tracing")
 #: Two workers, one thread each: the suite's models are too small to gain from more.
 PARALLEL = ("-n", "2")
+#: What is installed for each model server that tests/servers start, and what is then held to its version.
+SERVERS = {"triton": ("nvidia-pytriton==0.7.0", "numpy<2"), "mlserver": ("mlserver==1.7.1",)}
+FEW = ("torch", "transformers", "pytest", "hypothesis")
 THREADS = {"OMP_NUM_THREADS": "1"}
 
 
@@ -77,13 +80,34 @@ def neighbours(session: nox.Session) -> None:
     _test_wheel(session, "current", extras="test,neighbours", arguments=arguments)
 
 
-def _constrained(name: str) -> tuple[str, str]:
-    """Return pip's arguments that hold it to one file of constraints."""
-    return ("--constraint", f"constraints/{name}.txt")
+@nox.session(python="3.11")
+@nox.parametrize("server", list(SERVERS), ids=list(SERVERS))
+def served(session: nox.Session, server: str) -> None:
+    """Start a model server, check a traced BERT behind it, and stop it: `served(triton)`, `served(mlserver)`."""
+    arguments = ["tests/servers", "-k", server, *session.posargs]
+    _test_wheel(session, _few_constraints(session), extras="test", packages=SERVERS[server], arguments=arguments)
+
+
+def _few_constraints(session: nox.Session) -> Path:
+    """Write the versions of what the tests are about; a server decides about the rest, as Triton does about numpy."""
+    lines = Path("constraints/current.txt").read_text(encoding="utf-8").splitlines()
+    few = Path(session.create_tmp()) / "few.txt"
+    few.write_text("\n".join(line for line in lines if line.partition("==")[0] in FEW), encoding="utf-8")
+    return few.resolve()
+
+
+def _constrained(name: str | Path) -> tuple[str, str]:
+    """Return pip's arguments that hold it to one file of constraints: the project's own by name."""
+    return ("--constraint", str(name) if isinstance(name, Path) else f"constraints/{name}.txt")
 
 
 def _test_wheel(
-    session: nox.Session, constraints: str | None, *, extras: str = "test", arguments: list[str] | None = None
+    session: nox.Session,
+    constraints: str | Path | None,
+    *,
+    extras: str = "test",
+    packages: tuple[str, ...] = (),
+    arguments: list[str] | None = None,
 ) -> None:
     """Install the built wheel, held to a file of constraints or else at its newest, and run pytest far from the checkout."""
     work = Path(session.create_tmp()).resolve()
@@ -92,7 +116,7 @@ def _test_wheel(
     session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), ".")
     held = ("--upgrade", "--upgrade-strategy=eager") if constraints is None else _constrained(constraints)
     # setuptools: tests/cpp compile with torch.utils.cpp_extension, which imports it.
-    session.install(*held, "setuptools", f"{next(wheels.glob('*.whl'))}[{extras}]")
+    session.install(*held, "setuptools", f"{next(wheels.glob('*.whl'))}[{extras}]", *packages)
     session.run("python", "-m", "pip", "list")
     session.chdir(_copy_without_package(work / "tree"))
     session.run("python", "-m", "pytest", *(arguments or session.posargs or PARALLEL), env=THREADS)
