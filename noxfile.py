@@ -26,9 +26,8 @@ STACKS = {"3.9": "inf1", "3.10": "inf1", "3.11": "current", "3.13": "current"}
 CANARIES = ("tests/real", "tests/corpus", "tests/field", "tests/unit/inputs", "tests/unit/tracing")
 #: Two workers, one thread each: the suite's models are too small to gain from more.
 PARALLEL = ("-n", "2")
-#: What is installed for each model server that tests/servers start, and what is then held to its version.
-SERVERS = {"triton": ("nvidia-pytriton==0.7.0", "numpy<2"), "mlserver": ("mlserver==1.7.1",)}
-FEW = ("torch", "transformers", "pytest", "hypothesis")
+#: The package of each model server that tests/servers start; a file of constraints of that name holds what it needs.
+SERVERS = {"triton": "nvidia-pytriton", "mlserver": "mlserver"}
 THREADS = {"OMP_NUM_THREADS": "1"}
 
 
@@ -85,25 +84,17 @@ def neighbours(session: nox.Session) -> None:
 def served(session: nox.Session, server: str) -> None:
     """Start a model server, check a traced BERT behind it, and stop it: `served(triton)`, `served(mlserver)`."""
     arguments = ["tests/servers", "-k", server, *session.posargs]
-    _test_wheel(session, _few_constraints(session), extras="test", packages=SERVERS[server], arguments=arguments)
+    _test_wheel(session, server, packages=(SERVERS[server],), arguments=arguments)
 
 
-def _few_constraints(session: nox.Session) -> Path:
-    """Write the versions of what the tests are about; a server decides about the rest, as Triton does about numpy."""
-    lines = Path("constraints/current.txt").read_text(encoding="utf-8").splitlines()
-    few = Path(session.create_tmp()) / "few.txt"
-    few.write_text("\n".join(line for line in lines if line.partition("==")[0] in FEW), encoding="utf-8")
-    return few.resolve()
-
-
-def _constrained(name: str | Path) -> tuple[str, str]:
-    """Return pip's arguments that hold it to one file of constraints: the project's own by name."""
-    return ("--constraint", str(name) if isinstance(name, Path) else f"constraints/{name}.txt")
+def _constrained(name: str) -> tuple[str, str]:
+    """Return pip's arguments that hold it to one file of constraints."""
+    return ("--constraint", f"constraints/{name}.txt")
 
 
 def _test_wheel(
     session: nox.Session,
-    constraints: str | Path | None,
+    constraints: str | None,
     *,
     extras: str = "test",
     packages: tuple[str, ...] = (),

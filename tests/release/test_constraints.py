@@ -15,9 +15,16 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("current", "inf1", "lowest", "oldest-tools")
+NAMES = ("current", "inf1", "lowest", "mlserver", "oldest-tools", "triton")
 #: The Pythons that each is for.
-PYTHONS = {"current": ("3.11", "3.13"), "inf1": ("3.9", "3.10"), "lowest": ("3.9",), "oldest-tools": ("3.11",)}
+PYTHONS = {
+    "current": ("3.11", "3.13"),
+    "inf1": ("3.9", "3.10"),
+    "lowest": ("3.9",),
+    "mlserver": ("3.11",),
+    "oldest-tools": ("3.11",),
+    "triton": ("3.11",),
+}
 PIN = re.compile(r'(?P<name>[\w.-]+)==(?P<version>[\w.]+)(?:; python_version (?P<sign><|>=) "(?P<than>3\.\d+)")?')
 every_file = pytest.mark.parametrize("name", NAMES)
 
