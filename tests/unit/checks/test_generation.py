@@ -14,102 +14,11 @@ from pytest_torchscript.checks.generation import (
     TIE,
     check_generation,
     compare_generation,
-    padded_generator,
-    source_ids,
 )
-from pytest_torchscript.errors import InputError
 from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import TensorSpec
-
-
-def lively(model, seed=0):
-    """Give a random model opinions: with the usual initialisation it repeats one token whatever it reads."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1:
-                spread = 1.0 if "embed" in name or "shared" in name else 2.0 / parameter.shape[-1] ** 0.5
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * spread)
-    return model.eval()
-
-
-def marian():
-    from transformers import MarianConfig, MarianMTModel
-
-    config = MarianConfig(
-        vocab_size=60,
-        d_model=16,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_position_embeddings=64,
-        pad_token_id=59,
-        eos_token_id=0,
-        decoder_start_token_id=59,
-        forced_eos_token_id=0,
-    )
-    return lively(MarianMTModel(config))
-
-
-def t5():
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    config = T5Config(
-        vocab_size=60,
-        d_model=16,
-        d_kv=8,
-        d_ff=32,
-        num_layers=2,
-        num_heads=2,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-    return lively(T5ForConditionalGeneration(config))
-
-
-def bart():
-    from transformers import BartConfig, BartForConditionalGeneration
-
-    config = BartConfig(
-        vocab_size=60,
-        d_model=16,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_position_embeddings=64,
-    )
-    return lively(BartForConditionalGeneration(config))
-
-
-def gpt2():
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    config = GPT2Config(vocab_size=60, n_embd=16, n_layer=2, n_head=2, n_positions=64, bos_token_id=1, eos_token_id=2)
-    config.pad_token_id = 2
-    return lively(GPT2LMHeadModel(config))
-
-
-def llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=60,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=64,
-        pad_token_id=0,
-    )
-    return lively(LlamaForCausalLM(config))
+from tests.generating import bart, gpt2, llama, marian, t5
 
 
 @pytest.mark.parametrize("factory", [marian, t5, bart, gpt2, llama])
@@ -172,26 +81,6 @@ def test_a_baked_step_is_seen_and_told():
     assert "eager gives" in str(wrong)
 
 
-def test_a_model_that_ignores_its_mask_is_caught():
-    model = marian()
-    forward = model.get_encoder().forward
-
-    class Careless(torch.nn.Module):
-        def forward(self, input_ids, attention_mask=None, **kwargs):
-            return forward(input_ids=input_ids, attention_mask=torch.ones_like(input_ids), return_dict=True)
-
-    generator = padded_generator(model, backend_for("torchscript"), sources=(3, 12), beams=1, target=10)
-    model_encoder = Careless()
-    from pytest_torchscript.lab import padded_generation
-
-    careless = padded_generation.PaddedEncoder(model)
-    careless.encoder = model_encoder
-    generator._kept["encoder"] = careless
-    ids = source_ids(model.config, 1, 3)
-    expected = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=9, do_sample=False, num_beams=1)
-    assert not torch.equal(generator.generate(ids, max_new_tokens=9), expected)
-
-
 def test_ties_are_no_differences():
     model = gpt2()
     with torch.no_grad():  # two tokens that no model can tell apart
@@ -218,12 +107,6 @@ def test_ties_are_no_differences():
     found = compare_generation(model, Swapped(), source_lengths=(3, 5, 7, 9, 11), beams=(1,), target=8)
     assert found.agrees
     assert {text.status for text in found.texts} <= {EQUAL, TIE}
-
-
-def test_a_source_that_is_too_long_names_its_axis():
-    generator = padded_generator(marian(), backend_for("torchscript"), sources=(4,), beams=1, target=6)
-    with pytest.raises(InputError, match="axis 'sequence' is 5, larger than the 4"):
-        generator.generate(torch.ones(1, 5, dtype=torch.int64), max_new_tokens=3)
 
 
 def test_check_of_a_case():
