@@ -7,7 +7,6 @@ from pytest_torchscript.backends import base
 from pytest_torchscript.compare import policy
 from pytest_torchscript.compare.compare import compare_outputs
 from pytest_torchscript.compare.policy import Policy
-from pytest_torchscript.compare.rows import apart
 
 
 def test_every_arithmetic_of_a_backend_has_a_policy():
@@ -43,12 +42,3 @@ def test_last_bits_pass_where_work_is_reordered_alone():
 )
 def test_bf16_is_measured_three_ways_unless_the_user_says_what_is_allowed(chosen, three_way):
     assert chosen.three_way is three_way
-
-
-def test_rows_may_differ_by_what_the_arithmetic_makes_of_other_shapes():
-    assert Policy("bf16").row_share == 1.6e-2
-    assert Policy("same").row_share == Policy("reordered").row_share == pytest.approx(32 * 1.3e-6)
-    alone = torch.ones(4)
-    assert apart(alone + 1e-5, alone, Policy().row_share) is None
-    assert apart(alone + 1e-4, alone, Policy().row_share) is not None
-    assert apart(alone + 1e-2, alone, Policy("bf16").row_share) is None

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec
+from pytest_torchscript.backends.base import Spent
 from pytest_torchscript.errors import BackendError, MachineFailure
 from pytest_torchscript.lab.trial import AGREES, DIFFERS, RAISES
 from tests import toys
@@ -73,8 +74,6 @@ def test_values_are_tried_up_to_the_first_that_fails() -> None:
 
 
 def test_a_spent_budget_is_no_verdict_and_may_be_asked_again() -> None:
-    from pytest_torchscript.backends.base import Spent
-
     lab = lab_of(toys.Sound())
     made, asked = lab.export.artifact, []
 
