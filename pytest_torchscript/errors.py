@@ -56,16 +56,17 @@ class LibraryError(Error):
 class MachineFailure(BaseException):
     """The machine had no memory left, its device gave up, or a server is not there: ``error`` has the words.
 
-    ``lost``: nothing that the device says from now on counts.
+    ``lost``: nothing that the device says from now on counts. ``no_room``: memory ended, so that less of it may do.
 
     No answer of a model, so it must not be taken for one by any of the handlers that ask whether a model takes something:
     therefore not an Exception, as asyncio's CancelledError is none. The runner of checks turns it into an outcome.
     """
 
-    def __init__(self, error: Error, *, lost: bool = False) -> None:
+    def __init__(self, error: Error, *, lost: bool = False, no_room: bool = False) -> None:
         super().__init__(str(error))
         self.error = error
         self.lost = lost
+        self.no_room = no_room
 
 
 class TorchScriptFailure(Error, AssertionError):  # noqa: N818 - it is a verdict, not a fault
@@ -162,7 +163,8 @@ def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFail
     )
     lines = [line.strip() for line in said.splitlines() if _LOST.search(line) or _NO_ROOM.search(line)]
     evidence = [cut(lines[0], 300)] if lines else [type(error).__name__]
-    return MachineFailure(BackendError(f"{what}, with {shapes}", evidence=evidence, hint=hint), lost=lost)
+    told = BackendError(f"{what}, with {shapes}", evidence=evidence, hint=hint)
+    return MachineFailure(told, lost=lost, no_room=not lost)
 
 
 def passes_through(error: BaseException) -> bool:

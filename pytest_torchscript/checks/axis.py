@@ -18,27 +18,30 @@ from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume
-from pytest_torchscript.lab.trial import AGREES, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
-from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, STATIC, AxisResult
+from pytest_torchscript.lab.trial import AGREES, BEYOND, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
+from pytest_torchscript.results import DIVERGES, DYNAMIC, ERROR, FIXED, STATIC, AxisResult
 from pytest_torchscript.spec import Axis
 
 #: Sizes whose product is above this are run with one row: a wide range must not mean a wide cost.
 DEAR_VOLUME = 2048
 #: After so many sizes that tell nothing, and none that does, the others are not asked.
 _ENOUGH = 3
+#: Where memory ends, so many sizes between the last that ran and the first that did not are tried.
+_HALVINGS = 3
 
 
 @dataclass
 class Exploration:
     """One axis of a model, others at the anchor: the sizes that were tried, and what became of each.
 
-    ``needed`` are those without which no verdict is given.
+    ``needed`` are those without which no verdict is given; ``beyond`` those that there was no memory for.
     """
 
     lab: Lab
     axis: Axis
     trials: dict[int, Trial] = field(default_factory=dict)
     needed: set[int] = field(default_factory=set)
+    beyond: dict[int, MachineFailure] = field(default_factory=dict)
 
     def sizes(self, *statuses: str) -> list[int]:
         """Return the sizes with one of these outcomes, ascending."""
@@ -84,6 +87,14 @@ class Exploration:
                     return
             if not self.right:
                 return
+        for _ in range(_HALVINGS):  # up to where the memory ends, nearly
+            if not self.beyond or self.sizes(RAISES, DIFFERS):
+                break
+            middle = (self.accepted[-1] + min(self.beyond)) // 2 // axis.multiple_of * axis.multiple_of
+            if middle in self.trials or not axis.allows(middle) or self.ask(middle).status == DIFFERS:
+                break
+        if self.sizes(DIFFERS):
+            return
         for end in (self.edge(), self.smallest()):
             if end is not None and self.ask(end).status == DIFFERS:
                 return
@@ -95,9 +106,18 @@ class Exploration:
                     break
 
     def ask(self, size: int) -> Trial:
-        """Run both sides at one size, once."""
-        if size not in self.trials:
+        """Run both sides at one size, once. Where there was no room for a smaller one nothing is run."""
+        if size in self.trials:
+            return self.trials[size]
+        if self.beyond and size >= min(self.beyond):
+            return Trial(BEYOND)
+        try:
             self.trials[size] = self.lab.bench.at(self.affordable(size))
+        except MachineFailure as failed:
+            if not failed.no_room:
+                raise
+            self.beyond[size] = failed
+            return Trial(BEYOND)
         return self.trials[size]
 
     def affordable(self, size: int) -> dict[str, int]:
@@ -117,7 +137,7 @@ class Exploration:
         cheap. None where it is known already."""
         accepted, step = self.accepted, self.axis.multiple_of
         above = [size for size in self.sizes(REFUSED) if accepted and size > accepted[-1]]
-        if not above or accepted == [self.lab.sizes[self.axis.name]]:
+        if not above or self.beyond or accepted == [self.lab.sizes[self.axis.name]]:
             return None
         low, high = accepted[-1], above[0]
         while high - low > step:
@@ -168,6 +188,8 @@ def check_axis(lab: Lab, name: str) -> Finding:
     result.tried = found.accepted
     if found.sizes(DIFFERS, RAISES):
         return _failure(found, suspicion, result)
+    if found.beyond:
+        return _no_room(found, result)
     if ended and not found.enough:
         return untested(ended)
     if lab.subject.meta:
@@ -195,6 +217,18 @@ def check_axis(lab: Lab, name: str) -> Finding:
     if suspicion.causes:
         lines.append(f"note: graphs differ, answers do not: {suspicion.causes[0]}")
     return Finding.passed("\n".join(lines), axis=result)
+
+
+def _no_room(found: Exploration, result: AxisResult) -> Finding:
+    """Tell of the smallest size that there was no memory for, and how far it was right below that."""
+    size = min(found.beyond)
+    failed = found.beyond[size].error
+    name, right = found.axis.name, found.sizes(AGREES)
+    below = f"right at {len(right)} sizes up to {name}={right[-1]}" if right else "no smaller size was compared"
+    result.reason = f"{failed.message}; {below}"
+    return Finding(
+        ERROR, f"axis {name!r}: {failed.message}", (*failed.evidence, below), failed.hint or "see above", axis=result
+    )
 
 
 def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Finding:
@@ -233,7 +267,7 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
     )
     return Finding.failed(
         f"axis {axis.name!r} {wrong}: {lab.made} at {anchor}, {verb} at {format_sizes(smallest)}",
-        [*evidence, *lab.evidence.places(result.causes)],
+        [*evidence, *trial.late, *lab.evidence.places(result.causes)],
         lab.evidence.advice(result.causes, usual),
         axis=result,
     )

@@ -16,8 +16,9 @@ def check_outputs(lab: Lab) -> Finding:
     The profiling executor changes the code on the second. What fails here fails everywhere; an export that agrees here and
     not on other values of these sizes is told by `values`.
     """
-    for call in range(3):
-        trial = lab.bench.example() if call else lab.bench.at(lab.sizes)
+    for nth in range(3 if lab.bench.judge.calls == 1 else 1):  # else each comparison is of three calls
+        trial = lab.bench.example() if nth else lab.bench.at(lab.sizes)
+        call = nth + trial.call - 1
         if trial.fails:
             what = "the export raises" if trial.status == RAISES else "outputs differ"
             return Finding.failed(

@@ -10,6 +10,7 @@ from itertools import chain, islice
 import torch
 
 from pytest_torchscript.backends.base import Spent
+from pytest_torchscript.common.devices import let_go
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.compare.three_way import SAMPLES
 from pytest_torchscript.errors import MachineFailure
@@ -23,6 +24,8 @@ from pytest_torchscript.lab.trial import AGREES, RAISES, UNDECIDABLE, Judge, Tri
 
 #: Which drawings of the inputs stand for all where values are in question: at a size, and as many at the anchor.
 _DRAWINGS = (FRESH, FRESH + 1, FRESH + 2)
+#: On a device the executor fuses after the first call: so many are compared there at every size.
+EXECUTOR_CALLS = 3
 #: So many masks are tried at a size in place of the drawn one.
 _MASKS = 3
 
@@ -45,7 +48,8 @@ class Bench:
         policy = Policy(arithmetic, settings.rtol, settings.atol, dtype)
         if policy.three_way and not self.subject.meta:
             return ThreeWayJudge(self.subject.eager, policy, device=self.export.device, ordinary=self.ordinary)
-        return Judge(self.subject.eager, policy, shapes_only=self.subject.meta, device=self.export.device)
+        calls = 1 if self.export.device.type in ("cpu", "meta") else EXECUTOR_CALLS
+        return Judge(self.subject.eager, policy, shapes_only=self.subject.meta, device=self.export.device, calls=calls)
 
     def ordinary(self) -> Iterator[Tensors]:
         """Yield the ten fresh inputs at the anchor that a device is asked with."""
@@ -70,6 +74,10 @@ class Bench:
             except MachineFailure as failed:
                 if not isinstance(failed.error, Spent):  # another check may ask again
                     self.beyond[key] = failed
+                if failed.no_room:
+                    failed.__context__ = None  # its frames hold what there was no room for
+                    failed.with_traceback(None)
+                    let_go(self.subject.eager.device)
                 raise
         return self.ledger[key]
 

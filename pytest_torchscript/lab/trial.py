@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
-from pytest_torchscript.common.devices import generators_of
+from pytest_torchscript.common.devices import generators_of, let_go
 from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
@@ -21,16 +21,22 @@ from pytest_torchscript.outputs import tensor_leaves
 Tensors = Mapping[str, torch.Tensor]
 
 AGREES, REFUSED, RAISES, DIFFERS, UNDECIDABLE = "agrees", "refused", "raises", "differs", "undecidable"
+#: The machine has no room for it: nothing is known, and larger sizes are not asked.
+BEYOND = "beyond"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of one call. ``error`` is what eager or the artifact raised, in one line; ``raised`` the artifact's own."""
+    """What became of one call. ``error`` is what eager or the artifact raised, in one line; ``raised`` the artifact's own.
+
+    ``call`` counts the artifact's calls with these inputs: above 1 the ones before were right.
+    """
 
     status: str
     error: str = ""
     comparison: Comparison | None = None
     raised: BaseException | None = None
+    call: int = 1
 
     @property
     def fails(self) -> bool:
@@ -40,21 +46,30 @@ class Trial:
     @property
     def lines(self) -> list[str]:
         """The evidence: what the comparison found, or what was raised."""
-        return describe(self.comparison) if self.comparison is not None else self.error.splitlines()
+        found = describe(self.comparison) if self.comparison is not None else self.error.splitlines()
+        return [*found, *self.late]
+
+    @property
+    def late(self) -> list[str]:
+        """What is to be said where the artifact was right at first; nothing where it was not."""
+        said = f"call {self.call} with these inputs; before it was right: after the first the executor runs another program"
+        return [said] if self.call > 1 else []
 
 
 @dataclass
 class Judge:
     """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed.
 
-    ``device`` is where artifacts take their inputs; None means where eager does.
+    ``device`` is where artifacts take their inputs; None means where eager does. Each is called so many ``calls`` in a row.
     """
 
     eager: Eager
     policy: Policy = field(default_factory=Policy)
     shapes_only: bool = False
     device: torch.device | None = None
+    calls: int = 1
     _precise: Any = None
+    _place: torch.device | None = None
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""
@@ -86,11 +101,16 @@ class Judge:
     def _against(
         self, expected: Any, artifact: Callable[..., Any], inputs: Tensors, closeness: str, *, measured: bool = True
     ) -> Trial:
-        try:
-            actual = self.answer(artifact, inputs)
-        except Exception as error:
-            return Trial(RAISES, artifact_error(error), raised=error.with_traceback(None))
-        return self.compare(actual, expected, inputs, closeness=closeness, measured=measured)
+        trial = Trial(AGREES)
+        for call in range(1, self.calls + 1):
+            try:
+                actual = self.answer(artifact, inputs)
+            except Exception as error:
+                return Trial(RAISES, artifact_error(error), raised=error.with_traceback(None), call=call)
+            trial = self.compare(actual, expected, inputs, closeness=closeness, measured=measured)
+            if trial.status != AGREES:
+                return replace(trial, call=call)
+        return trial
 
     def answer(self, artifact: Callable[..., Any], inputs: Tensors) -> Any:
         """Return what an artifact answers to clones of the inputs, from the seed; what it raises passes through."""
@@ -124,21 +144,27 @@ class Judge:
         """Return what the same model answers in double precision, or None where it cannot.
 
         Nothing is wider than double precision: a model in that is measured by its answer in float32, whose rounding is as many
-        times larger as its unit in the last place (compare/floats.py).
+        times larger as its unit in the last place (compare/floats.py). Where its device has no room for the copy, or no such
+        dtype, the CPU makes it.
         """
         measure = torch.float32 if self.eager.dtype is torch.float64 else torch.float64
-        try:
-            if self._precise is None:
-                self._precise = self.eager.in_dtype(measure)
-            turned = {
-                name: tensor.to(measure) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()
-            }
-            return self.eager.run(self._precise, turned)
-        except (
-            Exception,
-            MachineFailure,
-        ):  # twice the weights may be too much for a machine that is enough for the rest
-            return None
+        turned = {name: tensor.to(measure) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()}
+        places = [self.eager.device, torch.device("cpu")] if self._place is None else [self._place]
+        for place in (places := list(dict.fromkeys(places))):
+            try:
+                if self._precise is None:
+                    self._precise = self.eager.in_dtype(measure, place)
+                answer = self.eager.run(self._precise, turned, at=place)
+            except (Exception, MachineFailure) as error:  # twice the weights may be too much where the rest has room
+                if place == places[-1] and isinstance(error, Exception):
+                    self._place = place  # it does not compute in that: no need to copy it again
+                else:
+                    self._precise = None
+                    let_go(place)
+            else:
+                self._place = place
+                return answer
+        return None
 
     def free(self) -> None:
         """Drop the double-precision copy: it holds twice the weights."""

@@ -79,11 +79,13 @@ class Eager:
                 self._working = copy_module(self._pristine)
                 self._state = look_at(self._working)
 
-    def run(self, module: Positional, inputs: Tensors, *, seed: int | None = None) -> Any:
-        """Run a given copy once, seeded, on clones."""
+    def run(
+        self, module: Positional, inputs: Tensors, *, seed: int | None = None, at: torch.device | None = None
+    ) -> Any:
+        """Run a given copy once, seeded, on clones; ``at`` is its device where that is another than eager's."""
         self.passes += 1
         self.counted.count += 1
-        tensors = [self.taken(inputs[name]) for name in self.names]
+        tensors = [self.taken(inputs[name], at) for name in self.names]
         with torch.no_grad(), torch.random.fork_rng(devices=generators_of(self.device)):
             torch.manual_seed(self.seed if seed is None else seed)
             before = torch.get_rng_state()
@@ -94,9 +96,9 @@ class Eager:
             self.drew = not (here and torch.equal(before, torch.get_rng_state()))
             return answer
 
-    def taken(self, tensor: torch.Tensor) -> torch.Tensor:
+    def taken(self, tensor: torch.Tensor, at: torch.device | None = None) -> torch.Tensor:
         """Return a tensor of its own where the model runs; one that holds no values stays."""
-        return tensor.clone() if tensor.is_meta else tensor.to(self.device, copy=True)
+        return tensor.clone() if tensor.is_meta else tensor.to(self.device if at is None else at, copy=True)
 
     def copy(self, *, share: bool = True) -> Positional:
         """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,
@@ -104,10 +106,12 @@ class Eager:
         copied: Positional = copy_module(self._pristine, share=share)
         return copied
 
-    def in_dtype(self, dtype: torch.dtype) -> Positional:
-        """Return a copy that computes in another dtype; costs its weights until it is dropped."""
-        copied: Positional = in_dtype(copy_module(self._pristine, share=False), dtype)
-        return copied
+    def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None) -> Positional:
+        """Return a copy that computes in another dtype, on another device where one is named; costs its weights until it is
+        dropped."""
+        copied = copy_module(self._pristine, share=False)
+        turned: Positional = in_dtype(copied if device in (None, self.device) else copied.to(device), dtype)
+        return turned
 
     def in_float64(self) -> Positional:
         """Return a copy in double precision."""

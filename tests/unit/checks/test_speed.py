@@ -14,6 +14,8 @@ def test_it_is_on_request_and_gives_a_ratio() -> None:
     found = answer(ask(toys.Sound(), "speed"))
     assert found.outcome == "passed"
     assert found.message.count("times eager's time") == 3
+    assert found.message.count(", frozen ") == 3
+    assert found.message.count(" ms) at batch=") == 3
 
 
 def test_it_says_nothing_where_no_size_agrees() -> None:
