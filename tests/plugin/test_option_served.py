@@ -31,7 +31,7 @@ def option(name, value):
     ("given", "said"),
     [
         (("url", "127.0.0.1:8501/v1/models/bert"), "has no scheme"),
-        (("url", "ftp://127.0.0.1/v1/models/bert"), "the scheme 'ftp' is none of http, https"),
+        (("url", "ftp://127.0.0.1/v1/models/bert"), "the scheme 'ftp' is none of http, https, grpc, grpcs"),
         (("url", "http:///v1/models/bert"), "names no host"),
         (("url", "http://h:x/v1/models/bert"), "served option url='http://h:x/v1/models/bert': "),
         (("url", "http://127.0.0.1:8501"), "names no model: its path is '/'"),

@@ -19,6 +19,7 @@ from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import make_settings
 
 SERVERS = {"triton": ("pytriton", triton), "mlserver": ("mlserver", ml_server)}
+WAYS = {"REST": 0, "gRPC": 1}
 AXES = {"batch": Axis("batch", max=16), "sequence": Axis("sequence", max=160)}
 
 
@@ -56,8 +57,9 @@ def said(result):
     return {check.name: (check.outcome, check.message) for check in result.checks}
 
 
-def test_a_sound_bert(roots):
-    result, requests = put(f"{roots[0]}/v2/models/bert", requests=500)
+@pytest.mark.parametrize("way", WAYS, ids=list(WAYS))
+def test_a_sound_bert(roots, way):
+    result, requests = put(f"{roots[WAYS[way]]}/v2/models/bert", requests=500)
     found = said(result)
     assert result.passed, found
     assert verdicts(result) == {"batch": "dynamic", "sequence": "dynamic"}
@@ -70,8 +72,9 @@ def test_a_sound_bert(roots):
     assert not any("request budget" in message for _, message in found.values())
 
 
-def test_a_batch_limit(roots):
-    result, _ = put(f"{roots[0]}/v2/models/limited", checks=["axis"])
+@pytest.mark.parametrize("way", WAYS, ids=list(WAYS))
+def test_a_batch_limit(roots, way):
+    result, _ = put(f"{roots[WAYS[way]]}/v2/models/limited", checks=["axis"])
     assert verdicts(result) == {"batch": "fixed", "sequence": "dynamic"}
     assert axis_named(result, "batch").counterexample["batch"] == 9
     assert "batch-size must be <= 8 for" in said(result)["axis[batch]"][1]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 import torch
 
@@ -21,15 +21,17 @@ from pytest_torchscript.backends.base import (
 )
 from pytest_torchscript.backends.served.datatypes import HALVES, NAMES
 from pytest_torchscript.backends.served.diagnosis import diagnose
+from pytest_torchscript.backends.served.grpc_channel import GrpcChannel
+from pytest_torchscript.backends.served.grpc_protocols import OpenInferenceGrpc, TensorFlowServingGrpc
 from pytest_torchscript.backends.served.open_inference import OpenInference
-from pytest_torchscript.backends.served.options import COLUMNS, OPEN, ROWS, Endpoint, ServedOptions, read_headers
+from pytest_torchscript.backends.served.options import GRPC, OPEN, Endpoint, ServedOptions, read_headers
+from pytest_torchscript.backends.served.protocol import ModelProtocol
 from pytest_torchscript.backends.served.signature import Reading, declared, match_inputs, match_outputs
 from pytest_torchscript.backends.served.tensorflow_serving import TensorFlowServing
-from pytest_torchscript.backends.served.transport import REFUSALS, Guest, Http, Rejected
+from pytest_torchscript.backends.served.transport import REFUSALS, Exchange, Guest, Http, Rejected
 from pytest_torchscript.errors import BackendError
 from pytest_torchscript.outputs import tensor_leaves
 
-Protocol = Union[OpenInference, TensorFlowServing]
 Tensors = tuple[torch.Tensor, ...]
 
 
@@ -37,14 +39,13 @@ class ServedArtifact(Artifact):
     """One model behind its server, at one anchor. Called with eager's inputs, it returns what the server answers, in the
     order of eager's own tensors."""
 
-    def __init__(self, protocol: Protocol, request: ExportRequest, options: ServedOptions) -> None:
+    def __init__(self, protocol: ModelProtocol, request: ExportRequest, options: ServedOptions) -> None:
         self.protocol, self.parallel = protocol, options.parallel
         self.guest = protocol.guest
         signature = protocol.signature()
         inputs = declared(options.inputs, "inputs") or signature.inputs
         outputs = declared(options.outputs, "outputs") or signature.outputs
-        if isinstance(protocol, TensorFlowServing):
-            protocol.outputs = outputs
+        protocol.outputs = outputs
         self.ports, notes = match_inputs(inputs, request, self.guest.where)
         self.notes: list[str] = list(notes)
         self.details = {
@@ -77,21 +78,22 @@ class ServedArtifact(Artifact):
         return diagnose(actual, self.expected, self.guest.where)
 
     def _first(self, tensors: Tensors) -> list[torch.Tensor]:
+        """Ask in the first form that is not refused, if none was chosen."""
         protocol = self.protocol
-        if not isinstance(protocol, TensorFlowServing) or protocol.form:
+        if protocol.form or not protocol.forms:
             return self(*tensors)
-        protocol.form = COLUMNS
+        protocol.form, *others = protocol.forms
+        usual = protocol.form
         try:
             return self(*tensors)
-        except Refused as columns:
-            protocol.form = ROWS
-            try:
-                answer = self(*tensors)
-            except (Refused, BackendError):
-                protocol.form = COLUMNS
-                raise columns from None
-            self.notes.append("the server takes rows alone: what it says of columns is " + columns.message)
-            return answer
+        except Refused as refused:
+            for protocol.form in others:
+                with contextlib.suppress(Refused, BackendError):
+                    answer = self(*tensors)
+                    self.notes.append(f"the server takes {protocol.form} alone: of {usual} it says: {refused.message}")
+                    return answer
+            protocol.form = usual
+            raise
 
     def __call__(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         """Ask the server. `Refused` has its own words; `Unavailable` where it failed, which is no verdict."""
@@ -140,9 +142,7 @@ class ServedArtifact(Artifact):
 
     def _dtype_is_eagers(self, name: str, tensor: torch.Tensor, dtype: torch.dtype) -> bool:
         """Whether an output has no dtype of its own: TensorFlow's JSON does not say one."""
-        if not isinstance(self.protocol, TensorFlowServing) or self.protocol.typed(name):
-            return False
-        return dtype.is_floating_point or not tensor.is_floating_point()
+        return not self.protocol.typed(name) and (dtype.is_floating_point or not tensor.is_floating_point())
 
     def at_once(self, batches: Sequence[Tensors]) -> list[list[torch.Tensor] | Refused]:
         """Return the answers to several inputs that are sent at the same time, as many as may be under way."""
@@ -162,6 +162,12 @@ class ServedArtifact(Artifact):
 
 def _alike(one: Tensors, other: Tensors) -> bool:
     return all(left.shape == right.shape for left, right in zip(one, other))
+
+
+def _exchange(endpoint: Endpoint, timeout: float, secret: Mapping[str, str]) -> Exchange:
+    if endpoint.scheme.startswith(GRPC):
+        return GrpcChannel(endpoint.host, secure=endpoint.scheme == "grpcs", timeout=timeout, secret=secret)
+    return Http(endpoint.root, timeout=timeout, secret=secret)
 
 
 class ServedBackend(Backend):
@@ -188,7 +194,7 @@ class ServedBackend(Backend):
         )
         self.if_another = "another model or other weights? Look at what stands behind the URL"
         self._exchange = exchange
-        self._protocol: Protocol | None = None
+        self._protocol: ModelProtocol | None = None
 
     def readiness(self) -> Readiness:
         """Ask whether the model is ready: once. BackendError where it is not, Unavailable where nobody is there."""
@@ -199,11 +205,15 @@ class ServedBackend(Backend):
             self._protocol = protocol
         return Readiness()
 
-    def _speaking(self, endpoint: Endpoint) -> Protocol:
+    def _speaking(self, endpoint: Endpoint) -> ModelProtocol:
         secret = read_headers(self.options.header_env) if self.options.header_env else {}
-        exchange = self._exchange or Http(endpoint.root, timeout=self.options.timeout, secret=secret)
+        exchange = self._exchange or _exchange(endpoint, self.options.timeout, secret)
         secrets = [word for value in secret.values() for word in (value, *value.split()[1:])]
         guest = Guest(exchange, self._requests, str(endpoint), secrets=secrets)
+        if endpoint.scheme.startswith(GRPC):
+            if endpoint.protocol == OPEN:
+                return OpenInferenceGrpc(endpoint, guest)
+            return TensorFlowServingGrpc(endpoint, guest, signature=self.options.signature)
         if endpoint.protocol == OPEN:
             return OpenInference(endpoint, guest)
         return TensorFlowServing(endpoint, guest, signature=self.options.signature, form=self.options.form)

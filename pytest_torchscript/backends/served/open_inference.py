@@ -15,23 +15,22 @@ import torch
 
 from pytest_torchscript.backends.served.datatypes import HALVES, TORCH, check_text, converted, from_bytes, to_bytes
 from pytest_torchscript.backends.served.options import Endpoint
+from pytest_torchscript.backends.served.protocol import ModelProtocol, not_ready
 from pytest_torchscript.backends.served.signature import Port, Signature
 from pytest_torchscript.backends.served.transport import Guest, Rejected
-from pytest_torchscript.errors import BackendError
 
 _LENGTH = "Inference-Header-Content-Length"
 #: By what a server says in GET /v2 that it takes tensors as bytes.
 _BINARY = "binary_tensor_data"
 
 
-class OpenInference:
-    """One model behind the protocol. ``binary`` is known once it was asked for."""
+class OpenInference(ModelProtocol):
+    """One model behind the protocol."""
 
-    #: What a server's answer to any request at all costs a model: see `ready`.
     name = "Open Inference Protocol"
 
     def __init__(self, endpoint: Endpoint, guest: Guest) -> None:
-        self.guest = guest
+        super().__init__(guest)
         version = f"/versions/{quote(endpoint.version)}" if endpoint.version else ""
         self._model = f"/v2/models/{quote(endpoint.model)}{version}"
         self._binary: bool | None = None
@@ -41,7 +40,7 @@ class OpenInference:
         try:
             self.guest.ask(f"{self._model}/ready")
         except Rejected as said:
-            raise not_ready(self.guest, said, self._known()) from None
+            raise not_ready(self.guest, said, known=self._known()) from None
 
     def _known(self) -> bool:
         try:
@@ -134,20 +133,3 @@ def _flat(data: Any) -> list[Any]:
     while data and isinstance(data[0], list):
         data = [number for row in data for number in row]
     return list(data)
-
-
-def not_ready(guest: Guest, said: Rejected, known: bool) -> BackendError:
-    """Return the error of a model that its server does not have, or not yet."""
-    if said.status in (401, 403):
-        return BackendError(
-            f"{guest.where}: {said}",
-            hint="send what it wants: served.header_env=VARIABLE, a variable with 'Authorization: …'",
-        )
-    if known:
-        return BackendError(
-            f"{guest.where} is not ready: {said}", hint="wait until the server has loaded it, then run again"
-        )
-    return BackendError(
-        f"{guest.where}: no such model or version is ready there: {said}",
-        hint="look at the name and the version: GET the URL in a browser, or list the models of the server",
-    )

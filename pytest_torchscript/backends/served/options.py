@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from pytest_torchscript.backends.base import ARITHMETICS, REORDERED, Options
 from pytest_torchscript.errors import OptionError, unknown
 
-TENSORFLOW, OPEN = "v1", "v2"
+OPEN, GRPC = "v2", "grpc"
 COLUMNS, ROWS = FORMS = ("columns", "rows")
-SCHEMES = ("http", "https")
+SCHEMES = ("http", "https", "grpc", "grpcs")
 
 _HINT = "give the URL of the model: http://127.0.0.1:8501/v1/models/NAME, or …/v2/models/NAME"
 _PATH = re.compile(
@@ -60,6 +60,8 @@ class Endpoint:
         if parts.query or parts.fragment:
             raise OptionError(f"{said} goes on behind the name of the model", hint=_HINT)
         path = _PATH.fullmatch(parts.path)
+        if path is not None and parts.scheme.startswith("grpc") and path["prefix"]:
+            raise OptionError(f"{said}: gRPC has no paths before the model's own", hint=_HINT)
         if path is None:
             raise OptionError(f"{said} names no model: its path is {parts.path or '/'!r}", hint=_HINT)
         found = {name: unquote(text or "") for name, text in path.groupdict().items() if name != "prefix"}

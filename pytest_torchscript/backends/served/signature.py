@@ -41,6 +41,11 @@ class Signature:
     outputs: tuple[Port, ...] = ()
 
 
+def counted(name: str) -> list[tuple[bool, int, str]]:
+    """Order names with numbers in them by the numbers: output_2 comes before output_10."""
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
+
+
 def shown(dims: _Shape) -> str:
     """Write dims as a list, free ones as -1."""
     return f"[{', '.join(str(dim) for dim in dims)}]"

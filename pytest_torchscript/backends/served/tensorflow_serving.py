@@ -5,7 +5,6 @@ The answer names no datatypes: they come from the metadata, else eager's are tak
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +12,9 @@ from urllib.parse import quote
 import torch
 
 from pytest_torchscript.backends.served.datatypes import OF_TENSORFLOW, TORCH, check_text, converted
-from pytest_torchscript.backends.served.open_inference import not_ready
-from pytest_torchscript.backends.served.options import ROWS, Endpoint
-from pytest_torchscript.backends.served.signature import Port, Signature
+from pytest_torchscript.backends.served.options import COLUMNS, ROWS, Endpoint
+from pytest_torchscript.backends.served.protocol import ModelProtocol, choose_signature, not_ready
+from pytest_torchscript.backends.served.signature import Port, Signature, counted
 from pytest_torchscript.backends.served.transport import Guest, Rejected
 from pytest_torchscript.errors import BackendError
 
@@ -26,25 +25,26 @@ _ASK = (
 )
 
 
-class TensorFlowServing:
-    """One model behind the protocol. ``form`` is `columns` or `rows`; ``declared`` are outputs in order, where known."""
+class TensorFlowServing(ModelProtocol):
+    """One model behind the protocol."""
 
     name = "TensorFlow Serving"
+    forms = (COLUMNS, ROWS)
 
     def __init__(self, endpoint: Endpoint, guest: Guest, *, signature: str = "", form: str = "") -> None:
-        self.guest, self.form = guest, form
+        super().__init__(guest)
+        self.form = form
         self._signature_name = signature
         part = f"/versions/{quote(endpoint.version)}" if endpoint.version else ""
         part = f"/labels/{quote(endpoint.label)}" if endpoint.label else part
         self._model = f"/v1/models/{quote(endpoint.model)}{part}"
-        self.outputs: tuple[Port, ...] = ()
 
     def ready(self) -> None:
         """Ask for the state of the model: one version has to be AVAILABLE. BackendError where none is."""
         try:
             said = self.guest.json(self._model)
         except Rejected as error:
-            raise not_ready(self.guest, error, known=False) from None
+            raise not_ready(self.guest, error) from None
         versions = said.get("model_version_status") if isinstance(said, dict) else None
         if isinstance(said, dict) and versions is None and said.get("ready") in (True, "True"):  # KServe's version 1
             return
@@ -74,17 +74,10 @@ class TensorFlowServing:
             known = said["metadata"]["signature_def"]["signature_def"]
         except (KeyError, TypeError):
             return Signature()
-        wanted = self._signature_name or "serving_default"
-        if wanted not in known:
-            if not self._signature_name and len(known) != 1:
-                return Signature()
-            if self._signature_name:
-                listed = ", ".join(name for name in known if name != "__saved_model_init_op")
-                raise BackendError(
-                    f"{self.guest.where} has no signature {wanted!r}",
-                    hint=f"give one of its own with served.signature: {listed}",
-                )
-            wanted = next(iter(known))
+        names = [name for name in known if name != "__saved_model_init_op"]
+        wanted = choose_signature(names, self._signature_name, self.guest)
+        if not wanted:
+            return Signature()
         found = Signature(*(_ports(known[wanted].get(key) or {}) for key in ("inputs", "outputs")))
         self.outputs = found.outputs
         return found
@@ -156,12 +149,7 @@ def _said(item: Mapping[str, Any]) -> str:
 
 def _ports(said: Mapping[str, Any]) -> tuple[Port, ...]:
     """Return ports from metadata, in the order of their names: the server has them in a map without one."""
-    return tuple(_port(name, item) for name, item in sorted(said.items(), key=lambda pair: _counted(pair[0])))
-
-
-def _counted(name: str) -> list[tuple[bool, int, str]]:
-    """Order names with numbers in them by the numbers: output_2 comes before output_10."""
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
+    return tuple(_port(name, item) for name, item in sorted(said.items(), key=lambda pair: counted(pair[0])))
 
 
 def _port(name: str, said: Mapping[str, Any]) -> Port:
