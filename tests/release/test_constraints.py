@@ -74,7 +74,7 @@ def test_what_is_required_is_held_to_a_version_within_the_bounds(name: str) -> N
 
 
 def test_linters_neighbours_and_exporters_are_held_too() -> None:
-    assert bounds("lint", "neighbours", "onnx").keys() <= pins("current", "3.11").keys() | {"tomli"}
+    assert bounds("lint", "neighbours", "onnx", "grpc").keys() <= pins("current", "3.11").keys() | {"tomli"}
 
 
 def test_the_lowest_versions_are_the_lower_bounds() -> None:
