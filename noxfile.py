@@ -72,6 +72,13 @@ def onnx(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def hostile(session: nox.Session) -> None:
+    """Run every hostile model, with and without workers: minutes, for most of them are ended by a limit."""
+    session.env["HOSTILE"] = "all"
+    _test_wheel(session, "current", arguments=["tests/isolation", *session.posargs])
+
+
+@nox.session(python="3.11")
 def neighbours(session: nox.Session) -> None:
     """Run what concerns other plugins, with all of them installed."""
     chosen = session.posargs or ["tests/neighbours"]

@@ -199,6 +199,18 @@ class ModelResult:
         raise KeyError(name)
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What a run has to know of a model before its tests: the ranges of its axes by name, in the order of the inputs, and
+    its inputs."""
+
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    task: str = "default"
+    class_name: str = ""
+    weights: str = ""
+
+
 @dataclass
 class RunReport:
     """One run: its environment and its models."""

@@ -24,6 +24,8 @@ DEVICES = ("cpu", "cuda", "mps", "xpu", "hpu", "mtia", "xla", "lazy")
 #: What a model may compute in.
 DTYPES = ("float32", "float16", "bfloat16", "float64")
 NEURON_MODES = ("auto", "require", "compile", "emulate", "off")
+#: Whether the checks of a model run in a process of its own.
+ISOLATE = ("auto", "on", "off")
 TASKS = (
     "default",
     "masked-lm",
@@ -59,7 +61,8 @@ class Settings:
     that the main trace is made without. ``max_examples`` None follows the hypothesis profile. ``backends`` are names;
     ``own_backends`` are classes that the repository brings; ``options`` holds by the name of a backend its options by
     name, and ``neuron_options`` those of either Neuron backend (backends/neuron/options.py). ``cache`` is a folder for
-    compiled artifacts. ``device`` and ``dtype`` None leave a model as it is. `make_settings` makes it of what a user wrote.
+    compiled artifacts. ``device`` and ``dtype`` None leave a model as it is. ``timeout`` is in seconds a check, ``memory`` in
+    GB (10**9 bytes) a model. `make_settings` makes it of what a user wrote.
     """
 
     weights: str = "auto"
@@ -84,6 +87,14 @@ class Settings:
     speed: bool = False
     seed: int = 0
     offline: bool = False
+    isolate: str = "auto"
+    timeout: float | None = None
+    memory: float | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether time or memory is limited."""
+        return self.timeout is not None or self.memory is not None
 
 
 #: How often a setting is given: once; as a list, where the command line's replaces the ini file's; or by names, such as axes,
@@ -216,6 +227,21 @@ def tolerance(value: Any) -> float:
     if math.isfinite(number) and number >= 0:
         return number
     raise OptionError(f"{value!r} is not a tolerance", hint="give a number from 0, such as 1e-4")
+
+
+def above_zero(what: str, example: str) -> Callable[[Any], float]:
+    """Return a reader of a finite number above zero; its error says of what."""
+
+    def read(value: Any) -> float:
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number) and number > 0:
+            return number
+        raise OptionError(f"{value!r} is not a number of {what}", hint=f"give a number above 0, such as {example}")
+
+    return read
 
 
 def _whole(value: Any) -> int | None:
@@ -443,6 +469,17 @@ SETTINGS = (
     ),
     Setting("cache", "DIR", "Keep compiled artifacts in a folder.", "cache", folder_to_be, path=True),
     Setting("speed", "", "Compare the latency of eager and export too.", "speed", switch),
+    Setting(
+        "isolate",
+        "MODE",
+        "Check each model in a process of its own: auto (where a limit is given), on, off.",
+        "isolate",
+        one_of("mode", ISOLATE),
+    ),
+    Setting(
+        "timeout", "SECONDS", "End a check that takes longer, in C++ too.", "timeout", above_zero("seconds", "600")
+    ),
+    Setting("memory", "GB", "End a model that holds more memory.", "memory", above_zero("GB", "8")),
     Setting("", "", "", "leave_out", text, LISTED, on_command_line=False),
     Setting("", "", "", "own_backends", backend_class, LISTED, on_command_line=False),
     Setting("", "", "", "seed", whole_number, on_command_line=False),
@@ -505,6 +542,12 @@ def changed(settings: Settings, changes: Mapping[str, Any], *, spelled: Callable
                 f"{spelled(lone[0])} is given without {spelled(missing)}",
                 hint=f"give both {' and '.join(pair)}, or neither to have tolerances calibrated for each model",
             )
+    if result.isolate == "off" and result.limited:
+        limit = spelled("timeout" if result.timeout is not None else "memory")
+        raise OptionError(
+            f"{limit} is given with {spelled('isolate')} off",
+            hint=f"a limit is kept from another process: leave {spelled('isolate')} out, or the limit",
+        )
     return result
 
 

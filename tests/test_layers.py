@@ -1,5 +1,6 @@
 """The rings of the package, read from its sources: who may import whom, and what may be loaded when.
 
+    leaves <- common <- isolation
     leaves <- common <- models inputs tracing backends compare <- lab <- checks <- suite, plugin
     leaves <- report <- plugin
 
@@ -33,17 +34,18 @@ ALLOWED = {
     **dict.fromkeys(LEAVES, LEAVES),
     "common": LEAVES,
     **dict.fromkeys(ENGINES, LEAVES | {"common"}),
+    "isolation": LEAVES | {"common"},
     "lab": LEAVES | ENGINES | {"common"},
-    "checks": LEAVES | ENGINES | {"common", "lab"},
+    "checks": LEAVES | ENGINES | {"common", "lab", "isolation"},
     "report": LEAVES,
     "suite": LEAVES | ENGINES | {"checks", "plugin"},
-    "plugin": LEAVES | ENGINES | {"common", "lab", "checks", "report", "suite"},
+    "plugin": LEAVES | ENGINES | {"common", "isolation", "lab", "checks", "report", "suite"},
     "__main__": LEAVES | {"common", "lab", "report"},
     "": LEAVES | ENGINES | {"checks"},  # the package itself: public names, on first use
 }
 HEAVY = {"torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"}
 #: Rings whose import alone must load nothing heavy: a pytest run that uses none of the plugin pays nothing.
-LIGHT = LEAVES | {"", "__main__", "plugin", "report"}
+LIGHT = LEAVES | {"", "__main__", "plugin", "report", "isolation"}
 #: Modules that may import hypothesis or transformers when they are imported themselves.
 EAGER_HYPOTHESIS = {f"{PACKAGE}.inputs.strategies"}
 

@@ -86,7 +86,8 @@ class Traits:
     bf16 on the CPU). ``moves``: an artifact may answer at other sizes than those it was exported at. ``reexports``:
     another export is cheap. ``saves``: an artifact is written by `save`, and read by `Backend.loader` elsewhere.
     ``torchscript``: an artifact's ``module`` is a ScriptModule. ``follows``: an artifact runs on the device that eager runs
-    on, as every ScriptModule does; else the module is exported on the CPU, and called with tensors there.
+    on, as every ScriptModule does; else the module is exported on the CPU, and called with tensors there. ``isolate``: it
+    may end its process, so that a model's checks run in one of their own, unless ``--torchscript-isolate off``.
     """
 
     arithmetic: str = SAME
@@ -95,6 +96,7 @@ class Traits:
     saves: bool = False
     torchscript: bool = False
     follows: bool = False
+    isolate: bool = False
 
     def __post_init__(self) -> None:
         if self.arithmetic not in ARITHMETICS:

@@ -162,7 +162,7 @@ def check(
     asked = tuple(check_named(known, chosen) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     check_options(chosen)
     plan = make_plan(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
-    check_names([plan], chosen)
+    check_names([plan.outline], chosen)
     labs: list[Lab] = []
     for backend in chosen.backends:
         labs.append(plan.load(backend, beside=labs[0] if labs else None))

@@ -15,9 +15,19 @@ RESOLVE, BUILD, TRACE, EXPORT, COMPARE = "resolve", "build", "trace", "export", 
 
 @dataclass
 class Passes:
-    """Counts forward passes, those of eager and of exports together. Shared by all that run one model."""
+    """Counts forward passes, those of eager and of exports together. Shared by all that run one model.
+
+    ``heard`` is told before anything runs: who, and with which tensors by name. What ends the process cannot tell it after.
+    """
 
     count: int = 0
+    heard: Callable[[str, Mapping[str, Any]], None] | None = None
+
+    def begin(self, who: str, inputs: Mapping[str, Any], *, counts: bool = True) -> None:
+        """Say who is about to run with which tensors; it counts, but where nothing is called."""
+        self.count += counts
+        if self.heard is not None:
+            self.heard(who, inputs)
 
 
 def shapes_of(inputs: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def explain_axis(reference: str, axis: str, settings: Settings, *, size: int | N
     plan = make_plan(reference, settings)
     if axis not in plan.spec.axes:
         raise unknown_axis(axis, plan.spec.axes)
-    check_names([plan], settings)
+    check_names([plan.outline], settings)
     lab = plan.load()
     here, moving = lab.sizes[axis], plan.spec.axes[axis]
     if size is not None and (size == here or size < 1 or not moving.allows(size)):

@@ -67,6 +67,7 @@ class Export:
 
     def of(self, inputs: Tensors) -> Artifact:
         """Export at these inputs. What the backend raises passes through; MachineFailure where it is not there."""
+        self.subject.passes.begin("the exporter", inputs, counts=False)
         with phase(EXPORT, f"{self.backend.name} {shapes_of(inputs)}"), running(inputs):
             return self.backend.export(self.request(inputs))
 

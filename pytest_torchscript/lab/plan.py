@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -37,8 +37,9 @@ from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
 from pytest_torchscript.outputs import tensor_leaves
+from pytest_torchscript.results import Outline
 from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import Axis, InputSpec, narrowed, unknown_axis
+from pytest_torchscript.spec import InputSpec, narrowed, unknown_axis
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class ModelPlan:
     def axes(self) -> tuple[str, ...]:
         """The names of the axes, in the order of the inputs; declared fixed ones included."""
         return tuple(self.spec.axes)
+
+    @property
+    def outline(self) -> Outline:
+        """What a run has to know of it before its tests."""
+        ranges = {name: (axis.min, axis.max) for name, axis in self.spec.axes.items()}
+        blueprint = self.blueprint
+        return Outline(ranges, tuple(self.spec), blueprint.task, blueprint.class_name, blueprint.weights)
 
     @quiet()
     def load(
@@ -354,15 +362,15 @@ def _overlaid(spec: InputSpec, settings: Settings) -> InputSpec:
     return spec.with_axes(axes)
 
 
-def check_names(plans: list[ModelPlan], settings: Settings) -> None:
+def check_names(outlines: Sequence[Outline], settings: Settings) -> None:
     """Raise OptionError for an axis or input named by an option that no model has; unknown to one, it is ignored there."""
-    known: dict[str, Axis] = {name: axis for plan in plans for name, axis in plan.spec.axes.items()}
+    known = {name: axis for outline in outlines for name, axis in outline.ranges.items()}
     for name in (*settings.axes, *settings.anchor):
-        if plans and name not in known:
+        if outlines and name not in known:
             raise unknown_axis(name, known)
-    inputs = {name for plan in plans for name in plan.spec}
+    inputs = {name for outline in outlines for name in outline.inputs}
     for name in settings.leave_out:
-        if plans and name not in inputs:
+        if outlines and name not in inputs:
             raise OptionError(f"input {name!r} does not exist", hint="the inputs are: " + ", ".join(sorted(inputs)))
 
 

@@ -114,7 +114,7 @@ class Judge:
 
     def answer(self, artifact: Callable[..., Any], inputs: Tensors) -> Any:
         """Return what an artifact answers to clones of the inputs, from the seed; what it raises passes through."""
-        self.eager.counted.count += 1
+        self.eager.counted.begin("the export", inputs)
         with running(inputs):
             device = self.eager.device if self.device is None else self.device
             tensors = [inputs[name] for name in self.eager.names]

@@ -84,7 +84,7 @@ class Eager:
     ) -> Any:
         """Run a given copy once, seeded, on clones; ``at`` is its device where that is another than eager's."""
         self.passes += 1
-        self.counted.count += 1
+        self.counted.begin("eager", inputs)
         tensors = [self.taken(inputs[name], at) for name in self.names]
         with torch.no_grad(), torch.random.fork_rng(devices=generators_of(self.device)):
             torch.manual_seed(self.seed if seed is None else seed)

@@ -187,6 +187,16 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport) -
     return None
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
+    """Have pytest-timeout's limits of the suite kept from outside, where its models are in processes of their own."""
+    if not item.nodeid.startswith(f"{PREFIX}::"):
+        return None
+    from pytest_torchscript.plugin.processes import set_timer
+
+    return set_timer(item, settings)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each model on one worker."""

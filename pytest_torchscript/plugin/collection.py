@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
-    from pytest_torchscript.checks import ModelPlan
     from pytest_torchscript.plugin.ids import SuiteId
     from pytest_torchscript.plugin.options import Run
+    from pytest_torchscript.results import Outline
 
 SUITE = "pytest_torchscript.suite"
 #: The one test of a reference that could not be resolved.
@@ -51,9 +51,9 @@ class Contents:
     task: str | None = None
 
     @classmethod
-    def of(cls, plan: ModelPlan) -> Contents:
+    def of(cls, outline: Outline) -> Contents:
         """Return the contents of a planned model's suite."""
-        return cls(plan.axes, plan.blueprint.task)
+        return cls(tuple(outline.ranges), outline.task)
 
     def tests(self, run: Run) -> Iterator[Repeated]:
         """Yield the tests in the order of the suite."""
@@ -154,7 +154,7 @@ def _planned(session: pytest.Session, reference: str, run: Run, models: Models) 
     node = TorchScriptModel.for_reference(session, reference)
     node.source = reference_source(reference, run)
     try:
-        node.contents = Contents.of(models.try_out(node.source))
+        node.contents = Contents.of(models.outline(node.source))
     except Error as error:
         node.error = error
     return node
@@ -223,13 +223,13 @@ def check_names(config: pytest.Config, sources: Sequence[ModelSource]) -> None:
     if not sources or not (named.axes or named.anchor or named.leave_out):
         return
     try:
-        plans = [models.plan(source) for source in sources]
+        outlines = [models.planned(source) for source in sources]
     except Error:
         return  # its own test says so
     from pytest_torchscript import checks
 
     try:
-        checks.check_names(plans, named)
+        checks.check_names(outlines, named)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -278,7 +278,7 @@ def check_on_controller(config: pytest.Config) -> None:
     unresolved = set()
     for source in sources:
         try:
-            suites[source.label] = Contents.of(models.plan(source))
+            suites[source.label] = Contents.of(models.planned(source))
         except Error:
             unresolved.add(source.label)
     check_ids(config, suites, unresolved)

@@ -7,22 +7,25 @@ needs it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_torchscript.common.fresh_process import FreshProcess
-from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import BackendError, Error, MachineFailure, ModelError, passes_through
+from pytest_torchscript.errors import BackendError, Error, ModelError
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PREFIX, SUITE_FIXTURE
 
 if TYPE_CHECKING:
     from pytest_torchscript.backends.base import Backend
     from pytest_torchscript.checks import Lab, ModelPlan
+    from pytest_torchscript.isolation.model import IsolatedModel
     from pytest_torchscript.models.blueprint import Blueprint
     from pytest_torchscript.plugin.options import Run
+    from pytest_torchscript.plugin.processes import Processes
+    from pytest_torchscript.results import Outline
     from pytest_torchscript.settings import Settings
 
 ModelKey = Hashable
@@ -80,12 +83,16 @@ class Models:
 
     def plan(self, source: ModelSource) -> ModelPlan:
         """Return the plan of a model. Raises the engine's errors, and no others."""
+        from pytest_torchscript.checks.obstacles import or_error, unless_error
+
         if source.key not in self.plans:
-            self.plans[source.key] = _or_error(lambda: self._plan(source), source.label)
-        return _unless_error(self.plans[source.key])
+            self.plans[source.key] = or_error(lambda: self._plan(source), source.label)
+        return unless_error(self.plans[source.key])
 
     def lab(self, source: ModelSource, backend: str) -> Lab:
         """Return what a model is examined with on one backend. Raises the engine's errors, and no others."""
+        from pytest_torchscript.checks.obstacles import or_error, unless_error
+
         if self.keep_one and source.key not in self.loaded:
             for key in list(self.loaded):
                 self._free(key)
@@ -95,10 +102,10 @@ class Models:
             beside = next((lab for lab in models.values() if not isinstance(lab, Error)), None)
             asked = self.ready.pop(source.key, None)
             using = asked if asked is not None and asked.name == backend else None
-            models[backend] = _or_error(
+            models[backend] = or_error(
                 lambda: _fed(plan.load(backend, beside=beside, using=using, fresh=self.fresh)), source.label
             )
-        return _unless_error(models[backend])
+        return unless_error(models[backend])
 
     def try_out(self, source: ModelSource) -> ModelPlan:
         """Return the plan of a model; one of the user's own, which is there already, is built and fed as well.
@@ -106,10 +113,12 @@ class Models:
         Raises the engine's errors, and no others: what stops everything, the lack of the only backend's device included.
         What one of several backends lacks is told by its own tests.
         """
+        from pytest_torchscript.checks.obstacles import require_backend
+
         plan = self.plan(source)
         first, *others = source.settings.backends
         if not others:
-            self.ready[source.key] = _require(plan, first)
+            self.ready[source.key] = require_backend(plan, first)
         if plan.blueprint.module is not None:
             try:
                 away = self.lab(source, first).subject.eager.device.type != "cpu"
@@ -120,6 +129,35 @@ class Models:
                 if away and source.settings.device is not None:
                     self._unload(source.key)  # a device holds one model at a time, and this one's tests come later
         return plan
+
+    def outline(self, source: ModelSource) -> Outline:
+        """Return what a run has to know of a model before its tests, and try it out where it is to be checked here.
+
+        Raises the engine's errors, and no others.
+        """
+        apart = self.isolated(source)
+        return self.processes.outline(apart) if apart is not None else self.try_out(source).outline
+
+    def planned(self, source: ModelSource) -> Outline:
+        """Return the same without trying out. Raises the engine's errors, and no others."""
+        apart = self.isolated(source)
+        return self.processes.outline(apart) if apart is not None else self.plan(source).outline
+
+    def isolated(self, source: ModelSource) -> IsolatedModel | None:
+        """Return a model that is checked in a process of its own; None for one that is checked in this process."""
+        from pytest_torchscript.models.reference import Reference
+        from pytest_torchscript.plugin.processes import wants_isolation
+
+        if not (source.suite and isinstance(source.value, Reference) and wants_isolation(self.config, source.settings)):
+            return None
+        return self.processes.model(source.key, source.label, source.value, with_profile(source.settings))
+
+    @cached_property
+    def processes(self) -> Processes:
+        """The processes of isolated models."""
+        from pytest_torchscript.plugin.processes import Processes
+
+        return Processes(self.config, keep_one=self.keep_one, offline=self.offline)
 
     def first_to_tell(self, error: Error, nodeid: str) -> str:
         """Return the test that told of a failure to load first: it fails, the others point at it."""
@@ -148,6 +186,7 @@ class Models:
             self._free(key)
 
     def _free(self, key: ModelKey) -> None:
+        self.processes.release(key)
         self._unload(key)
         if not isinstance(self.plans.get(key), Error):
             self.plans.pop(key, None)
@@ -183,7 +222,7 @@ class Models:
             ask=self._hooked_inputs,
         )
         if source.label == CONFTEST:  # those of references are checked together, before the run
-            checks.check_names([plan], settings)
+            checks.check_names([plan.outline], settings)
         return plan
 
     def _hooked_inputs(self, blueprint: Blueprint) -> Any:
@@ -208,53 +247,11 @@ def models_of(config: pytest.Config) -> Models:
     return config.stash[MODELS]
 
 
-def _or_error(make: Callable[[], _Kept], label: str) -> _Kept | Error:
-    """Return what is made, or why it could not be: pytest must not fall over a model's code, or over a fault of ours."""
-    with quiet():
-        try:
-            return make()
-        except Error as error:
-            return error
-        except MachineFailure as failed:
-            return failed.error
-        except BaseException as error:
-            if passes_through(error):
-                raise
-            from pytest_torchscript.tracing.words import raised_at, words_of
-
-            first, *evidence = words_of(error)
-            hint = "see the line above" if raised_at(error) else "a fault of pytest-torchscript: please report it"
-            return ModelError(f"{label}: {first}", evidence=evidence, hint=hint)
-
-
-def _require(plan: ModelPlan, name: str) -> Backend | None:
-    """Return a backend that was asked whether it can be used on this machine; none is asked for a file made elsewhere.
-
-    Raises BackendError where it cannot and the run does not go on without it.
-    """
-    from pytest_torchscript.backends.base import FAIL
-    from pytest_torchscript.backends.registry import make_backend
-
-    if plan.settings.artifact is not None:
-        return None
-    backend = make_backend(name, plan.settings)
-    readiness = backend.readiness()
-    if readiness.action == FAIL:
-        raise BackendError(readiness.reason, hint=readiness.hint)
-    return backend
-
-
 def _fed(lab: Lab) -> Lab:
     from pytest_torchscript.checks import feed
 
     feed(lab)
     return lab
-
-
-def _unless_error(value: _Kept | Error) -> _Kept:
-    if isinstance(value, Error):
-        raise value.with_traceback(None)
-    return value
 
 
 def model_and_inputs(value: Any) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -24,10 +24,13 @@ from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResu
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_torchscript.checks import Lab
     from pytest_torchscript.checks.registry import Check
+    from pytest_torchscript.isolation.model import IsolatedModel
     from pytest_torchscript.report.known import KnownFailures
     from pytest_torchscript.settings import Settings
+
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,19 @@ class SuiteTest:
         from pytest_torchscript.checks import run_check
 
         self._announce()
-        lab = self._lab()
-        with quiet():
-            axes = list(lab.spec.axes) if check.over and axis is None else [axis]
-            pieces = [run_check(lab, check.name, name) for name in axes]
+        source = self.source()
+        isolated = self.models.isolated(source)
+        if isolated is not None:
+            settings, pieces = isolated.settings, [self._asked(isolated, check, axis)]
+        else:
+            lab = self._loaded(lambda: self.models.lab(source, self.backend))
+            lab.selected, settings = self._selected(), lab.settings
+            with quiet():
+                axes = list(lab.spec.axes) if check.over and axis is None else [axis]
+                pieces = [run_check(lab, check.name, name) for name in axes]
         for piece in pieces:
             piece.model = self.reference
-            add_command(
-                piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, lab.settings)
-            )
+            add_command(piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, settings))
             note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
         self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check.name) if axis is None else pieces[0])]
@@ -63,7 +70,7 @@ class SuiteTest:
         """End the one test of a reference that could not be resolved."""
         self._announce()
         try:
-            self.models.try_out(self.source())
+            self.models.outline(self.source())
         except Error as error:
             message = told(error, self.reference)
         else:
@@ -74,14 +81,21 @@ class SuiteTest:
         """Let the report of this test say what it was about, whatever becomes of it."""
         self.item.stash[PAYLOAD] = {"model": self.reference, "backend": self.backend}
 
-    def _lab(self) -> Lab:
+    def _asked(self, model: IsolatedModel, check: Check, axis: str | None) -> ModelResult:
+        """Carry out one check in the model's own process."""
+        from pytest_torchscript.plugin.processes import LIMIT
+
+        self.models.processes.begin(model)
+        limit = self.item.stash.get(LIMIT, None)
+        self._loaded(lambda: model.load(self.backend, limit))
+        return model.check(self.backend, check.name, axis, selected=self._selected(), limit=limit)
+
+    def _loaded(self, load: Callable[[], Loaded]) -> Loaded:
+        """Return what is loaded; where it cannot be, end the test: the first says why, the others name that one."""
         try:
-            lab = self.models.lab(self.source(), self.backend)
+            return load()
         except Error as error:
             first, message = self.models.first_to_tell(error, self.item.nodeid), told(error, self.reference)
-        else:
-            lab.selected = self._selected()
-            return lab
         self.item.stash[PAYLOAD]["name"] = "model"
         if first != self.item.nodeid:
             pytest.skip(f"{PREFIX}::{self.reference} could not be loaded: see {first}")

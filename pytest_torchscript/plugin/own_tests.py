@@ -263,7 +263,7 @@ class TorchScript:
         models = Models(self.config, fresh=models_of(self.config).fresh)
         plan = models.plan(source)
         named: dict[str, Any] = {name: asked[name] for name in ("axes", "anchor", "leave_out") if name in asked}
-        checks.check_names([plan], changed(Settings(), named))
+        checks.check_names([plan.outline], changed(Settings(), named))
         with quiet():
             result = merge_models([checks.run_all(models.lab(source, backend)) for backend in chosen.backends])[0]
         add_command(result, lambda _: again_own(self.config, item.nodeid, plan.settings))

@@ -1,0 +1,120 @@
+"""Hostile models, each in a process of its own: it costs its own check, and the sound model beside it nothing.
+
+A run in CI has the kinds that differ most; ``HOSTILE=all`` (``nox -s hostile``) has every one, with and without workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name != "posix", reason="the models use signals and forks")]
+
+#: By model: the check that tells, and how its message begins; None where all pass.
+EVERY: Mapping[str, tuple[str, str] | None] = {
+    "segfault_at_size": (
+        "axis[time]",
+        "its process was ended by SIGSEGV in test_axis[time], while eager ran at batch=2 time=31",
+    ),
+    "segfault_in_trace": (
+        "trace",
+        "its process was ended by SIGSEGV in test_trace, while the exporter ran at batch=2 time=11",
+    ),
+    "factory_segfault": ("model", "its process was ended by SIGSEGV while it was planned"),
+    "loop_with_the_lock": ("trace", "it took longer than 6 s (--torchscript-timeout) in test_trace"),
+    "memory_at_size": ("axis[time]", "it held "),
+    "process_left": None,
+    "sound": None,
+    "segfault_in_eager": ("model", "its process was ended by SIGSEGV while eager ran at "),
+    "abort_at_size": ("axis[time]", "its process was ended by SIGABRT in test_axis[time]"),
+    "exit_in_eager": ("model", "its process ended with exit code 0 while eager ran at "),
+    "exit_in_trace": ("trace", "its process ended with exit code 13 in test_trace"),
+    "sys_exit_in_eager": ("model", "eager refuses all that was drawn for it"),
+    "killed_at_size": ("axis[time]", "its process was ended by SIGKILL in test_axis[time]"),
+    "loop_in_python": ("trace", "it took longer than 6 s"),
+    "loop_in_cpp": ("trace", "it took longer than 6 s"),
+    "loop_in_torchscript": ("axis[time]", "it took longer than 6 s"),
+    "threads_left": None,
+    "flood": None,
+    "source_deleted": None,
+    "factory_exit": ("model", "its process ended with exit code 5 while it was planned"),
+    "factory_loop": ("model", "it took longer than 6 s"),
+}
+FEW = list(EVERY)[:7]
+CHOSEN = list(EVERY) if os.environ.get("HOSTILE") == "all" else os.environ.get("HOSTILE", "").split() or FEW
+CHECKS = ("-k", "model or trace or history or (axis and time)")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")] if CHOSEN is not FEW else [("-n", "2")], ids="".join)
+def test_each_costs_its_own_check(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    shutil.copy(Path(__file__).parent / "hostile.py", pytester.path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in _paths() if path))
+    models = [word for name in CHOSEN for word in ("--torchscript-model", f"hostile:{name}")]
+    limits = ("--torchscript-isolate", "on", "--torchscript-timeout", "6", "--torchscript-memory", "2")
+    result = pytester.runpytest_subprocess(
+        *_plugin(), *models, *limits, *CHECKS, *workers, "--torchscript-report", "out.json", timeout=500
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    said = result.stdout.str() + result.stderr.str()
+    assert "INTERNALERROR" not in said
+    assert "Traceback" not in said
+    assert "xxxxx" not in said
+    report = json.loads((pytester.path / "out.json").read_text("utf-8"))
+    found = {model["model"].partition(":")[2]: model for model in report["models"]}
+    assert {name: told(found[name]) for name in CHOSEN} == {name: expected(name, found[name]) for name in CHOSEN}
+    assert not processes_of(pytester.path)
+
+
+def told(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the checks of a model that could not be carried out, with what they say; those after it are skipped."""
+    checks = [check for export in model["exports"] for check in export["checks"]]
+    wrong = [(check["name"], check["message"]) for check in checks if check["outcome"] not in ("passed", "skipped")]
+    if wrong and wrong[0][0] != "model":
+        after = checks[[check["name"] for check in checks].index(wrong[0][0]) + 1 :]
+        assert {check["outcome"] for check in after} <= {"skipped"}, model
+        assert all(check["message"].startswith("not asked: ") for check in after), model
+    return wrong
+
+
+def expected(name: str, model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is expected of a model, with the message that it has where that begins as it should."""
+    row = EVERY[name]
+    if row is None:
+        return []
+    prefix = f"torchscript::hostile:{name}: {row[1]}"
+    said = [message for _, message in told(model) if message.startswith(prefix) and "\n    hint: " in message]
+    return [(row[0], said[0] if said else f"{prefix}…")]
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the commands of processes that still work in a folder, beside this one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if (entry / "cwd").resolve() == folder and entry.name != str(os.getpid()):
+                found.append((entry / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
+
+
+def _paths() -> list[str]:
+    import pytest_torchscript
+
+    return [os.fspath(Path(pytest_torchscript.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+
+
+def _plugin() -> tuple[str, ...]:
+    from importlib import metadata
+
+    points: Any = metadata.entry_points()
+    found = points.select(group="pytest11") if hasattr(points, "select") else points.get("pytest11", ())
+    return () if "torchscript" in [point.name for point in found] else ("-p", "pytest_torchscript.plugin")
