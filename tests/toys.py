@@ -245,3 +245,22 @@ class OtherwiseWhenTraced(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * 3 if torch.jit.is_tracing() else x * 2
+
+
+class ChainedAddmm(nn.Module):
+    """Freezing takes `addmm` apart and works out shapes without broadcasting: torch raises (pytorch/pytorch 92742)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.rand(6, 4))
+        self.left = nn.Parameter(torch.rand(6, 4))
+        self.right = nn.Parameter(torch.rand(4, 4))
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        x = torch.sin(x)
+        first = torch.addmm(self.bias, self.left, x)
+        second = torch.addmm(first, y, self.right)  # breaks
+        return torch.cos(second) * y.shape[0]
+
+    #: The line that breaks.
+    BREAKS = forward.__code__.co_firstlineno + 3

@@ -9,7 +9,7 @@ import pytest
 from pytest_torchscript.report.html_report import to_html
 from pytest_torchscript.report.markdown import to_markdown
 from pytest_torchscript.report.text import summary_lines
-from pytest_torchscript.report.wording import count_text, ladder_text, position
+from pytest_torchscript.report.wording import ladder_text
 from pytest_torchscript.results import (
     AxisResult,
     Cause,
@@ -41,21 +41,6 @@ def test_nothing_was_checked() -> None:
 def test_every_verdict_is_shown(verdict: str) -> None:
     export = ExportResult("torchscript", axes=[AxisResult("time", 1, 9, verdict, [1])])
     assert verdict in "\n".join(summary_lines(RunReport(models=[ModelResult("m", exports=[export])])))
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(109482240, "109.5 M"), (22713216, "22.7 M"), (999, "999"), (1234, "1.2 k"), (999_999, "1.0 M"), (7.2e9, "7.2 B")],
-)
-def test_counts(number: int, text: str) -> None:
-    assert count_text(number) == text
-
-
-def test_positions_are_logarithmic_and_stay_inside() -> None:
-    assert [position(size, 1, 16) for size in (1, 4, 16)] == [0, 0.5, 1]
-    assert position(5, 5, 5) == 0.5
-    assert position(0, 0, 16) == 0
-    assert position(99, 1, 16) == 1
 
 
 @pytest.mark.parametrize(("verdict", "verb"), [("diverges", "diverge"), ("fixed", "raise")])

@@ -9,26 +9,10 @@ from torch import nn
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.first_operation import first_operation
-
-
-class ChainedAddmm(nn.Module):
-    """Freezing takes `addmm` apart and works out shapes without broadcasting: torch raises (pytorch/pytorch 92742)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.rand(6, 4))
-        self.left = nn.Parameter(torch.rand(6, 4))
-        self.right = nn.Parameter(torch.rand(4, 4))
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        x = torch.sin(x)
-        first = torch.addmm(self.bias, self.left, x)
-        second = torch.addmm(first, y, self.right)  # breaks
-        return torch.cos(second) * y.shape[0]
-
+from tests.toys import ChainedAddmm
 
 EXAMPLE = (torch.rand(4, 4), torch.rand(6, 4))
-LINE = ChainedAddmm.forward.__code__.co_firstlineno + 3
+LINE = ChainedAddmm.BREAKS
 
 
 def frozen_raises(traced: Any) -> str:
