@@ -152,6 +152,36 @@ Dim = Union[Axis, str, int]
 ROLES = ("ids", "closed_ids", "mask", "pixel_mask", "types", "positions", "boxes")
 
 
+def _of_another_type(label: str, value: object, hint: str) -> InputError:
+    return InputError(f"TensorSpec: {label}={value!r} is of type {type(value).__name__}", hint=hint)
+
+
+def _check_dims(dims: Iterable[Any]) -> None:
+    """Raise InputError for what is no dim: an axis, its name, a sum of names, or a whole number."""
+    for dim in dims:
+        if isinstance(dim, bool) or not isinstance(dim, (Axis, str, int)):
+            raise InputError(
+                f"TensorSpec: {dim!r} is not a dim", hint="a dim is an Axis, an axis name or a whole number"
+            )
+        if isinstance(dim, int) and dim < 0:
+            raise InputError(f"TensorSpec: dim={dim} is negative", hint="name the axis instead: 'batch'")
+        if isinstance(dim, str):
+            _terms(dim)
+
+
+def _check_bounds(low: Any, high: Any) -> None:
+    """Raise InputError for a bound that is neither a number nor an axis, and for a range that holds nothing."""
+    for label, bound in (("low", low), ("high", high)):
+        if isinstance(bound, str):
+            _terms(bound, label)
+        elif bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+            raise _of_another_type(label, bound, f"{label} is a number, or the name of an axis: {label}='nodes'")
+    if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= high:
+        raise InputError(
+            f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"
+        )
+
+
 @dataclass(frozen=True, init=False)
 class TensorSpec:
     """One input: ``TensorSpec("batch", "sequence", dtype=torch.int64, low=0, high=30522)``.
@@ -189,58 +219,27 @@ class TensorSpec:
         special: tuple[int, ...] = (),
         fill: Fill | None = None,
     ) -> None:
-        for dim in dims:
-            if isinstance(dim, bool) or not isinstance(dim, (Axis, str, int)):
-                raise InputError(
-                    f"TensorSpec: {dim!r} is not a dim", hint="a dim is an Axis, an axis name or a whole number"
-                )
-            if isinstance(dim, int) and dim < 0:
-                raise InputError(f"TensorSpec: dim={dim} is negative", hint="name the axis instead: 'batch'")
-            if isinstance(dim, str):
-                _terms(dim)
-        for label, bound in (("low", low), ("high", high)):
-            if isinstance(bound, str):
-                _terms(bound, label)
-            elif bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
-                raise InputError(
-                    f"TensorSpec: {label}={bound!r} is of type {type(bound).__name__}",
-                    hint=f"{label} is a number, or the name of an axis: {label}='nodes'",
-                )
-        if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= high:
-            raise InputError(
-                f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"
-            )
+        _check_dims(dims)
+        _check_bounds(low, high)
         if dtype is not None and type(dtype).__name__ != "dtype":
-            raise InputError(
-                f"TensorSpec: dtype={dtype!r} is of type {type(dtype).__name__}",
-                hint="give torch's own: dtype=torch.int64",
-            )
+            raise _of_another_type("dtype", dtype, "give torch's own: dtype=torch.int64")
         if not isinstance(optional, bool):
-            raise InputError(
-                f"TensorSpec: optional={optional!r} is of type {type(optional).__name__}", hint="give True or False"
-            )
+            raise _of_another_type("optional", optional, "give True or False")
         if isinstance(special, (str, bytes)) or not isinstance(special, Iterable):
-            raise InputError(
-                f"TensorSpec: special={special!r} is of type {type(special).__name__}",
-                hint="give numbers: special=(0, 2)",
-            )
+            raise _of_another_type("special", special, "give numbers: special=(0, 2)")
         special = tuple(special)
         for label, number in (("pad", pad), *(("special", one) for one in special)):
             if isinstance(number, bool) or not isinstance(number, numbers.Real):
-                raise InputError(
-                    f"TensorSpec: {label}={number!r} is of type {type(number).__name__}", hint="give a number"
-                )
+                raise _of_another_type(label, number, "give a number")
         if role not in ("", *ROLES):
             raise InputError(
                 f"TensorSpec: role {role!r} does not exist",
                 hint=f"{did_you_mean(role, ROLES)}choose from: {', '.join(ROLES)}",
             )
         if fill is not None and not callable(fill):
-            raise InputError(
-                f"TensorSpec: fill={fill!r} is of type {type(fill).__name__}",
-                hint="fill is a function of a torch.Generator and a shape that returns a tensor",
-            )
-        values = (tuple(dims), dtype, low, high, optional, role, pad, tuple(special), fill)
+            hint = "fill is a function of a torch.Generator and a shape that returns a tensor"
+            raise _of_another_type("fill", fill, hint)
+        values = (tuple(dims), dtype, low, high, optional, role, pad, special, fill)
         for name, value in zip(self.__dataclass_fields__, values):
             object.__setattr__(self, name, value)
 
