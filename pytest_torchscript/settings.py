@@ -423,7 +423,7 @@ SETTINGS = (
     Setting(
         "artifact",
         "FILE",
-        "Check this TorchScript file in place of a trace of ours.",
+        "Check this file (TorchScript, .onnx, .pt2) in place of an export of ours.",
         "artifact",
         existing_file,
         path=True,

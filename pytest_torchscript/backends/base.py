@@ -357,12 +357,25 @@ class MadeElsewhere(Backend):
         self.facts = facts
         self.refusal = refusal
 
+    @classmethod
+    def of(cls, path: str) -> Any:
+        """Look at a file: the backend has what it says of itself, or why it cannot be used."""
+        try:
+            return cls(path, cls.look(path))
+        except BackendError as error:
+            return cls(path, refusal=error)
+
+    @staticmethod
+    def look(path: str) -> FileFacts:
+        """Return what a file says of itself. BackendError for a file that cannot be used."""
+        raise NotImplementedError
+
     def export(self, request: ExportRequest) -> Artifact:
         """Return the file's artifact, whatever the example is."""
         if self.refusal is not None:
             raise self.refusal
-        return self.load(request.device)
+        return self.load(request)
 
-    def load(self, device: torch.device | str = "cpu") -> Artifact:
-        """Load the file onto a device."""
+    def load(self, request: ExportRequest) -> Artifact:
+        """Load the file; the request says how its inputs and their dims are called."""
         raise NotImplementedError

@@ -6,7 +6,6 @@ Axes go in by their names. Where the exporter refuses a name, because it would f
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 import shutil
@@ -25,16 +24,14 @@ from pytest_torchscript.backends.base import (
     Options,
     Refused,
     Traits,
-    Unavailable,
     Unsupported,
 )
+from pytest_torchscript.backends.onnx_format import INPUTS, package, signed, weight_files
 from pytest_torchscript.common.silence import mute
 from pytest_torchscript.errors import first_line, unknown
 from pytest_torchscript.versions import installed_version
 
 DYNAMO, TORCHSCRIPT = EXPORTERS = ("dynamo", "torchscript")
-#: Under which key a file holds the order of its inputs.
-_INPUTS = "inputs"
 #: Above this the weights stand in a second file beside the first: the format allows 2 GB.
 _ONE_FILE = 1_500_000_000
 
@@ -45,8 +42,8 @@ import torch
 
 def load(path):
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = session.get_modelmeta().custom_metadata_map[{_INPUTS!r}].split()
-    taken = {{item.name for item in session.get_inputs()}}
+    taken = [item.name for item in session.get_inputs()]
+    names = session.get_modelmeta().custom_metadata_map.get({INPUTS!r}, " ".join(taken)).split()
 
     def run(*tensors):
         feed = {{name: tensor.numpy() for name, tensor in zip(names, tensors) if name in taken}}
@@ -69,12 +66,21 @@ class OnnxOptions(Options):
 
 
 class OnnxArtifact(Artifact):
-    """A session of onnxruntime on the CPU. ``notes`` says where axes could not be exported by their names."""
+    """A session of onnxruntime on the CPU. ``notes`` says where axes could not be exported by their names; ``names`` are what
+    the file calls its inputs, where that is not what the request calls them."""
 
-    def __init__(self, path: Path, request: ExportRequest, details: Mapping[str, Any], refusal: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        request: ExportRequest,
+        details: Mapping[str, Any],
+        refusal: str = "",
+        names: Sequence[str] = (),
+    ) -> None:
         self.path, self.details = path, details
         self.notes = (f"exported with Dim.AUTO, because by the names of its axes: {refusal}",) if refusal else ()
         self._request = request
+        self._names = names or request.names  # what the file calls its inputs
         runtime = package("onnxruntime")
         options, self._quietly = runtime.SessionOptions(), runtime.RunOptions()
         options.log_severity_level = self._quietly.log_severity_level = 4  # what it refuses it also prints in red
@@ -84,7 +90,7 @@ class OnnxArtifact(Artifact):
 
     def __call__(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         """Run on tensors in the order of the request. `Refused` has onnxruntime's own words, and the axis."""
-        named = zip(self._request.names, tensors)
+        named = zip(self._names, tensors)
         feed = {name: tensor.detach().numpy() for name, tensor in named if name in self._taken}
         try:
             return [torch.from_numpy(answer) for answer in self._session.run(None, feed, self._quietly)]
@@ -94,14 +100,16 @@ class OnnxArtifact(Artifact):
     def _said(self, words: str) -> str:
         """Return onnxruntime's words with the name of the axis that it knows by its place."""
         name = re.search(r"for input: (\S+)", words)
-        for place, axis in enumerate(self._request.dims.get(name.group(1), ()) if name else ()):
+        called = dict(zip(self._names, self._request.names)).get(name.group(1), "") if name else ""
+        for place, axis in enumerate(self._request.dims.get(called, ())):
             words = re.sub(rf"\bindex: {place} Got: (\d+) Expected: (\d+)", rf"{axis} is \1, expected \2", words)
         return words
 
     def save(self, path: Path) -> None:
-        """Copy the file, and the one of its weights where it has one, which keeps its name: the first refers to it."""
-        for file in self.path.parent.glob(f"{self.path.name}*"):
-            shutil.copyfile(file, path if file == self.path else path.parent / file.name)
+        """Copy the file, and those of its weights where it has some, which keep their names: the first refers to them."""
+        for name in weight_files(self.path):
+            shutil.copyfile(self.path.parent / name, path.parent / name)
+        shutil.copyfile(self.path, path)
 
 
 class OnnxBackend(Backend):
@@ -138,7 +146,7 @@ class OnnxBackend(Backend):
             else:
                 refusal = self._exported(request, path)
         details = {"exporter": self.exporter, "onnxruntime": installed_version("onnxruntime")}
-        return OnnxArtifact(path, request, {**details, "opset": _signed(path, request.names)}, refusal)
+        return OnnxArtifact(path, request, {**details, "opset": signed(path, request.names)}, refusal)
 
     def loader(self) -> str:
         """Load with torch and onnxruntime."""
@@ -172,27 +180,9 @@ class OnnxBackend(Backend):
         return torch.onnx.export(request.module, request.clones(), **keywords)
 
 
-def package(name: str) -> Any:
-    """Import a package of the extra. `Unavailable` where it is not there."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        hint = "pip install 'pytest-torchscript[onnx]'"
-        raise Unavailable(f"package {name} is not installed", evidence=[first_line(error)], hint=hint) from None
-
-
 def _keywords() -> Collection[str]:
     return inspect.signature(torch.onnx.export).parameters
 
 
 def _by_name(dims: Sequence[str | int]) -> dict[int, str]:
     return {place: re.sub(r"\W+", "_", dim) for place, dim in enumerate(dims) if isinstance(dim, str)}
-
-
-def _signed(path: Path, names: Sequence[str]) -> int:
-    """Write the order of the inputs into a file, for an exporter leaves out unused ones; return the opset."""
-    onnx = package("onnx")
-    model = onnx.load(str(path), load_external_data=False)
-    onnx.helper.set_model_props(model, {_INPUTS: " ".join(names)})
-    onnx.save(model, str(path))
-    return next(int(item.version) for item in model.opset_import if not item.domain)

@@ -6,7 +6,10 @@ No backend of this package is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
+import zipfile
+from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from pytest_torchscript.backends.base import BF16, Backend, MadeElsewhere, MarkedDevice
@@ -26,6 +29,15 @@ _HOMES = {
 _MARKED_DEVICE = "pytest_torchscript.backends.neuron.marked:NeuronDevice"
 #: Distributions of backends whose versions a report names, where they are installed.
 DISTRIBUTIONS = ("torch-neuron", "neuron-cc", "torch-neuronx", "neuronx-cc")
+#: Files made elsewhere, by their ending; what is no other is TorchScript's.
+_FILES = defaultdict(
+    lambda: "pytest_torchscript.backends.artifact_file:TorchScriptFile",
+    {
+        ".onnx": "pytest_torchscript.backends.onnx_file:OnnxFile",
+        ".pt2": "pytest_torchscript.backends.exported_file:ExportedFile",
+        "package": "pytest_torchscript.backends.aot_inductor.file:PackageFile",
+    },
+)
 #: What a model is exported with where nothing else is asked for.
 DEFAULT = Settings().backends[0]
 
@@ -64,10 +76,23 @@ def make_backend(name: str, settings: Settings) -> Backend:
 
 
 def backend_of_file(path: str) -> MadeElsewhere:
-    """Return the backend of a file made elsewhere. It tells of a bad file when it is asked to export."""
-    from pytest_torchscript.backends.artifact_file import TorchScriptFile
+    """Return the backend of a file made elsewhere, by what the file is. It tells of a bad file when it is asked to export."""
+    home, _, attribute = _FILES[_kind_of_file(path)].partition(":")
+    found: type[MadeElsewhere] = getattr(importlib.import_module(home), attribute)
+    made: MadeElsewhere = found.of(path)
+    return made
 
-    return TorchScriptFile.of(path)
+
+def _kind_of_file(path: str) -> str:
+    """Tell files apart by their ending, and archives of torch by what lies in them."""
+    ending = Path(path).suffix.lower()
+    if ending != ".pt2":
+        return ending
+    try:
+        names = zipfile.ZipFile(path).namelist()
+    except (OSError, zipfile.BadZipFile):  # its reader says what is wrong
+        return ending
+    return "package" if any("/aotinductor/" in name for name in names) else ending
 
 
 def backend_for(name: str, **options: Any) -> Backend:

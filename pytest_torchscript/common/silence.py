@@ -53,10 +53,17 @@ def mute() -> Iterator[None]:
     nowhere = io.StringIO()
     with contextlib.ExitStack() as stack:
         stack.enter_context(quiet())
-        stack.enter_context(_level(logging.getLogger("torch"), logging.CRITICAL + 1))
+        for name in ("torch", *_of_their_own_level()):
+            stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL + 1))
         stack.enter_context(contextlib.redirect_stdout(nowhere))
         stack.enter_context(contextlib.redirect_stderr(nowhere))
         yield
+
+
+def _of_their_own_level() -> list[str]:
+    """Return the loggers below torch's that do not ask it for their level: ``torch.__trace`` tells all that compiling does."""
+    known = list(logging.root.manager.loggerDict.items())
+    return [name for name, logger in known if name.startswith("torch.") and getattr(logger, "level", None)]
 
 
 @contextlib.contextmanager

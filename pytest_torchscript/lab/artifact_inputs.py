@@ -23,7 +23,7 @@ def fit_to_file(path: str, spec: InputSpec) -> tuple[MadeElsewhere, InputSpec, t
     except BackendError as error:
         backend.refusal = error
         return backend, spec, ()
-    notes = [f"checked is the file {path} ({facts.class_name}), traced elsewhere"]
+    notes = [f"checked is the file {path} ({facts.class_name}), made elsewhere"]
     if facts.training:
         notes.append(
             f"the file {path} was traced in training mode: dropout is frozen on; call model.eval() before tracing"

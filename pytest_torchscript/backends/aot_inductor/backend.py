@@ -8,11 +8,8 @@ somebody asks what that switch would refuse.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +19,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.aot_inductor.child import Child
+from pytest_torchscript.backends.aot_inductor.compiling import compiled, compiler, compiler_name, compiler_version
 from pytest_torchscript.backends.base import (
     REORDERED,
     SKIP,
@@ -34,8 +32,7 @@ from pytest_torchscript.backends.base import (
 )
 from pytest_torchscript.backends.cache import ArtifactCache, CacheKey, cache_key
 from pytest_torchscript.backends.torch_export import exported_program, ranges_of, specialised_axes
-from pytest_torchscript.common.silence import mute
-from pytest_torchscript.errors import BackendError, OptionError, cut
+from pytest_torchscript.errors import BackendError, OptionError
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.versions import numbers_of
 
@@ -47,9 +44,17 @@ _SINCE = (2, 6)
 #: What a fresh process needs: torch.
 LOADER = """
 import torch
+from torch.utils import _pytree
 
 def load(path):
-    return torch._inductor.aoti_load_package(path)
+    package = torch._inductor.aoti_load_package(path)
+    spec = _pytree.treespec_loads(package.loader.get_call_spec()[0])
+
+    def run(*tensors):
+        args, kwargs = _pytree.tree_unflatten(tensors, spec)
+        return package(*args, **kwargs)
+
+    return run
 """
 
 
@@ -116,7 +121,7 @@ class AotInductorBackend(Backend):
         if compiler() is None:
             return Readiness(
                 SKIP,
-                f"AOTInductor needs a C++ compiler, and {_compiler_name()} is not there",
+                f"AOTInductor needs a C++ compiler, and {compiler_name()} is not there",
                 "install one (Debian: apt-get install g++), or name it in the environment variable CXX",
             )
         return Readiness()
@@ -151,46 +156,9 @@ class AotInductorBackend(Backend):
         """Return what a package depends on, this machine included; None where a model without a trace has no key."""
         graph = f"{program.graph_module.code} {program.range_constraints}"
         machine = {"machine": platform.machine(), "cpu": torch.backends.cpu.get_cpu_capability()}
-        versions = {"torch": torch.__version__, "compiler": _compiler_version(), **machine}
+        versions = {"torch": torch.__version__, "compiler": compiler_version(), **machine}
         options = {"backend": self.name, "program": hashlib.sha256(graph.encode()).hexdigest()}
         try:
             return cache_key(request, options=options, versions=versions)
         except Exception:  # the tracer's: the package is compiled each time
             return None
-
-
-def compiled(program: Any, path: Path) -> None:
-    """Compile a program into a package. BackendError with the compiler's own lines where that fails."""
-    try:
-        with mute(), torch.no_grad():
-            torch._inductor.aoti_compile_and_package(program, package_path=str(path))
-    except Exception as error:
-        cause = next((each for each in _chain(error) if type(each).__name__ == "CppCompileError"), None)
-        if cause is None:
-            raise
-        said = [cut(line.strip(), 300) for line in str(cause).splitlines() if "error" in line.lower()]
-        hint = f"see whether {_compiler_name()} compiles anything here; the environment variable CXX names another"
-        raise BackendError(f"the C++ compiler failed: {compiler()}", evidence=said[:3], hint=hint) from error
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _compiler_name() -> str:
-    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    return os.environ.get("CXX", usual)
-
-
-def compiler() -> str | None:
-    """Return the path of the compiler that torch will call, or None."""
-    return shutil.which(_compiler_name())
-
-
-def _compiler_version() -> str:
-    done = subprocess.run([_compiler_name(), "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.partition("\n")[0]

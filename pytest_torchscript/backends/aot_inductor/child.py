@@ -16,8 +16,8 @@ import torch
 from pytest_torchscript.backends.base import Unavailable
 from pytest_torchscript.errors import BackendError, cut
 
-#: What the process runs. Tensors go through two files, and a line each way says that one is written; whatever the package
-#: prints goes where its errors go.
+#: What the process runs: the package, called as its program was exported. Tensors go through two files, and a line each way
+#: says that one is written; whatever the package prints goes where its errors go.
 _SERVE = """
 import os, sys
 told = os.fdopen(os.dup(1), "w")
@@ -25,14 +25,18 @@ os.dup2(2, 1)
 import torch
 package, asked, answered, threads = sys.argv[1:]
 torch.set_num_threads(int(threads))
+from torch.utils import _pytree
 run = torch._inductor.aoti_load_package(package)
+spec = _pytree.treespec_loads(run.loader.get_call_spec()[0])
 print("ready", file=told, flush=True)
 for _ in sys.stdin:
     try:
         request = torch.load(asked)
         torch.manual_seed(request["seed"])
+        args, kwargs = _pytree.tree_unflatten(request["tensors"], spec)
         with torch.no_grad():
-            answer = {"tensors": list(run(*request["tensors"]))}
+            leaves = _pytree.tree_leaves(run(*args, **kwargs))
+        answer = {"tensors": [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]}
     except Exception as error:
         answer = {"error": str(error).strip() or type(error).__name__}
     torch.save(answer, answered)

@@ -11,6 +11,7 @@ from torch import nn
 
 from pytest_torchscript.backends import artifact_file
 from pytest_torchscript.backends.artifact_file import TorchScriptFile, look_at_file
+from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.errors import BackendError
 from tests import toys
 
@@ -27,7 +28,11 @@ def test_a_good_file_tells_its_inputs_and_its_mode(tmp_path: Path) -> None:
     made = TorchScriptFile.of(saved(tmp_path / "traced.pt", toys.Sound().eval()))
     assert (made.facts.inputs, made.facts.training, made.facts.class_name) == (("x",), False, "Sound")
     assert made.refusal is None
-    assert made.load()(torch.zeros(1, 5, 4)).shape == (1, 5, 4)
+    assert made.export(ExportRequest(toys.Sound(), (torch.zeros(2, 3, 4),), ("x",)))(torch.zeros(1, 5, 4)).shape == (
+        1,
+        5,
+        4,
+    )
 
 
 @pytest.mark.parametrize("kind", ["text", "checkpoint"])

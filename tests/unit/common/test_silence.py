@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.common.silence import mute, quiet
 
 
 def test_quiet_silences_and_restores(capfd: pytest.CaptureFixture[str]) -> None:
@@ -63,3 +63,17 @@ def test_nothing_is_imported_to_be_silenced() -> None:
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_muted_torch_says_nothing_whatever_level_its_loggers_have(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tracer = logging.getLogger("torch.__of_its_own_level")
+    tracer.setLevel(logging.DEBUG)
+    with caplog.at_level(logging.DEBUG), mute():
+        tracer.debug("compiled")
+        tracer.error("refused")
+        print("a graph")
+    assert (caplog.records, capfd.readouterr()) == ([], ("", ""))
+    assert tracer.level == logging.DEBUG
+    tracer.setLevel(logging.NOTSET)
