@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
 from pytest_torchscript import TensorSpec, check
+from pytest_torchscript.backends import onnx_format
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.common.silence import mute
 from pytest_torchscript.results import CheckResult, ModelResult
@@ -128,9 +130,10 @@ def test_a_file_that_is_no_onnx_costs_one_test(tmp_path, half, capfd):
 
 
 def test_a_package_that_is_missing_is_an_error(tmp_path, monkeypatch):
-    import sys
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
 
-    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.setattr(onnx_format, "importlib", SimpleNamespace(import_module=absent))
     path = tmp_path / "m.onnx"
     path.write_bytes(b"")
     found = of(run(Encoder(), path), "trace")
