@@ -39,10 +39,10 @@ def check_speed(lab: Lab) -> Finding:
     told = []
     for sizes in [lab.sizes, *ends]:
         if lab.bench.at(sizes).status == AGREES:
-            times = _times(lab, lab.subject.draw(sizes), {"export": lab.export.artifact, **frozen})
-            also = f", frozen {times['frozen']:.2f}" if frozen else ""
-            eager = f"{1e3 * times['eager']:.3g} ms"
-            told.append(f"{times['export']:.2f}{also} times eager's time ({eager}) at {format_sizes(sizes)}")
+            took = times(lab, lab.subject.draw(sizes), {"export": lab.export.artifact, **frozen})
+            also = f", frozen {took['frozen']:.2f}" if frozen else ""
+            eager = f"{1e3 * took['eager']:.3g} ms"
+            told.append(f"{took['export']:.2f}{also} times eager's time ({eager}) at {format_sizes(sizes)}")
     if not told:
         return Finding.skipped("no size at which both sides agree")
     return Finding.passed(f"the export takes {', '.join(told)} (medians of {ROUNDS} rounds)")
@@ -60,7 +60,7 @@ def _frozen(lab: Lab) -> dict[str, Any]:
         return {}
 
 
-def _times(lab: Lab, inputs: Mapping[str, torch.Tensor], others: Mapping[str, Any]) -> dict[str, float]:
+def times(lab: Lab, inputs: Mapping[str, torch.Tensor], others: Mapping[str, Any]) -> dict[str, float]:
     """Return the seconds of one call of eager, and how many times those the others take: medians over rounds in turn.
 
     All are fed from where they run, so that no way there is timed.

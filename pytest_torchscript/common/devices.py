@@ -41,6 +41,19 @@ def _answers(name: str) -> str | None:
     return None
 
 
+def rounds_to_tf32(device: torch.device) -> bool:
+    """Whether float32 is multiplied on a device with the digits of TF32, which are those of float16."""
+    if device.type != "cuda":
+        return False
+    try:
+        return bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
+    except RuntimeError:  # set by the switches of torch 2.9, which the old ones refuse to read
+        matmul: Any = torch.backends.cuda.matmul
+        cudnn: Any = torch.backends.cudnn
+        switches = (matmul.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
+        return "tf32" in switches
+
+
 def let_go(device: torch.device) -> None:
     """Give the memory of a device back that nothing holds any more, before another model comes to it."""
     gc.collect()

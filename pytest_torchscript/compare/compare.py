@@ -44,16 +44,18 @@ def compare_outputs(
     precise: Precise | None = None,
     rtol: float | None = None,
     atol: float | None = None,
+    tf32: bool = False,
 ) -> Comparison:
     """Compare an artifact's output with eager's.
 
     ``actual`` may be flat where ``expected`` is nested. ``precise`` runs the model in float64, at most once, and may
-    return None or raise. ``rtol`` and ``atol``, both or neither, replace the calibrated tolerance.
+    return None or raise. ``rtol`` and ``atol``, both or neither, replace the calibrated tolerance. ``tf32``: float32 is
+    multiplied with fewer digits, on both sides.
     """
     given = GivenTolerance.from_options(rtol, atol)
     with torch.no_grad():
         paired = pair_leaves(actual, expected)
-        judgement = Judgement(paired, closeness_named(closeness), PreciseRun(precise, expected), given)
+        judgement = Judgement(paired, closeness_named(closeness), PreciseRun(precise, expected), given, tf32=tf32)
         return judgement.run()
 
 
@@ -143,6 +145,7 @@ class Judgement:
     given: GivenTolerance | None
     notes: list[str] = field(default_factory=list)
     max_abs_difference: float = 0.0
+    tf32: bool = False
     _floats: dict[int, FloatLeaf] = field(default_factory=dict)
 
     def run(self) -> Comparison:
@@ -196,7 +199,7 @@ class Judgement:
         if not leaf.passes(allowance):
             return values_mismatch(leaf, allowance)
         if leaf.undecidable():
-            limit = f"above {decidable(leaf.dtype):g} of the scale that proves nothing"
+            limit = f"above {decidable(leaf.digits):g} of the scale that proves nothing"
             self._note(
                 f"undecidable: {leaf.pair.path} differs by {leaf.worst:.2g} on a scale of {leaf.scale:.2g}; rounding"
                 f" alone explains {allowance.absolute:.2g}, and {limit}"
@@ -236,7 +239,7 @@ class Judgement:
 
     def _float(self, number: int) -> FloatLeaf:
         if number not in self._floats:
-            self._floats[number] = FloatLeaf(self.paired.pairs[number], self.given, number=number)
+            self._floats[number] = FloatLeaf(self.paired.pairs[number], self.given, number=number, tf32=self.tf32)
         return self._floats[number]
 
     def _allowance(self, leaf: FloatLeaf, decides: Callable[[Allowance], bool]) -> Allowance:
@@ -247,7 +250,7 @@ class Judgement:
         precise = self.precise.leaf(leaf.number)
         if precise is not None:
             return leaf.allowance(self.closeness, noise=leaf.noise(precise))
-        wide = self.closeness.relative(leaf.dtype, wide=True)
+        wide = self.closeness.relative(leaf.digits, wide=True)
         self._note(f"no float64 run to calibrate on ({self.precise.reason}): {wide:.2g} of the scale allowed instead")
         return leaf.allowance(self.closeness, wide=True)
 

@@ -39,6 +39,7 @@ class FloatLeaf:
     pair: Pair
     given: GivenTolerance | None
     number: int = 0
+    tf32: bool = False
     actual: torch.Tensor = field(init=False)
     expected: torch.Tensor = field(init=False)
 
@@ -49,6 +50,11 @@ class FloatLeaf:
     def dtype(self) -> torch.dtype:
         """The dtype of eager's leaf; that of its values where it is quantised."""
         return torch.float32 if self.pair.expected.is_quantized else self.pair.expected.dtype
+
+    @property
+    def digits(self) -> torch.dtype:
+        """The dtype that has as many digits as the leaf was computed with: TF32 has those of float16."""
+        return torch.float16 if self.tf32 and self.dtype == torch.float32 else self.dtype
 
     @cached_property
     def magnitude(self) -> torch.Tensor:
@@ -135,7 +141,7 @@ class FloatLeaf:
         """Return max(k x noise, r x scale), or what the user gave."""
         if self.given is not None:
             return Allowance(self.given.atol, self.given.rtol)
-        relative = closeness.relative(self.dtype, wide=wide)
+        relative = closeness.relative(self.digits if wide else self.dtype, wide=wide)
         factor = closeness.noise_factor
         return Allowance(max(factor * noise[0], relative * self.scale), large=max(factor * noise[1], relative))
 
@@ -147,7 +153,7 @@ class FloatLeaf:
 
     def undecidable(self) -> bool:
         """Whether a difference that passed is so large a part of the scale that passing proves nothing."""
-        return self.given is None and self.worst > decidable(self.dtype) * self.scale
+        return self.given is None and self.worst > decidable(self.digits) * self.scale
 
     def allowed(self, allowance: Allowance) -> torch.Tensor:
         """Return what is allowed at every element, in float64."""

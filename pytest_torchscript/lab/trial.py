@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.common.devices import generators_of, let_go
+from pytest_torchscript.common.devices import generators_of, let_go, rounds_to_tf32
 from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
@@ -136,6 +136,7 @@ class Judge:
             precise=lambda: self.precise(inputs) if measured else None,
             rtol=self.policy.rtol,
             atol=self.policy.atol,
+            tf32=rounds_to_tf32(self.eager.device),
         )
         status = {"equal": AGREES, "different": DIFFERS, "undecidable": UNDECIDABLE}[comparison.status]
         return Trial(status, comparison=comparison)

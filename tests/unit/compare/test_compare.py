@@ -304,3 +304,16 @@ def test_a_coarser_answer_beside_float64_is_measured_by_the_ratio_of_units() -> 
         actual[5] += factor * noise
         assert compare_outputs(actual, expected, precise=lambda: coarse).status == status
     assert compare_outputs(expected + 1e-12, expected, precise=lambda: coarse).status == "different"
+
+
+def test_tf32_has_the_digits_of_float16() -> None:
+    """Its rounding is a thousand times that of float32: what that explains can be told apart up to 5 % of the scale."""
+    expected = torch.linspace(-1, 1, 64)
+    precise = expected.double() + 1.5e-3
+    actual = expected + 2e-3
+    assert compare_outputs(actual, expected, precise=lambda: precise).status == "undecidable"
+    assert compare_outputs(actual, expected, precise=lambda: precise, tf32=True).status == "equal"
+    assert compare_outputs(expected + 0.1, expected, precise=lambda: precise, tf32=True).status == "different"
+    assert compare_outputs(expected + 1e-3, expected, tf32=True).status == "equal"  # nothing to calibrate on: 4 x 1e-3
+    assert compare_outputs(expected + 1e-3, expected).status == "different"
+    assert compare_outputs(actual.double(), expected.double(), tf32=True).status == "different"
