@@ -13,10 +13,21 @@ from pytest_torchscript.backends.served import transport
 from tests import toys
 from tests.asking import ask
 from tests.model_server import serving
-
-IN = {"x": ("FP32", (-1, -1, 4))}
-OUT = {"output": ("FP32", (-1, -1, 4))}
-PROTOCOLS = ("v1", "v2")
+from tests.served_models import (
+    IN,
+    OUT,
+    PROTOCOLS,
+    TEXT_IN,
+    TEXT_OUT,
+    Masked,
+    Twice,
+    Two,
+    flat,
+    outcomes,
+    put,
+    said,
+    verdicts,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -28,23 +39,6 @@ def traced(module, *example):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.jit.trace(module, example or torch.randn(2, 11, 4), check_trace=False)
-
-
-def put(server, model, *checks, version="v2", inputs=None, served=None, **settings):
-    options = {"url": getattr(server, version), **(served or {})}
-    return ask(model, *checks, inputs=inputs, backend="served", options={"served": options}, **settings)
-
-
-def outcomes(result):
-    return {check.name: check.outcome for check in result.checks}
-
-
-def verdicts(result):
-    return {axis.axis: axis.verdict for export in result.exports for axis in export.axes}
-
-
-def said(result, check):
-    return next(item.message for item in result.checks if item.name == check)
 
 
 @pytest.mark.parametrize("version", PROTOCOLS)
@@ -201,34 +195,12 @@ def test_an_output_that_is_gone_is_no_verdict():
     assert "the answer lacks 'left', which it had before: it holds right" in said(result, "axis[batch]")
 
 
-class Two(nn.Module):
-    """Returns its outputs by name."""
-
-    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {"left": x * 2, "right": x.cumsum(1)}
-
-
-class Twice(nn.Module):
-    """Doubles what it gets."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 2
-
-
 class States(nn.Module):
     """Returns hidden states, as transformers' models do."""
 
     def forward(self, x: torch.Tensor) -> dict[str, object]:
         states = (x, x * 2, x.cumsum(1))
         return {"logits": x.mean(1), "hidden_states": states}
-
-
-def flat(module, *names):
-    def run(x):
-        answer = module(x)
-        return [answer[name] for name in names]
-
-    return run
 
 
 @pytest.mark.parametrize("version", PROTOCOLS)
@@ -301,17 +273,6 @@ def test_a_group_is_wrong_where_one_of_its_tensors_is():
     assert "wrong at batch=1 time=20" in said(result, "axis[time]")
 
 
-class Masked(nn.Module):
-    """Two inputs, one of them a mask."""
-
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return (input_ids * attention_mask).cumsum(1)
-
-
-TEXT_IN = {"input_ids": ("INT64", (-1, -1)), "attention_mask": ("INT64", (-1, -1))}
-TEXT_OUT = {"output": ("INT64", (-1, -1))}
-
-
 @pytest.mark.parametrize("version", PROTOCOLS)
 def test_inputs_go_by_name_whatever_their_order(version):
     def other_way_round(attention_mask, input_ids):
@@ -356,40 +317,6 @@ def test_options_declare_what_metadata_does_not(version):
     assert result.passed
 
 
-def test_rows_are_used_where_columns_are_refused():
-    with serving(Masked(), TEXT_IN, TEXT_OUT, rows_only=True, metadata=False) as server:
-        result = put(server, Masked(), version="v1", inputs=toys.TEXT)
-    assert result.passed
-    assert "the server takes rows alone" in said(result, "trace")
-    assert "instances" in server.bodies[-1]
-
-
-def test_rows_and_columns_by_option():
-    with serving(Two(), IN, {"left": OUT["output"], "right": OUT["output"]}) as server:
-        for form, key in (("rows", "instances"), ("columns", "inputs")):
-            server.module = flat(Two(), "left", "right")
-            assert put(server, Two(), "outputs", "axis", version="v1", served={"form": form}).passed
-            assert key in server.bodies[-1]
-
-
-class Pair(nn.Module):
-    """Two inputs with a batch each."""
-
-    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        return left @ right.transpose(0, 1)
-
-
-def test_rows_need_one_batch():
-    inputs = {"left": TensorSpec("lefts", 4), "right": TensorSpec("rights", 4)}
-    ports = {"left": ("FP32", (-1, 4)), "right": ("FP32", (-1, 4))}
-    with serving(Pair(), ports, {"output": ("FP32", (-1, -1))}) as server:
-        result = put(
-            server, Pair(), "trace", version="v1", inputs=inputs, served={"form": "rows"}, anchor={"rights": 7}
-        )
-        assert "in the form of rows every input needs the same number of them" in said(result, "trace")
-        assert put(server, Pair(), "axis", version="v1", inputs=inputs).passed
-
-
 @pytest.mark.parametrize(
     ("ports", "words"),
     [
@@ -431,18 +358,6 @@ def test_float32_nan_and_infinity_arrive_as_they_are(version):
     assert outcomes(result)["values"] == "passed"
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-def test_halves_go_as_bytes_where_the_server_lists_them(dtype):
-    name = {torch.float16: "FP16", torch.bfloat16: "BF16"}[dtype]
-    inputs = {"x": TensorSpec("batch", "time", 4, dtype=dtype)}
-    ports = {"x": (name, (-1, -1, 4))}
-    with serving(Twice(), ports, {"output": (name, (-1, -1, 4))}, binary=True) as server:
-        result = put(server, Twice(), "outputs", "axis", inputs=inputs)
-    assert result.passed
-    assert "binary_data_size" in server.bodies[-1]["inputs"][0]["parameters"]
-    assert verdicts(result) == {"batch": "dynamic", "time": "dynamic"}
-
-
 @pytest.mark.parametrize("version", PROTOCOLS)
 def test_halves_are_skipped_where_only_text_goes(version):
     inputs = {"x": TensorSpec("batch", "time", 4, dtype=torch.float16)}
@@ -452,15 +367,6 @@ def test_halves_are_skipped_where_only_text_goes(version):
     assert outcomes(result)["trace"] == "skipped"
     assert "input 'x' is FP16: JSON has no such numbers" in said(result, "trace")
     assert set(verdicts(result).values()) == {"untested"}
-
-
-def test_far_whole_numbers_are_refused_with_a_reason():
-    inputs = {"x": TensorSpec("batch", dtype=torch.int64, low=2**60, high=2**62)}
-    with serving(Twice(), {"x": ("INT64", (-1,))}, {"output": ("INT64", (-1,))}) as server:
-        result = put(server, Twice(), inputs=inputs)
-    assert outcomes(result)["trace"] == "skipped"
-    assert "is beyond 2**53" in said(result, "trace")
-    assert not server.bodies
 
 
 def test_whole_numbers_that_do_not_fit_are_skipped():
@@ -554,63 +460,3 @@ def test_a_signature_that_is_not_there():
 def test_the_arithmetic_is_an_option(arithmetic):
     with serving(toys.Sound(), IN, OUT) as server:
         assert put(server, toys.Sound(), "outputs", "axis", served={"arithmetic": arithmetic}).passed
-
-
-@pytest.mark.parametrize("version", PROTOCOLS)
-def test_requests_at_once_are_answered_as_if_alone(version):
-    with serving(toys.Sound(), IN, OUT, joins="well") as server:
-        result = put(server, toys.Sound(), "batching", version=version, served={"parallel": 4})
-    assert result.passed
-    assert said(result, "batching") == "24 requests, 4 at once, each answered as if alone"
-    assert server.most_under_way == 4
-
-
-@pytest.mark.parametrize("version", PROTOCOLS)
-def test_rows_that_go_to_another_request(version):
-    with serving(toys.Sound(), IN, OUT, joins="mixed") as server:
-        result = put(server, toys.Sound(), "outputs", "axis", "batching", version=version, served={"parallel": 4})
-    assert [name for name, outcome in outcomes(result).items() if outcome == "failed"] == ["batching"]
-    assert "batching: of 4 requests at once, 4 are not answered as if alone" in said(result, "batching")
-    assert "request 1, batch=2 time=11, is right when it is sent alone; at once:" in said(result, "batching")
-    assert "hint: look at what joins requests" in said(result, "batching")
-
-
-def test_a_batch_that_grows_too_large_when_joined():
-    class Few(toys.Sound):
-        def forward(self, x):
-            if len(x) > 6:
-                raise ValueError("more than 6 rows")
-            return super().forward(x)
-
-    with serving(Few(), IN, OUT, joins="well") as server:
-        result = put(server, toys.Sound(), "batching", served={"parallel": 5})
-    assert outcomes(result) == {"batching": "failed"}
-    assert "Refused: the server answers 400: ValueError: more than 6 rows" in said(result, "batching")
-
-
-def test_nothing_is_sent_at_once_unless_it_is_asked_for():
-    with serving(toys.Sound(), IN, OUT, joins="mixed") as server:
-        result = put(server, toys.Sound())
-    assert result.passed
-    assert "batching" not in outcomes(result)
-    assert server.most_under_way == 1
-
-
-def test_names_in_the_answer_that_are_not_the_metadatas():
-    wrong = {"left": "a", "right": "b"}
-    ports = {"left": OUT["output"], "right": OUT["output"]}
-    with serving(flat(Two(), "left", "right"), IN, ports, wrong=wrong) as server:
-        result = put(server, Two(), "trace", "outputs")
-        assert result.passed
-        assert "by their order: a as ['left'], b as ['right']" in said(result, "trace")
-        server.module = flat(Two(), "right", "left")
-        assert outcomes(put(server, Two(), "trace", "outputs"))["outputs"] == "failed"
-
-
-def test_names_that_the_server_does_not_know():
-    with serving(toys.Sound(), {"signal": IN["x"]}, OUT, metadata=False) as server:
-        result = put(server, toys.Sound())
-    assert [name for name, outcome in outcomes(result).items() if outcome == "failed"] == ["outputs"]
-    assert "the export raises at the anchor itself" in said(result, "outputs")
-    assert "Refused: the server answers 400: unexpected inference input 'x' for model 'toy'" in said(result, "outputs")
-    assert "hint: another model? It refuses what eager takes at the anchor: give names" in said(result, "outputs")
