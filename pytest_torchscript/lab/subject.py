@@ -63,6 +63,7 @@ class Subject:
     def module(self) -> Positional:
         """The model in its calling form."""
         module, form = self.loaded.module, self.spec.form
+        changed = self.passes.changed
         return Positional(
             module,
             tuple(self.spec),
@@ -70,6 +71,7 @@ class Subject:
             constants=self.constants,
             pack=pack_for(self.loaded.blueprint.config, tuple(form.arguments), model_class=type(module)),
             keyword=by_keyword(module, form),
+            told=lambda name: changed.setdefault(name),
         )
 
     @cached_property

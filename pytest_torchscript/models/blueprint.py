@@ -67,10 +67,17 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
     if settings.weights not in WEIGHTS:
         raise unknown("weights", settings.weights, WEIGHTS)
     if reference.kind == FACTORY:
+        changed: list[str] = []
         module, inputs = call_factory(
-            reference.target, arguments=reference.arguments, keywords=reference.keywords, seed=SEED
+            reference.target,
+            arguments=reference.arguments,
+            keywords=reference.keywords,
+            seed=SEED,
+            told=changed.append,
         )
-        return plan_module(module, reference.text, inputs=inputs, settings=settings)
+        planned = plan_module(module, reference.text, inputs=inputs, settings=settings)
+        notes = (f"the factory changes {', '.join(changed)}: put back after it",) if changed else ()
+        return replace(planned, notes=(*planned.notes, *notes))
     if reference.kind == DIRECTORY:
         return _finish(_plan_directory(reference, settings), settings)
     return _finish(_plan_hub(reference, settings, offline=offline or settings.offline), settings)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.global_state import put_back
 from pytest_torchscript.errors import as_exception, machine_failure, passes_through
 from pytest_torchscript.form import Form, plain_form
 from pytest_torchscript.models.functions import call_parameters
@@ -26,7 +27,8 @@ class Positional(nn.Module):
 
     ``form`` puts the inputs together for the model's own call: nested containers, constants; without it each is an argument.
     ``constants`` are keywords given at every call (``use_cache=False``); ``pack`` joins flat caches; ``keyword`` False
-    calls the model by position, for modules whose forward does not name its parameters.
+    calls the model by position, for modules whose forward does not name its parameters. ``told`` hears what a call changed of
+    the process; it is a function, which copies share.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Positional(nn.Module):
         constants: Mapping[str, Any] | None = None,
         pack: Pack | None = None,
         keyword: bool = True,
+        told: Callable[[str], object] = lambda _name: None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -46,6 +49,7 @@ class Positional(nn.Module):
         self.constants = dict(constants or {})
         self.pack = pack
         self.keyword = keyword
+        self.told = told
         self.training = model.training
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -58,7 +62,8 @@ class Positional(nn.Module):
         A model that exits raises, like any other that does not answer. MachineFailure where memory ends or a device gives up.
         """
         try:
-            return self._called(tensors)
+            with put_back(self.told):
+                return self._called(tensors)
         except BaseException as error:
             if passes_through(error):
                 raise

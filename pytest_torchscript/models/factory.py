@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from pytest_torchscript.common.frames import raising_frame
+from pytest_torchscript.common.global_state import STATES, put_back
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.errors import ModelError, did_you_mean, first_line
 from pytest_torchscript.models.functions import as_module, is_model, needs_arguments
@@ -20,7 +21,12 @@ _RETURNS = "return a module, or (module, inputs) where inputs maps names to Tens
 
 
 def call_factory(
-    target: str, *, arguments: tuple[Any, ...] = (), keywords: Mapping[str, Any] | None = None, seed: int = 0
+    target: str,
+    *,
+    arguments: tuple[Any, ...] = (),
+    keywords: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    told: Callable[[str], object] = lambda _name: None,
 ) -> tuple[nn.Module, Any]:
     """Return the module of ``package.module:factory``, and the inputs it declares or None, as it gave them.
 
@@ -28,7 +34,8 @@ def call_factory(
     module that calls it.
 
     The current directory is put on ``sys.path`` (and stays there, as with ``python -m``), because the user's code may
-    import more when it is called. Raises ModelError where the module, the factory or what it returns is not there.
+    import more when it is called. ``told`` hears what the call changed of the process, which is put back. Raises ModelError
+    where the module, the factory or what it returns is not there.
     """
     module_name, _, attribute = target.partition(":")
     given = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in (keywords or {}).items())]
@@ -41,7 +48,7 @@ def call_factory(
             f"{target}: {attribute} is of type {type(factory).__name__}, not a function or a class",
             hint=f"name it without arguments: {target}" if given else _RETURNS,
         )
-    with seeded(seed):
+    with seeded(seed), put_back(told, STATES):
         try:
             made = factory(*arguments, **(keywords or {}))
         except (Exception, SystemExit) as error:
