@@ -29,7 +29,9 @@ def wants_isolation(config: pytest.Config, settings: Settings) -> bool:
         return True
     from pytest_torchscript.backends.registry import backend_class
 
-    return any(backend_class(name, settings.own_backends).traits.isolate for name in settings.backends)
+    # Traits that depend on options are a property of an instance, and none of those backends asks for it.
+    traits = (backend_class(name, settings.own_backends).traits for name in settings.backends)
+    return any(getattr(known, "isolate", False) for known in traits)
 
 
 def _has_pytest_timeout(config: pytest.Config) -> bool:

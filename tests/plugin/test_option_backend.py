@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from plugin_runs import Run, names
+
+from pytest_torchscript.backends.registry import backend_names
 
 
 def test_second_backend_ends_the_ids(run: Run) -> None:
@@ -23,3 +26,9 @@ def test_id_with_a_backend(run: Run) -> None:
 def test_one_backend_does_not(run: Run) -> None:
     found = names(run("--torchscript-model", "zoo:good", "--torchscript-backend", "neuron", "--co", "-q"))
     assert "torchscript::zoo:good::test_axis[time]" in found
+
+
+@pytest.mark.parametrize("backend", backend_names())
+def test_every_backend_is_collected_whatever_its_traits_depend_on(run: Run, backend: str) -> None:
+    found = run("--torchscript-model", "zoo:good", "--torchscript-backend", backend, "--co", "-q")
+    assert names(found)[0] in ("torchscript::zoo:good::test_trace", "torchscript::zoo:good::test_model")
