@@ -74,7 +74,7 @@ def pictures_in_text(reading: Reading, ask: Ask) -> Joined:
     if reading.takes("grid_thw") and not reading.takes("input_ids"):
         return _tower(reading, ask)
     if placeholder(reading) is None:
-        return Joined()
+        return _laid_out(reading)
     said: list[str] = []
     for way in _ways(reading):
         try:
@@ -102,6 +102,28 @@ def _tower(reading: Reading, ask: Ask) -> Joined:
             continue  # not this way: the message of the rules says what is missing
         return Joined(named, {axis.name: axis for axis in (IMAGES, *way.axes)})
     return Joined()
+
+
+def _laid_out(reading: Reading) -> Joined:
+    """Return patches in rows of one length, each row with the height and width of its picture in patches."""
+    if not reading.takes("pixel_values", "spatial_shapes"):
+        return Joined()
+
+    def shapes(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
+        return torch.tensor([sizes[ROWS.name], sizes[COLUMNS.name]]).expand(shape).clone()
+
+    def real(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ARG001
+        return torch.ones(shape, dtype=torch.int64)
+
+    count = f"{ROWS.name}*{COLUMNS.name}"
+    found = {
+        "pixel_values": TensorSpec(batch_axis(), count, channels(reading) * _patch(reading) ** 2),
+        "pixel_attention_mask": TensorSpec(batch_axis(), count, dtype=torch.int64, fill=real),
+        "spatial_shapes": TensorSpec(batch_axis(), 2, dtype=torch.int64, fill=shapes),
+    }
+    return Joined(
+        {name: spec for name, spec in found.items() if reading.takes(name)}, {a.name: a for a in (ROWS, COLUMNS)}
+    )
 
 
 def _longest(pictures: Pictures) -> int:

@@ -65,15 +65,32 @@ RULES: Mapping[str, Rule] = {
     "static_real_features": signals.static_real_features,
     "future_values": signals.future_values,
     "future_time_features": signals.future_time_features,
+    "states": lambda reading: signals.steps(reading, "state_dim"),
+    "actions": lambda reading: signals.steps(reading, "act_dim"),
+    "rewards": lambda reading: signals.steps(reading, 1),
+    "returns_to_go": lambda reading: signals.steps(reading, 1),
+    "timesteps": signals.timesteps,
+    "input_features_mask": signals.features_mask,
 }
 
 _LONGFORMER_QUESTION: Mapping[str, Rule] = {"global_attention_mask": text.global_attention_mask}
+
+_PAIR: Mapping[str, Rule] = {"pixel_values": vision.pair_of_pictures}
 
 #: Class -> parameter -> rule, where the same name holds something else than anywhere else.
 SPECIAL: Mapping[str, Mapping[str, Rule]] = {
     # Without it both heads look for three separators in every row.
     "LongformerForQuestionAnswering": _LONGFORMER_QUESTION,
     "LongformerForMultipleChoice": _LONGFORMER_QUESTION,
+    # Two pictures, whose points are matched.
+    "EfficientLoFTRModel": _PAIR,
+    "LightGlueForKeypointMatching": _PAIR,
+    "SuperGlueForKeypointMatching": _PAIR,
+    # A token of every codebook at each step; the first one is the text's.
+    "KyutaiSpeechToTextModel": {"input_ids": text.codes},
+    # A spectrogram is a picture of one channel.
+    "ClapModel": {"input_features": signals.fused_features, "is_longer": signals.is_longer},
+    "ClapAudioModel": {"input_features": signals.fused_features, "is_longer": signals.is_longer},
     # Neither prenet is part of the bare model: both sides take hidden states.
     "SpeechT5Model": {
         "input_values": lambda reading: signals.hidden_states(reading, "sequence"),
@@ -84,4 +101,13 @@ SPECIAL: Mapping[str, Mapping[str, Rule]] = {
 
 def rule_for(reading: Reading, parameter: str) -> Rule | None:
     """Return the rule of a parameter: the class's own, else the general one."""
-    return SPECIAL.get(reading.model_class.__name__, {}).get(parameter, RULES.get(parameter))
+    own = SPECIAL.get(reading.model_class.__name__, {}).get(parameter, RULES.get(parameter))
+    return own or (embeddings if parameter.endswith(("_embeds", "hidden_states")) else None)
+
+
+def embeddings(reading: Reading) -> TensorSpec | None:
+    """What a part of a model is handed by another, where it cannot do without."""
+    required = [name for name, item in reading.parameters.items() if item.default is item.empty]
+    if not any(name.endswith(("_embeds", "hidden_states")) for name in required) or not reading.number("hidden_size"):
+        return None
+    return signals.hidden_states(reading, "sequence")

@@ -64,6 +64,43 @@ def input_features(reading: Reading) -> TensorSpec | None:
     return TensorSpec(batch_axis(), Axis("frames", max=_MOST_FRAMES), wide) if wide else None
 
 
+def fused_features(reading: Reading) -> TensorSpec:
+    """A spectrogram as a picture of one channel; four where long sounds are fused of their parts."""
+    bins = reading.require("num_mel_bins", within=AUDIO, needed_by="input_features")
+    planes = 4 if reading.value("enable_fusion", within=AUDIO) else 1
+    exact = reading.number("spec_size", within=AUDIO) or 256
+    return TensorSpec(batch_axis(), planes, exact * (exact // bins), bins)
+
+
+def is_longer(reading: Reading) -> TensorSpec:  # noqa: ARG001
+    """Whether each sound was longer than what is fed of it."""
+    return TensorSpec(batch_axis(), 1, dtype=torch.bool)
+
+
+def features_mask(reading: Reading) -> TensorSpec | None:
+    """1 where a frame of the spectrogram is real: frames are its last dim where its bins stand before them."""
+    spec = input_features(reading)
+    if spec is None:
+        return None
+    frames = next((dim for dim in spec.dims[1:] if isinstance(dim, Axis)), spec.dims[-1])
+    return TensorSpec(batch_axis(), frames, dtype=torch.int64, low=1, role="mask")
+
+
+def steps(reading: Reading, width: str | int) -> TensorSpec:
+    """What an agent saw, did or was paid, step by step."""
+    wide = width if isinstance(width, int) else reading.require(width, needed_by="states")
+    return TensorSpec(batch_axis(), _steps(reading), wide)
+
+
+def timesteps(reading: Reading) -> TensorSpec:
+    """Which step of its episode each one is."""
+    return TensorSpec(batch_axis(), _steps(reading), dtype=torch.int64, low=0, high=reading.number("max_ep_len") or 512)
+
+
+def _steps(reading: Reading) -> Axis:
+    return Axis("sequence", max=min(_MOST_FRAMES, (reading.number("n_positions") or 3 * _MOST_FRAMES) // 3))
+
+
 def hidden_states(reading: Reading, axis: str) -> TensorSpec:
     """Return hidden states as a model without its own prenet takes them."""
     return TensorSpec(

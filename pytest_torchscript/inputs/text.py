@@ -171,7 +171,16 @@ def decoder_input_ids(reading: Reading) -> TensorSpec | None:
     """What the decoder has written so far; heads that read one text twice make it from input_ids themselves."""
     if reading.head("ForSequenceClassification", "ForQuestionAnswering"):
         return None
-    return identifiers(reading, decoder_dims(reading), DECODER, "decoder_input_ids")
+    codebooks = reading.number("num_channels", within=("decoder",)) if reading.value("delay_pattern") else None
+    dims = (*decoder_dims(reading), codebooks) if codebooks else decoder_dims(reading)
+    return identifiers(reading, dims, DECODER, "decoder_input_ids")
+
+
+def codes(reading: Reading) -> TensorSpec:
+    """A text and the codes of a sound, side by side at every step."""
+    count = reading.require("num_codebooks", needed_by="input_ids")
+    high = min(reading.require(name, needed_by="input_ids") for name in ("vocab_size", "codebook_vocab_size"))
+    return TensorSpec(*text_dims(reading), count + 1, dtype=torch.int64, low=0, high=high)
 
 
 def past_length(reading: Reading) -> Axis:

@@ -41,6 +41,11 @@ def pixel_values_videos(reading: Reading) -> TensorSpec | None:
     return TensorSpec(batch_axis(), frames, channels(reading), *picture_axes(reading))
 
 
+def pair_of_pictures(reading: Reading) -> TensorSpec:
+    """Two pictures of one scene."""
+    return TensorSpec(batch_axis(), 2, channels(reading), *picture_axes(reading))
+
+
 def channels(reading: Reading) -> int:
     """Return how many channels a picture has."""
     return reading.number("num_channels", "in_channels", "in_chans", within=VISION) or 3

@@ -58,7 +58,7 @@ def choose_anchor(
     said = ""
     first: dict[str, int] = {}
     tried = 0
-    for sizes in _proposals(spec, set(avoid), requested or {}):
+    for sizes in proposals(spec, set(avoid), requested or {}):
         first = first or sizes
         tried += 1
         why = refusal(sizes)
@@ -90,7 +90,8 @@ def _suspect(spec: InputSpec, said: str) -> str:
     return " or ".join(repr(name) for name in (named or list(spec))[:_SHOWN])
 
 
-def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -> Iterator[dict[str, int]]:
+def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield sizes to export at, those first that show most: awkward ones, usual ones, multiples, the ends."""
     free = {name: axis for name, axis in spec.axes.items() if name not in requested}
     base = {name: requested[name] for name in spec.axes if name in requested}
 
@@ -113,8 +114,8 @@ def _proposals(spec: InputSpec, avoid: set[int], requested: Mapping[str, int]) -
     yield fill(typical)
     for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
         yield fill(functools.partial(multiple, step))
-    yield fill(lambda axis, _: axis.last)
     yield fill(lambda axis, _: axis.first)
+    yield fill(lambda axis, _: axis.last)
 
 
 def _multiple(axis: Axis, step: int) -> int:

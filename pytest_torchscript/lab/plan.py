@@ -28,8 +28,8 @@ from pytest_torchscript.inputs.reading import read_signature
 from pytest_torchscript.lab.artifact_inputs import fit_to_file
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.subject import Subject, by_keyword
-from pytest_torchscript.lab.twin import Twin
-from pytest_torchscript.models.blueprint import META, Blueprint, plan_model, plan_module
+from pytest_torchscript.lab.twin import Twin, fault_of
+from pytest_torchscript.models.blueprint import META, TINY, Blueprint, plan_model, plan_module
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
@@ -170,7 +170,7 @@ def make_plan(
     if isinstance(reference, (str, Reference)):
         parsed = parse_reference(reference) if isinstance(reference, str) else reference
         with phase(RESOLVE, parsed.text):
-            blueprint = plan_model(parsed, settings, offline=offline)
+            blueprint = plan_model(parsed, settings, offline=offline, fault=fault_of)
         if inputs is None and blueprint.inputs is None and ask is not None:
             inputs, origin = ask(blueprint), "the inputs of the hook pytest_torchscript_inputs"
     else:
@@ -181,7 +181,7 @@ def make_plan(
                 hint="give an nn.Module, a function, or a reference such as 'bert-base-uncased'",
             )
         module = as_module(reference)
-        blueprint = plan_module(module, name or name_of(module), settings=settings)
+        blueprint = plan_module(module, name or name_of(module), settings=settings, fault=fault_of)
     label = name or blueprint.reference
     if inputs is None and blueprint.inputs is not None:
         origin = "the inputs that the factory returned"
@@ -216,7 +216,25 @@ def resolve_inputs(
         except InputError as error:
             raise InputError(f"{origin}: {error.message}", evidence=error.evidence, hint=error.hint) from None
     if model_class is not None:
-        return _overlaid(infer_inputs(config, model_class, task, declared=declared, ask=Twin(blueprint).rows), settings)
+        twin = Twin(blueprint)
+        try:
+            spec = infer_inputs(config, model_class, task, declared=declared, ask=twin.rows)
+        except InputError:
+            if declared is not None or task.endswith("-with-past"):
+                raise
+            asked = twin.asked(settings)
+            if asked is None:
+                raise
+            spec = asked
+        else:
+            if (
+                declared is None
+                and blueprint.weights == TINY
+                and not task.endswith("-with-past")
+                and twin.refuses(spec)
+            ):
+                spec = twin.asked(settings) or spec
+        return _overlaid(spec, settings)
     return _overlaid(_found_spec(blueprint, settings), settings)
 
 

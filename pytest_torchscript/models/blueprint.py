@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from torch import nn
 
@@ -23,10 +23,13 @@ from pytest_torchscript.models.construct import SEED
 from pytest_torchscript.models.factory import call_factory
 from pytest_torchscript.models.functions import name_of
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
-from pytest_torchscript.models.shrink import shrink_config
+from pytest_torchscript.models.shrink import Fault, shrink_config
 from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
 from pytest_torchscript.settings import WEIGHTS, Settings
 from pytest_torchscript.versions import library_name
+
+#: What tells, for a task, why a tiny model does not run.
+FaultOf = Callable[[str], Fault]
 
 PRETRAINED, RANDOM, TINY, META, OWN = "pretrained", "random", "tiny", "meta", "own"
 
@@ -59,8 +62,12 @@ class Blueprint:
         return name_of(self.module) if self.module is not None else ""
 
 
-def plan_model(reference: Reference, settings: Settings, *, offline: bool = False) -> Blueprint:
+def plan_model(
+    reference: Reference, settings: Settings, *, offline: bool = False, fault: FaultOf | None = None
+) -> Blueprint:
     """Return what a reference stands for. Loads no weights; fetches at most a configuration, and nothing when offline.
+
+    ``fault`` tells by task why a tiny model does not run: see `shrink_config`.
 
     Raises ModelError where the reference cannot be resolved.
     """
@@ -75,15 +82,22 @@ def plan_model(reference: Reference, settings: Settings, *, offline: bool = Fals
             seed=SEED,
             told=changed.append,
         )
-        planned = plan_module(module, reference.text, inputs=inputs, settings=settings)
+        planned = plan_module(module, reference.text, inputs=inputs, settings=settings, fault=fault)
         notes = (f"the factory changes {', '.join(changed)}: put back after it",) if changed else ()
         return replace(planned, notes=(*planned.notes, *notes))
     if reference.kind == DIRECTORY:
-        return _finish(_plan_directory(reference, settings), settings)
-    return _finish(_plan_hub(reference, settings, offline=offline or settings.offline), settings)
+        return _finish(_plan_directory(reference, settings), settings, fault)
+    return _finish(_plan_hub(reference, settings, offline=offline or settings.offline), settings, fault)
 
 
-def plan_module(module: nn.Module, name: str, *, inputs: Any = None, settings: Settings | None = None) -> Blueprint:
+def plan_module(
+    module: nn.Module,
+    name: str,
+    *,
+    inputs: Any = None,
+    settings: Settings | None = None,
+    fault: FaultOf | None = None,
+) -> Blueprint:
     """Return the blueprint of a module that is already there: a factory's, a fixture's, or one given to `check`.
 
     A transformers module is rebuilt from its configuration where the settings ask for random, tiny or meta weights; any
@@ -105,7 +119,7 @@ def plan_module(module: nn.Module, name: str, *, inputs: Any = None, settings: S
         task = asked
     blueprint = replace(blueprint, config=config, model_class=type(module), task=task)
     if wanted in (RANDOM, TINY, META):
-        return _finish(replace(blueprint, module=None, weights=wanted), settings or Settings())
+        return _finish(replace(blueprint, module=None, weights=wanted), settings or Settings(), fault)
     if asked not in (None, task):
         notes.append(f"task {asked} asked for: a module at hand is checked as the {type(module).__name__} it is")
     return replace(blueprint, notes=tuple(notes))
@@ -246,7 +260,7 @@ def _absent(identifier: str, answer: hub.Answer) -> ModelError:
     )
 
 
-def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
+def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = None) -> Blueprint:
     """Fill in task and class, and shrink the configuration of a tiny model."""
     config = blueprint.config
     task = settings.task or (blueprint.task if blueprint.model_class is not None else checkpoint_task(config))
@@ -260,7 +274,7 @@ def _finish(blueprint: Blueprint, settings: Settings) -> Blueprint:
     if blueprint.weights == PRETRAINED and settings.task is None:
         notes = (*notes, *_head_note(config, model_class))
     if blueprint.weights == TINY:
-        config = shrink_config(config, model_class)
+        config = shrink_config(config, model_class, fault(task) if fault is not None else None)
     return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes)
 
 

@@ -7,9 +7,13 @@ change that is to blame is looked for; else changes are taken up one at a time f
 from __future__ import annotations
 
 import copy
+import functools
 import sys
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable, Optional
+
+from torch import nn
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
@@ -22,38 +26,52 @@ _QUICK = 30_000_000
 #: Up to here one forward pass is still worth the knowledge whether a class can be fed.
 _FEASIBLE = 300_000_000
 _IMPOSSIBLE = sys.maxsize
+#: So long changes are run, less one each, and again so long one by one; after that they only must leave a model that builds.
+_SECONDS = 12.0
+
+#: Says why a model that was built does not run, or None where it does, or where we cannot feed it.
+Fault = Callable[[nn.Module], Optional[str]]
 
 
-def shrink_config(config: Any, model_class: type[Any]) -> Any:
+def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = None) -> Any:
     """Return the tiny configuration of the same architecture, for a class that is built from it.
 
+    ``fault`` tells why a built model does not run, where it does not; by default the probe does, which knows the main input.
     Raises ModelError where not even the configuration as it was can be built.
     """
+    asked = fault or functools.partial(probe_error, seed=SEED)
     with quiet():
         changes = propose(config)
         others = [propose(config, sections=True)]
     for whole in (changes, *others):
-        best = _tried(config, whole, model_class, run=True)
+        best = _tried(config, whole, model_class, asked)
         if best is not None:
             return best
-    run = _can_be_run(config, changes, model_class)
+    run = asked if _can_be_run(config, changes, model_class, asked) else None
     candidates = [changes, *([other for other in changes if other is not change] for change in changes)]
+    until = time.monotonic() + _SECONDS
     for candidate in sorted(candidates, key=lambda each: _parameters(config, each, model_class)):
-        found = _tried(config, candidate, model_class, run=run)
+        found = _tried(config, candidate, model_class, run) if time.monotonic() < until else None
         if found is not None:
             return found
-    return _one_by_one(config, changes, model_class, run=run)
+    found = _one_by_one(config, changes, model_class, run if time.monotonic() < until else None, until=until + _SECONDS)
+    if _parameters(found, (), model_class) <= _QUICK:
+        return found
+    # Nothing small runs: the smallest that builds shows at least what eager says of it.
+    return next((small for each in candidates if (small := _tried(config, each, model_class, None)) is not None), found)
 
 
-def _can_be_run(config: Any, changes: Sequence[Change], model_class: type[Any]) -> bool:
+def _can_be_run(config: Any, changes: Sequence[Change], model_class: type[Any], fault: Fault) -> bool:
     """Whether the probe can feed this class at all, seen on a model that only has fewer layers."""
     fewer = [change for change in changes if is_depth(change)]
     if _parameters(config, fewer, model_class) > _FEASIBLE:
         return True  # too big to try: then believe it
-    return _tried(config, fewer, model_class, run=True, limit=_FEASIBLE) is not None
+    return _tried(config, fewer, model_class, fault, limit=_FEASIBLE) is not None
 
 
-def _one_by_one(config: Any, changes: Sequence[Change], model_class: type[Any], *, run: bool) -> Any:
+def _one_by_one(
+    config: Any, changes: Sequence[Change], model_class: type[Any], run: Fault | None, *, until: float
+) -> Any:
     """Take up every change that leaves a model which can be built; too big a one is not run on the way there."""
     taken: list[Change] = []
     if _parameters(config, taken, model_class) == _IMPOSSIBLE:
@@ -61,7 +79,9 @@ def _one_by_one(config: Any, changes: Sequence[Change], model_class: type[Any], 
     for change in changes:
         smaller = _parameters(config, [*taken, change], model_class)
         if smaller < _IMPOSSIBLE and (
-            smaller > _QUICK or _tried(config, [*taken, change], model_class, run=run) is not None
+            smaller > _QUICK
+            or time.monotonic() > until
+            or _tried(config, [*taken, change], model_class, run) is not None
         ):
             taken.append(change)
     return apply(config, taken)
@@ -80,9 +100,9 @@ def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) 
 
 
 def _tried(
-    config: Any, changes: Sequence[Change], model_class: type[Any], *, run: bool, limit: int = _QUICK
+    config: Any, changes: Sequence[Change], model_class: type[Any], fault: Fault | None, *, limit: int = _QUICK
 ) -> Any | None:
-    """Return the changed configuration where its model is small, builds and (with ``run``) runs, else None."""
+    """Return the changed configuration where its model is small, builds and (with ``fault``) runs, else None."""
     if _parameters(config, changes, model_class) > limit:
         return None
     with quiet():
@@ -91,7 +111,7 @@ def _tried(
         module = build(model_class, changed)
     except Exception:  # not every fault shows without values
         return None
-    return None if run and probe_error(module, seed=SEED) else changed
+    return None if fault is not None and fault(module) else changed
 
 
 def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) -> Any:

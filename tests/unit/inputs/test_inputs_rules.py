@@ -1,3 +1,6 @@
+import pytest
+import transformers
+
 from tests.feeding import SMALL, dims, infer, run
 
 
@@ -26,3 +29,34 @@ def test_films_and_codecs():
     assert dims(infer("VideoMAEModel"))["pixel_values"] == ["batch", 16, 3, "height", "width"]
     assert dims(infer("DacModel")) == {"input_values": ["batch", 1, "samples"]}
     assert dims(infer("EncodecModel"))["input_values"] == ["batch", 1, "samples"]
+
+
+def test_steps_of_an_agent():
+    found = dims(infer("DecisionTransformerModel", {"state_dim": 5, "act_dim": 2, "max_ep_len": 9}))
+    assert found["states"] == ["batch", "sequence", 5]
+    assert found["actions"] == ["batch", "sequence", 2]
+    assert found["returns_to_go"] == ["batch", "sequence", 1]
+    assert found["timesteps"] == ["batch", "sequence"]
+
+
+def test_a_spectrogram_of_one_channel_and_whether_it_was_cut():
+    found = dims(infer("ClapModel"))
+    assert found["input_features"] == ["batch", 1, 1024, 64]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("EfficientLoFTRModel", {"pixel_values": ["batch", 2, 3, "height", "width"]}),
+        ("KyutaiSpeechToTextModel", {"input_ids": ["batch", "sequence", 33], "attention_mask": ["batch", "sequence"]}),
+    ],
+)
+def test_pairs_of_pictures_and_codes_beside_a_text(name, expected):
+    if not hasattr(transformers, name):
+        pytest.skip(f"this transformers has no {name}")
+    assert dims(infer(name)) == expected
+
+
+def test_hidden_states_of_another_part_where_they_are_required():
+    found = dims(infer("Blip2QFormerModel", {"hidden_size": 24}))
+    assert found["query_embeds"] == ["batch", "sequence", 24]

@@ -1,4 +1,4 @@
-"""A tiny twin is asked in place of a model whose weights are not loaded."""
+"""lab/twin.py: a tiny twin is asked what the model takes, and whether a shrunk one still runs on what is inferred for it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,90 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from transformers import BertConfig, BertModel, PretrainedConfig, PreTrainedModel
 
-from pytest_torchscript.lab.twin import Twin
-from pytest_torchscript.models.blueprint import Blueprint
+from pytest_torchscript.lab.plan import resolve_inputs
+from pytest_torchscript.lab.twin import Twin, fault_of
+from pytest_torchscript.models.blueprint import TINY, Blueprint
+from pytest_torchscript.settings import Settings
 from tests.small_models import CONFIG
+
+SMALL: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+
+
+class GaugeConfig(PretrainedConfig):  # type: ignore[misc]
+    model_type = "gauge"
+
+
+class Gauge(PreTrainedModel):  # type: ignore[misc]
+    """Takes an input of a name that no rule knows."""
+
+    config_class = GaugeConfig
+    main_input_name = "readings"
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.mix = nn.Linear(6, 4)
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None: ...
+
+    def forward(self, readings: torch.Tensor) -> torch.Tensor:
+        return self.mix(readings).sum(-1)
+
+
+class Silent(Gauge):
+    """Refuses whatever it is given."""
+
+    def forward(self, readings: torch.Tensor) -> torch.Tensor:
+        raise ValueError("never")
+
+
+def bert(**values: Any) -> BertModel:
+    return BertModel(BertConfig(vocab_size=40, **{**SMALL, **values})).eval()
+
+
+def test_no_fault_where_the_inferred_inputs_run() -> None:
+    assert fault_of("default")(bert()) is None
+
+
+def test_a_shape_that_does_not_fit_is_a_fault() -> None:
+    broken = bert()
+    broken.encoder.layer[0].output.dense = nn.Linear(7, 16)
+    assert "RuntimeError: mat1 and mat2 shapes" in str(fault_of("default")(broken))
+
+
+@pytest.mark.parametrize("task", ["default", "causal-lm-with-past"])
+def test_what_it_asks_for_otherwise_is_our_ignorance(task: str) -> None:
+    assert fault_of(task)(Silent(GaugeConfig())) is None
+
+
+def test_an_input_of_no_rule_is_found_by_asking() -> None:
+    blueprint = Blueprint("gauge", config=GaugeConfig(), model_class=Gauge, weights=TINY)
+    spec = resolve_inputs(blueprint, Settings(), None)
+    assert [getattr(dim, "name", dim) for dim in spec["readings"].dims] == ["batch", 6]
+    assert spec.notes[0].startswith("the inputs were found by asking eager")
+
+
+def test_what_cannot_be_found_is_told_as_the_rules_tell_it() -> None:
+    blueprint = Blueprint("silent", config=GaugeConfig(), model_class=Silent, weights=TINY)
+    with pytest.raises(Exception, match="Silent: cannot infer the input 'readings': no rule makes it"):
+        resolve_inputs(blueprint, Settings(), None)
+
+
+def test_rules_that_eager_refuses_give_way_to_what_it_takes() -> None:
+    class Unusual(Gauge):
+        """Its pixels are rows of numbers."""
+
+        main_input_name = "pixel_values"
+
+        def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            return self.mix(pixel_values).sum(-1)
+
+    blueprint = Blueprint("unusual", config=GaugeConfig(), model_class=Unusual, weights=TINY)
+    assert Twin(blueprint).module.config.model_type == "gauge"
+    assert resolve_inputs(blueprint, Settings(), None)["pixel_values"].dims[-1] == 6
 
 
 def twin(weights: str = "random", **values: Any) -> Twin:
