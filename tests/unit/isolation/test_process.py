@@ -11,9 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_torchscript.errors import BackendError, InputError, OptionError
-from pytest_torchscript.isolation import wire
-from pytest_torchscript.isolation.memory import require_measure, resident
 from pytest_torchscript.isolation.process import Process, ProcessEnded
 
 pytestmark = pytest.mark.process
@@ -98,36 +95,3 @@ def test_what_it_started_ends_with_it(process: Process) -> None:
     while is_there(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_there(child)
-
-
-def test_own_memory_is_told() -> None:
-    require_measure()
-    assert 1e6 < (resident(os.getpid()) or 0) < 1e12
-
-
-def test_a_process_that_is_gone_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resident(2**22 + 1) is None
-    monkeypatch.setattr("pytest_torchscript.isolation.memory.resident", lambda _pid: None)
-    with pytest.raises(OptionError, match="does not tell how much memory"):
-        require_measure()
-
-
-def test_errors_cross_as_they_are() -> None:
-    error = wire.read_error(wire.plain_error(InputError("no", hint="yes", evidence=["seen"])))
-    assert type(error) is InputError
-    assert str(error) == "no\n    seen\n    hint: yes"
-
-    class OwnError(BackendError):
-        pass
-
-    assert type(wire.read_error(wire.plain_error(OwnError("gone")))) is BackendError
-
-
-def top() -> str:
-    return "here"
-
-
-def test_what_is_brought_is_found_again() -> None:
-    assert wire.Brought.of(top).load() is top
-    with pytest.raises(OptionError, match="cannot be brought to a process of its own"):
-        wire.Brought.of(lambda: None)

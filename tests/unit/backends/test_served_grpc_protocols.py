@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
 
 from pytest_torchscript import TensorSpec
-from pytest_torchscript.backends.served import messages, transport
-from pytest_torchscript.errors import BackendError
+from pytest_torchscript.backends.served import transport
 from tests import toys
 from tests.asking import ask
 from tests.grpc_model_server import serving_grpc
@@ -134,32 +131,6 @@ def test_far_whole_numbers_travel_as_bytes():
         assert put(server, Twice(), "outputs", "axis", inputs=inputs).passed
 
 
-def test_secrets_go_as_metadata(monkeypatch):
-    monkeypatch.setenv("SERVED_KEY", "Authorization: Bearer open-sesame")
-    with serving_grpc(toys.Sound(), IN, OUT) as server:
-        result = put(server, toys.Sound(), "outputs", header_env="SERVED_KEY")
-    assert server.seen[-1]["authorization"] == "Bearer open-sesame"
-    assert "sesame" not in repr(result)
-
-
 def test_requests_at_once():
     with serving_grpc(toys.Sound(), IN, OUT) as server:
         assert put(server, toys.Sound(), "batching", parallel=4).passed
-
-
-def test_nobody_is_there():
-    with serving_grpc(toys.Sound(), IN, OUT) as server:
-        pass
-    assert "asked 4 times, the server says 503: UNAVAILABLE" in said(put(server, toys.Sound(), "trace"), "trace")
-
-
-def test_a_missing_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "grpc", None)
-    with pytest.raises(BackendError, match="gRPC needs grpcio and protobuf") as raised:
-        messages.needed("grpc")
-    assert raised.value.hint == "pip install 'pytest-torchscript[grpc]'"
-
-
-def test_bytes_that_are_no_message():
-    with pytest.raises(ValueError, match="no ModelInferResponse"):
-        messages.parsed("ModelInferResponse", b"\xff\xff\xff")
