@@ -78,7 +78,24 @@ def with_hint(message: str, hint: str = "", evidence: Sequence[str] = ()) -> str
     lines = [message, *(f"    {line}" for line in evidence)]
     if hint:
         lines.append(f"    hint: {hint}")
-    return "\n".join(lines)
+    return clean("\n".join(lines))
+
+
+#: What a terminal obeys instead of showing, and what turns the direction of a text.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: User and password in a URL, what follows such a header, and tokens of the Hugging Face Hub.
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/@\s'\"]+(?=@)"), "***"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization['\"]?\s*[:=]\s*['\"]?)(?:(?:basic|bearer)\s+)?[^\s'\",]+"), r"\1***"),
+    (re.compile(r"\bhf_\w{8,}"), "hf_***"),
+)
+
+
+def clean(text: str) -> str:
+    """Return a text of outside as a message may show it: without what a terminal obeys, and without credentials."""
+    for secret, shown in _SECRETS:
+        text = secret.sub(shown, text)
+    return _OBEYED.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def closest(name: str, choices: Iterable[str]) -> str:
@@ -117,7 +134,7 @@ def first_line(error: BaseException, limit: int = 300) -> str:
 def text_of(error: BaseException) -> str:
     """Return the message of an exception; one that cannot be turned into text has none."""
     try:
-        return str(error)
+        return clean(str(error))
     except Exception:
         return ""
 

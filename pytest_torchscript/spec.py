@@ -176,6 +176,8 @@ def _check_bounds(low: Any, high: Any) -> None:
             _terms(bound, label)
         elif bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
             raise _of_another_type(label, bound, f"{label} is a number, or the name of an axis: {label}='nodes'")
+        elif bound is not None and not math.isfinite(bound):
+            raise InputError(f"TensorSpec: {label}={bound} is not finite", hint="give a number, or leave it out")
     if isinstance(low, (int, float)) and isinstance(high, (int, float)) and low >= high:
         raise InputError(
             f"TensorSpec: low={low} is not below high={high}", hint="high is exclusive, as in torch.randint"

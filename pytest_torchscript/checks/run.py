@@ -13,7 +13,7 @@ from pytest_torchscript.checks.needs import obstacle, of_axis
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
 from pytest_torchscript.checks.shares import grant_share
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import InputError, MachineFailure, OptionError, with_hint
+from pytest_torchscript.errors import InputError, MachineFailure, OptionError, clean, with_hint
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -24,7 +24,7 @@ from pytest_torchscript.results import (
     Signature,
     merge_models,
 )
-from pytest_torchscript.settings import make_settings
+from pytest_torchscript.settings import Settings, make_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,7 +78,7 @@ def labelled(lab: Lab, finding: Finding) -> Finding:
 
 def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
     export = ExportResult(lab.backend.name, signature=finding.signature or Signature())
-    export.checks.append(CheckResult(name, finding.outcome, message=message(lab, finding)))
+    export.checks.append(CheckResult(name, finding.outcome, message=clean(message(lab, finding))))
     export.axes = [*([finding.axis] if finding.axis else []), *finding.axes]
     export.anchors = [dict(lab.sizes)] if lab.export.made is not None else []
     export.anchor_findings = list(finding.anchor_findings)
@@ -97,7 +97,7 @@ def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
         device=lab.subject.loaded.device,
         dtype=lab.subject.loaded.dtype,
         exports=[export],
-        notes=[*lab.subject.loaded.notes, *finding.notes],
+        notes=[clean(note) for note in (*lab.subject.loaded.notes, *finding.notes)],
         inputs_found=lab.spec.found,
     )
 
@@ -161,9 +161,41 @@ def check(
     chosen = make_settings(axes=axes, **settings)
     asked = tuple(check_named(known, chosen) for known in ((checks,) if isinstance(checks, str) else checks or ()))
     check_options(chosen)
+    if isinstance(model, str) and inputs is None and (chosen.limited or chosen.isolate == "on"):
+        return _check_apart(model, name or model, chosen, asked)
+    if chosen.limited:
+        limit = "timeout" if chosen.timeout is not None else "memory"
+        raise OptionError(
+            f"{limit}: a limit is kept from outside of the process that holds a model, and this one was made here",
+            hint="give a reference, such as 'package.module:factory', and no inputs beside it",
+        )
     plan = make_plan(model, chosen, inputs=inputs, name=name, origin="the inputs given to check()")
     check_names([plan.outline], chosen)
     labs: list[Lab] = []
     for backend in chosen.backends:
         labs.append(plan.load(backend, beside=labs[0] if labs else None))
     return merge_models(run_all(lab, checks=asked) for lab in labs)[0]
+
+
+def _check_apart(reference: str, label: str, chosen: Settings, asked: tuple[Check, ...]) -> ModelResult:
+    """Carry out the checks of a reference in a process of its own."""
+    from pytest_torchscript.isolation.model import IsolatedModel, start
+    from pytest_torchscript.lab.plan import check_names
+    from pytest_torchscript.models.reference import parse_reference
+
+    model = IsolatedModel(label, parse_reference(reference), chosen, process=start(chosen))
+    try:
+        assert model.process is not None
+        outline = model.outline(model.process)
+        check_names([outline], chosen)
+        pieces = []
+        for backend in chosen.backends:
+            model.load(backend)
+            wanted = asked or checks_for(chosen, outline.task, backend)
+            selected = frozenset(known.name for known in wanted)
+            for known in wanted:
+                for axis in outline.ranges if known.over == AXIS else (None,):
+                    pieces.append(model.check(backend, known.name, axis, selected=selected))
+        return merge_models(pieces)[0]
+    finally:
+        model.close()

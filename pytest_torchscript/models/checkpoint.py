@@ -74,7 +74,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; ModelError where it does not parse or is not an object."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: does not parse: {first_line(error)}", hint=_SAVE_HINT) from None
     if not isinstance(values, dict):
         raise ModelError(f"{path}: holds a {type(values).__name__}, not an object", hint=_SAVE_HINT)

@@ -197,6 +197,12 @@ def wants_conftest(config: pytest.Config, run: Run) -> bool:
             f"conftest.py: {config.rootpath / 'conftest.py'}\n"
             "    hint: move it there, or name the model with --torchscript-model"
         )
+    if run.settings.limited:
+        limit = "timeout" if run.settings.timeout is not None else "memory"
+        raise pytest.UsageError(
+            f"--torchscript-{limit}: the model of fixture '{MODEL_FIXTURE}' lives in this process, which keeps no limit\n"
+            "    hint: name the model with --torchscript-model, or leave the limit out"
+        )
     return True
 
 

@@ -71,6 +71,12 @@ def with_changes(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     from pytest_torchscript.backends.registry import check_options
 
     result = changed(settings, changes)
+    for name in ("timeout", "memory"):
+        if changes.get(name) is not None:
+            raise OptionError(
+                f"{name}={changes[name]:g}: a model of a test lives in the process of the test, which keeps no limit",
+                hint=f"name the model on the command line, with --torchscript-{name}",
+            )
     if changes:
         check_options(result)
     return result

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error
+from pytest_torchscript.errors import Error, clean
 from pytest_torchscript.plugin.models import Models, ModelSource, told
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_KEY, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
@@ -197,7 +197,7 @@ def add_command(piece: ModelResult, command: Callable[[str], str]) -> None:
         if check.outcome in (FAILED, ERROR):
             lines = check.message.splitlines()
             hints = [number for number, line in enumerate(lines) if line.startswith("    hint: ")]
-            lines.insert(hints[-1] if hints else len(lines), f"    again: {command(check.name)}")
+            lines.insert(hints[-1] if hints else len(lines), clean(f"    again: {command(check.name)}"))
             check.message = "\n".join(lines)
 
 

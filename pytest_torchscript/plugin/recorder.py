@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import first_line, with_hint
+from pytest_torchscript.errors import clean, first_line, with_hint
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PLACE, PREFIX
@@ -170,7 +170,7 @@ class Recorder:
             tests = "1 test" if len(emulated) == 1 else f"{len(emulated)} tests"
             terminal.line(f"neuron: {tests} {neuron.device_of(self.config).readiness.reason}", yellow=True)
         for line in summary_lines(self.report):
-            terminal.line(line)
+            terminal.line(clean(line))
         for path in self.written:
             terminal.line(f"report: {path}")
         for problem in self.problems:

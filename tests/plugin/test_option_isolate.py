@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from plugin_runs import Run, assert_usage_error, checks_of, read_report
 
+from pytest_torchscript import check
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.settings import make_settings
 
@@ -40,8 +42,8 @@ def test_the_report_is_that_of_a_run_without(run: Run, toys: pytest.Pytester) ->
         result.stdout.fnmatch_lines(["*axis 'time' diverges*", "    at *zoo.py:* in forward: *"])
         report = read_report(toys.path)
         export = report["models"][0]["exports"][0]
-        for check in export["checks"]:
-            check["seconds"], check["message"] = 0, check["message"].replace(" --torchscript-isolate on", "")
+        for row in export["checks"]:
+            row["seconds"], row["message"] = 0, row["message"].replace(" --torchscript-isolate on", "")
         found.append(report["models"])
     assert found[0] == found[1]
 
@@ -100,3 +102,42 @@ def test_each_model_has_a_process_of_its_own(run: Run, toys: pytest.Pytester) ->
     axis = report["models"][0]["exports"][0]["axes"][0]
     assert (axis["axis"], axis["verdict"]) == ("time", "untested")
     assert axis["reason"].startswith("not asked: its process ended with exit code 13")
+
+
+LIMITED = [("timeout", "9"), ("memory", "2")]
+
+
+@pytest.mark.parametrize(("option", "value"), LIMITED)
+def test_a_model_of_a_fixture_has_no_limit(run: Run, toys: pytest.Pytester, option: str, value: str) -> None:
+    toys.makeconftest("import pytest, zoo\n@pytest.fixture\ndef torchscript_model():\n    return zoo.good()\n")
+    toys.makeini("[pytest]\npythonpath = .\n")
+    assert_usage_error(run(f"--torchscript-{option}", value), f"--torchscript-{option}: the model of fixture")
+
+
+@pytest.mark.parametrize(("option", "value"), LIMITED)
+def test_a_module_at_hand_has_no_limit(option: str, value: str) -> None:
+    with pytest.raises(OptionError, match=f"{option}: a limit is kept from outside"):
+        check(torch.nn.ReLU(), {"x": torch.ones(2, 3)}, **{option: float(value)})
+
+
+def test_a_marker_takes_no_limit(run: Run, toys: pytest.Pytester) -> None:
+    toys.makepyfile(
+        test_own="""
+        import pytest, zoo
+
+        @pytest.mark.torchscript(model=zoo.good, timeout=3)
+        def test_it(torchscript_traced):
+            pass
+        """
+    )
+    result = run("-p", "no:cacheprovider", "test_own.py")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*timeout=3: a model of a test lives in the process of the test*", "*hint: *"])
+
+
+@pytest.mark.process
+def test_a_reference_is_checked_apart_by_the_function_too(toys: pytest.Pytester) -> None:
+    result = check("zoo:deadly", checks=["trace", "outputs"], isolate="on", timeout=100)
+    assert [item.outcome for item in result.checks] == ["error", "skipped"]
+    assert "its process ended with exit code 13 in test_trace" in result.checks[0].message
+    assert check("zoo:good", checks=["trace"], isolate="on").passed

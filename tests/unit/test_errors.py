@@ -9,9 +9,11 @@ from pytest_torchscript.errors import (
     ModelError,
     OptionError,
     TorchScriptFailure,
+    clean,
     closest,
     did_you_mean,
     first_line,
+    text_of,
     unknown,
     with_hint,
 )
@@ -78,3 +80,22 @@ def test_a_long_first_line_is_cut() -> None:
     line = first_line(ValueError("x" * 999), limit=50)
     assert len(line) == 50
     assert line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("red \x1b[31m\x07 \u202egnp", r"red \x1b[31m\x07 \u202egnp"),
+        ("via http://user:pass@proxy:8080/x", "via http://***@proxy:8080/x"),
+        ("https://token@host failed", "https://***@host failed"),
+        ("Authorization: Bearer abc.def", "Authorization: ***"),
+        ("{'Proxy-Authorization': 'Basic dXNlcg=='}", "{'Proxy-Authorization': '***'}"),
+        ("token hf_abcdefghijklmnop was refused", "token hf_*** was refused"),
+        ("two\nlines\tand é, 日本", "two\nlines\tand é, 日本"),
+        ("a@b and http://host/a@b", "a@b and http://host/a@b"),
+    ],
+)
+def test_what_a_terminal_obeys_and_what_is_secret_is_not_shown(said: str, shown: str) -> None:
+    assert clean(said) == shown
+    assert str(ModelError(said)) == shown
+    assert text_of(ValueError(said)) == shown
