@@ -314,6 +314,19 @@ class NotAgain(Base):
         return self.linear(x)
 
 
+class DividesOnce(Base):
+    """Divides its weights at the first call, for good, and allows for that: RWKV does."""
+
+    divided = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.divided:
+            with torch.no_grad():
+                self.linear.weight.div_(2)  # kept weight
+            self.divided = True
+        return nn.functional.linear(x, self.linear.weight * 2, self.linear.bias)
+
+
 class Outside(Base):
     """Counts its calls in its class."""
 

@@ -30,6 +30,8 @@ def check_freeze(lab: Lab) -> Finding:
     if module is None:
         return Finding.skipped(f"{lab.backend.name} artifacts are not frozen")
     inputs = lab.subject.inputs
+    if lab.bench.changes_itself:
+        return Finding.skipped("the export answers otherwise from call to call, see test_outputs")
     try:
         expected = lab.bench.judge.answer(lab.export.artifact, inputs)
     except Exception as error:

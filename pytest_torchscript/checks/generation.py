@@ -13,6 +13,7 @@ from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import ANSWERS, READY, STEADY, WEIGHTS
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import Error, first_line
 from pytest_torchscript.lab.lab import Lab
@@ -202,7 +203,7 @@ class _Score:
 @check("generation", order=160, needs=(READY, WEIGHTS, ANSWERS, STEADY), tasks=("causal-lm", "seq2seq-lm"))
 def check_generation(lab: Lab) -> Finding:
     """Greedy and beam tokens equal those of eager's ``generate``, up to ties. Collected for tasks that generate."""
-    model = lab.subject.loaded.module
+    model = copy_module(lab.subject.loaded.module, share=lab.subject.eager.shares)  # it may change itself when called
     if lab.subject.loaded.blueprint.task not in TASKS or not hasattr(model, "generate"):
         return Finding.skipped("the model does not generate text (task " + lab.subject.loaded.blueprint.task + ")")
     enters = getattr(model, "main_input_name", "input_ids")

@@ -181,7 +181,7 @@ class Used:
                 continue
 
             def ask(module: Positional, inputs: Tensors = inputs, expected: Any = expected) -> Trial:
-                copied = copy_module(module)
+                copied = copy_module(module, share=self.eager.shares)
                 return self.judge.against(expected, lambda *_: self.eager.run(copied, inputs), inputs)
 
             used = ask(self.module)
@@ -212,7 +212,7 @@ class Used:
 
     def effect(self, found: Difference, place: Place) -> str:
         """Return what comes of it where one attribute is as it was before any call."""
-        module = copy_module(self.module)
+        module = copy_module(self.module, share=self.eager.shares)
         try:
             put_back(module, place, self.eager.copy())
             trial = found.ask(module)

@@ -23,12 +23,25 @@ def check_outputs(lab: Lab) -> Finding:
             what = "the export raises" if trial.status == RAISES else "outputs differ"
             return Finding.failed(
                 f"{what} at the anchor itself, {format_sizes(lab.sizes)}, call {call + 1} of 3",
-                [*trial.lines, *lab.evidence.places(causes := lab.evidence.explain_outputs(trial.raised))],
+                [
+                    *trial.lines,
+                    *_written(lab),
+                    *lab.evidence.places(causes := lab.evidence.explain_outputs(trial.raised)),
+                ],
                 lab.evidence.advice(causes, _hint(trial.status, call)),
             )
         if trial.status == UNDECIDABLE:
             return Finding.undecidable(trial)
     return Finding.passed(f"three calls at {format_sizes(lab.sizes)}")
+
+
+def _written(lab: Lab) -> list[str]:
+    """Say so where a call of the model writes to its weights: the trace does that at every call."""
+    if lab.subject.eager.shares:
+        return []
+    return [
+        "a call of the model writes to its own weights, and the trace writes to them at every call: see test_history"
+    ]
 
 
 def _hint(status: str, call: int) -> str:

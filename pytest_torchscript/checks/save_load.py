@@ -43,6 +43,8 @@ def check_save_load(lab: Lab) -> Finding:
     That process imports torch alone. What was wrong before is told by other checks: the loaded module is compared with the
     one that was saved. The file's size is explained.
     """
+    if lab.bench.changes_itself:
+        return Finding.skipped("the export answers otherwise from call to call, see test_outputs")
     with tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
         path = Path(folder) / f"model{lab.backend.ending}"
         try:

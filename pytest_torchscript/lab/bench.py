@@ -189,6 +189,18 @@ class Bench:
         """The first values at the anchor's sizes that the artifact gets wrong."""
         return self.values_tried[-1] if self.values_tried and self.values_tried[-1][2].fails else None
 
+    @cached_property
+    def changes_itself(self) -> bool:
+        """Whether an export that is wrong at the anchor answers the same inputs otherwise when it is asked again: what is
+        done to it then says nothing."""
+        if not self.at(self.subject.sizes).fails:
+            return False
+        try:
+            first, again = (self.judge.answer(self.export.artifact, self.subject.inputs) for _ in range(2))
+        except Exception:
+            return False
+        return self.judge.compare(again, first, self.subject.inputs, measured=False).fails
+
     @property
     def of_another_model(self) -> bool:
         """Whether what was made elsewhere is wrong at the anchor already: then no line of this model is to blame for it."""

@@ -36,6 +36,7 @@ from pytest_torchscript.models.functions import as_module, call_parameters, is_m
 from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
+from pytest_torchscript.models.weights import KeptWeights
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Outline
 from pytest_torchscript.settings import Settings
@@ -273,7 +274,9 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     offered = _offered(blueprint.module)
     if offered is not None:
         return _declared_spec(blueprint, offered, read_inputs(offered, _naming(blueprint)), settings)
+    kept = KeptWeights(module)
     guesses, state = search(module, names, call, sides=_sides(module))
+    kept.put_back()  # they are the user's own
     if guesses is not None:
         return described(guesses, state)
     tried = list(state.tried.items())

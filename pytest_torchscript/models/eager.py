@@ -2,7 +2,8 @@
 
 Every call gets clones of its inputs and the same seed. A model that changes itself when called (BigBird switches its
 attention type for good, LeViT fills a cache) is replaced by a fresh copy after the call that changed it; one that only
-computes its weights anew (a weight norm by hooks) is not.
+computes its weights anew (a weight norm by hooks) is not. Copies share their weights, except those of a model that writes to
+them (RWKV divides some of its at the first call): after the first call they are put back, and every copy has its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.state import changes, look_at
+from pytest_torchscript.models.weights import KeptWeights
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -43,6 +45,11 @@ class Eager:
         device: torch.device | None = None,
     ) -> None:
         self._pristine = module
+        #: Whether copies may share the weights. What they were is kept until a call has shown that it leaves them alone.
+        self.shares = True
+        self._kept: KeptWeights | None = (
+            None if any(each.is_meta for each in module.parameters()) else KeptWeights(module)
+        )
         self._working = copy_module(module)
         self._state = look_at(self._working)
         self.seed = seed
@@ -75,8 +82,8 @@ class Eager:
             return self.run(self._working, inputs, seed=seed)
         finally:
             before, self._state = self._state, look_at(self._working)
-            if changes(before, self._state):
-                self._working = copy_module(self._pristine)
+            if not self.shares or changes(before, self._state):
+                self._working = self.copy()
                 self._state = look_at(self._working)
 
     def run(
@@ -89,21 +96,36 @@ class Eager:
         with torch.no_grad(), torch.random.fork_rng(devices=generators_of(self.device)):
             torch.manual_seed(self.seed if seed is None else seed)
             before = torch.get_rng_state()
-            answer = module.call(*tensors)
+            answer = self._called(module, tensors)
             here = all(
                 tensor.device.type == "cpu" for tensor in tensors
             )  # elsewhere other generators may have been asked
             self.drew = not (here and torch.equal(before, torch.get_rng_state()))
             return answer
 
+    def _called(self, module: Positional, tensors: list[torch.Tensor]) -> Any:
+        """Call a copy; the first call that is answered shows whether the model writes to its weights."""
+        if self._kept is None:
+            return module.call(*tensors)
+        answered = False
+        try:
+            answer = module.call(*tensors)
+            answered = True
+        finally:
+            if self._kept.put_back():
+                self.shares = False
+            if answered:
+                self._kept = None
+        return answer
+
     def taken(self, tensor: torch.Tensor, at: torch.device | None = None) -> torch.Tensor:
         """Return a tensor of its own where the model runs; one that holds no values stays."""
         return tensor.clone() if tensor.is_meta else tensor.to(self.device if at is None else at, copy=True)
 
     def copy(self, *, share: bool = True) -> Positional:
-        """Return a copy that shares the weights: for one trace, or for two calls in a row. Without ``share`` it has its own,
-        for a model that may write to them."""
-        copied: Positional = copy_module(self._pristine, share=share)
+        """Return a copy for one trace, or for two calls in a row. It shares the weights, unless ``share`` is False or the model
+        is known to write to them."""
+        copied: Positional = copy_module(self._pristine, share=share and self.shares)
         return copied
 
     def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None) -> Positional:

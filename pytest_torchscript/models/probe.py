@@ -17,6 +17,7 @@ from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
+from pytest_torchscript.models.weights import SPARE, bytes_of_weights
 from pytest_torchscript.outputs import tensor_leaves
 
 _BATCH, _LENGTH, _SAMPLES, _IMAGE = 2, 8, 4000, 224
@@ -39,7 +40,7 @@ class Response:
 def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None] | None = None) -> Response | None:
     """Return how a module responds to a made-up batch; None where no such batch runs.
 
-    Runs a copy that shares the weights, because some models change themselves when called. ``watch`` is given that copy
+    Runs a copy, because some models change themselves when called. ``watch`` is given that copy
     before the pass, to put hooks on it.
     """
     for inputs in _inputs(module, seed):
@@ -56,7 +57,8 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
 
 def _copied(module: nn.Module) -> Any:
     """Copy a module with its cache of keys and values off: some of them need a newer torch than the model does."""
-    copy = copy_module(module)
+    # It may write to them (RWKV): they are shared only where that is many.
+    copy = copy_module(module, share=bytes_of_weights(module) > SPARE)
     if getattr(getattr(copy, "config", None), "use_cache", None):
         copy.config.use_cache = False
     return copy

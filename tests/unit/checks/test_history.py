@@ -27,6 +27,26 @@ def test_what_is_kept_is_named_with_its_line(model: type[nn.Module]) -> None:
     assert found.causes[0].source.endswith(f"# kept {attribute}")
 
 
+def test_a_model_that_writes_to_its_weights_at_its_first_call() -> None:
+    """The trace of a fresh one writes at every call; nothing else is blamed for that, and the user's own is left alone."""
+    model = histories.DividesOnce().eval()
+    before = model.linear.weight.detach().clone()
+    result = ask(model, "determinism", "history", "outputs", "save_load", "freeze")
+    found = {item.name: item for item in result.checks}
+    attribute, place = histories.truth(histories.DividesOnce)
+    assert torch.equal(model.linear.weight, before)
+    assert {name: item.outcome for name, item in found.items()} == {
+        "determinism": "passed",
+        "history": "failed",
+        "outputs": "failed",
+        "save_load": "skipped",
+        "freeze": "skipped",
+    }
+    assert f"keeps `self.{attribute}` between calls, {place}" in found["history"].message
+    assert "the trace writes to them at every call: see test_history" in found["outputs"].message
+    assert found["freeze"].message == "the export answers otherwise from call to call, see test_outputs"
+
+
 @pytest.mark.parametrize("model", histories.HARMLESS)
 def test_what_changes_no_answer_is_no_failure(model: type[nn.Module]) -> None:
     result = ask(model().eval(), "history")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.models.eager import Eager
-from tests import toys
+from pytest_torchscript.models.weights import KeptWeights
+from tests import histories, toys
 
 X = torch.ones(2, 3, 4)
 
@@ -66,3 +68,53 @@ def test_passes_are_counted_also_together_with_others() -> None:
 
 def test_no_gradients_are_kept() -> None:
     assert not eager_of(toys.Sound())({"x": X}).requires_grad
+
+
+WRITES = [histories.DividesOnce, histories.DecaysWeight, histories.SwapsWeight]
+
+
+@pytest.mark.parametrize("model", WRITES)
+def test_weights_that_a_call_writes_to_are_put_back_and_no_longer_shared(model: type[nn.Module]) -> None:
+    module = model()
+    before = module.linear.weight.detach().clone()
+    eager = eager_of(module)
+    first = eager({"x": X})
+    assert not eager.shares
+    for _ in range(2):
+        assert torch.equal(eager({"x": X}), first)
+        assert torch.equal(eager.run(eager.copy(), {"x": X}), first)
+    assert torch.equal(module.linear.weight, before)
+
+
+class Strict(histories.DividesOnce):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[0] > 2:
+            raise ValueError("too many rows")
+        return super().forward(x)
+
+
+def test_a_call_that_is_refused_shows_nothing_yet() -> None:
+    eager = eager_of(Strict())
+    with pytest.raises(ValueError, match="too many rows"):
+        eager({"x": torch.ones(3, 3, 4)})
+    assert eager.shares
+    eager({"x": X})
+    assert not eager.shares
+
+
+def test_many_weights_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_torchscript.models.weights.SPARE", 1)
+    kept = KeptWeights(toys.Sound())
+    assert not kept.kept
+    assert not kept.put_back()
+
+
+def test_weights_of_another_shape_and_nan_are_put_back() -> None:
+    module = nn.Linear(2, 2)
+    with torch.no_grad():
+        module.bias[0] = float("nan")
+    kept = KeptWeights(module)
+    assert not kept.put_back()  # NaN stays NaN
+    module.weight.data = torch.ones(3, 2)
+    assert kept.put_back()
+    assert module.weight.shape == (2, 2)
