@@ -52,6 +52,22 @@ TASKS = (
     "vision2seq",
 )
 
+#: The features of transformers' export guide, and the tasks of the Hub, that are called otherwise here.
+GUIDE_NAMES = {
+    "masked-im": "masked-image-modeling",
+    "image-segmentation": "semantic-segmentation",
+    "vision2seq-lm": "vision2seq",
+    "speech2seq-lm": "speech-seq2seq",
+    "feature-extraction": "default",
+    "fill-mask": "masked-lm",
+    "text-generation": "causal-lm",
+    "text-generation-with-past": "causal-lm-with-past",
+    "text2text-generation": "seq2seq-lm",
+    "text2text-generation-with-past": "seq2seq-lm-with-past",
+    "text-classification": "sequence-classification",
+    "image-to-text": "vision2seq",
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -183,6 +199,15 @@ def one_of(kind: str, choices: tuple[str, ...]) -> Callable[[Any], str]:
         raise unknown(kind, value, choices)
 
     return read
+
+
+def task(value: Any) -> str:
+    """Return a task; the other names that export guides have for one are known, too."""
+    if isinstance(value, str) and value in GUIDE_NAMES:
+        return GUIDE_NAMES[value]
+    if isinstance(value, str) and value in TASKS:
+        return value
+    raise unknown("task", value, TASKS, also=GUIDE_NAMES)
 
 
 def text(value: Any) -> str:
@@ -400,7 +425,7 @@ SETTINGS = (
         "TASK",
         "Build the model for a task of the export guide, such as masked-lm.",
         "task",
-        one_of("task", TASKS),
+        task,
     ),
     Setting(
         "weights",

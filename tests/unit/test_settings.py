@@ -9,6 +9,7 @@ import pytest
 
 from pytest_torchscript.errors import OptionError
 from pytest_torchscript.settings import (
+    GUIDE_NAMES,
     NAMED,
     NEURON_MODES,
     SETTINGS,
@@ -31,6 +32,11 @@ def test_the_defaults_are_the_first_choices_of_the_command_line() -> None:
     assert (settings.rtol, settings.atol, settings.max_examples) == (None, None, None)
     assert not settings.trust_remote_code
     assert not settings.offline
+
+
+def test_the_other_names_of_tasks_mean_tasks() -> None:
+    assert set(GUIDE_NAMES.values()) <= set(TASKS)
+    assert not set(GUIDE_NAMES) & set(TASKS)
 
 
 @pytest.mark.parametrize("choices", [WEIGHTS, NEURON_MODES, TASKS])
@@ -60,6 +66,8 @@ def test_each_field_is_one_row_and_each_keyword_one_setting() -> None:
 READ: list[tuple[dict[str, Any], str, Any]] = [
     ({"weights": "tiny"}, "weights", "tiny"),
     ({"task": "masked-lm"}, "task", "masked-lm"),
+    ({"task": "fill-mask"}, "task", "masked-lm"),
+    ({"task": "text-generation-with-past"}, "task", "causal-lm-with-past"),
     ({"backend": "neuron"}, "backends", ("neuron",)),
     ({"backends": "torchscript"}, "backends", ("torchscript",)),
     ({"backends": ["neuron", "neuronx", "neuron"]}, "backends", ("neuron", "neuronx")),
@@ -114,6 +122,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"weights": "tyny"}, "weights 'tyny' does not exist\n    hint: did you mean 'tiny'? choose from: tiny, auto"),
     ({"weights": 3}, "weights 3 does not exist\n    hint: choose from: auto, "),
     ({"neuron": "emulat"}, "neuron: mode 'emulat' does not exist\n    hint: did you mean 'emulate'?"),
+    ({"task": "fil-mask"}, "task 'fil-mask' does not exist\n    hint: did you mean 'fill-mask'? choose from: "),
     ({"task": "masked"}, "task 'masked' does not exist\n    hint: did you mean 'masked-"),
     (
         {"wieghts": "tiny"},
