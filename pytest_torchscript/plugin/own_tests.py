@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, InputError, OptionError, TorchScriptFailure, first_line, with_hint
+from pytest_torchscript.errors import (
+    Error,
+    InputError,
+    MachineFailure,
+    OptionError,
+    TorchScriptFailure,
+    first_line,
+    with_hint,
+)
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import fixture_value
 from pytest_torchscript.plugin.markers import MARKER, Declaration, declaration_of, settings_of, with_changes
@@ -111,6 +119,8 @@ class OwnTest:
             return chosen
         except Error as error:
             message = str(error)
+        except MachineFailure as failed:
+            message = str(failed.error)
         except Exception as error:  # torch's own, of a model that cannot be exported
             message = with_hint(f"{self.item.nodeid}: {first_line(error)}", "torchscript.check(model) says more")
         pytest.fail(message, pytrace=False)

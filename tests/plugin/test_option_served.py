@@ -138,3 +138,23 @@ def test_a_secret_stands_in_no_report(run: Run, pytester, monkeypatch) -> None:
     assert "hush" not in result.stdout.str() + result.stderr.str()
     for path in ("out.json", "a.html"):
         assert "hush" not in (pytester.path / path).read_text(encoding="utf-8")
+
+
+def test_an_own_test_is_told_in_one_message(run: Run, pytester) -> None:
+    with serving(mean, IN, OUT) as server:
+        pass
+    chosen = f'model="zoo:good", backend="served", option={{"served.url": "{server.v2}"}}'
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.torchscript({chosen})
+        def test_own(torchscript_traced):
+            pass
+        """
+    )
+    result = run("-q")
+    result.assert_outcomes(errors=1)
+    assert f"{server.v2}: asked 4 times, the server says" in result.stdout.str()
+    assert "Traceback" not in result.stdout.str()
+    assert "MachineFailure" not in result.stdout.str()
