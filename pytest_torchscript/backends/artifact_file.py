@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_torchscript.backends.base import Artifact, ExportRequest, FileFacts, MadeElsewhere, Traits
 from pytest_torchscript.backends.torchscript import LOADER, TorchScriptBackend, load_torchscript
+from pytest_torchscript.common.archives import bomb
 from pytest_torchscript.errors import BackendError
 
 #: Loads a file that may be corrupt or crash the interpreter, and says what it wants.
@@ -54,6 +55,9 @@ def looked(path: str, code: str, *, by: str, hint: str) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise BackendError(f"artifact {path}: no such file", hint="give the path of a file that was exported and saved")
+    swollen = bomb(path)
+    if swollen:
+        raise BackendError(f"artifact {path}: {swollen}", hint=hint)
     try:
         done = subprocess.run(
             [sys.executable, "-c", code, path], capture_output=True, text=True, timeout=LOOK_SECONDS, check=False

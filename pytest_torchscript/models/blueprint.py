@@ -275,7 +275,22 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
         notes = (*notes, *_head_note(config, model_class))
     if blueprint.weights == TINY:
         config = shrink_config(config, model_class, fault(task) if fault is not None else None)
+    _require_layers(blueprint.reference, config)
     return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes)
+
+
+#: Of the models there are none has a tenth of this.
+_MOST_LAYERS = 10_000
+
+
+def _require_layers(reference: str, config: Any) -> None:
+    """Raise ModelError for a configuration that nobody could build."""
+    for name, value in vars(config).items():
+        if "layers" in name and isinstance(value, int) and value > _MOST_LAYERS:
+            raise ModelError(
+                f"{reference}: its configuration asks for {name}={value}",
+                hint=f"correct {CONFIG}, or give --torchscript-weights tiny to check the architecture",
+            )
 
 
 def _head_note(config: Any, model_class: type[Any]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.archives import bomb
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, did_you_mean, first_line
@@ -178,6 +179,9 @@ def _refuse_unsafe(path: Path) -> None:
     if path.suffix != ".bin" and not path.name.endswith(".bin.index.json"):
         return
     for each in [path] if path.suffix == ".bin" else [path.parent / name for name in shards(path)]:
+        swollen = bomb(each)
+        if swollen:
+            raise ModelError(f"{each}: {swollen}", hint=_CONVERT_HINT)
         if tarfile.is_tarfile(each):  # before 2.6 torch runs code in one whatever it is told
             raise ModelError(f"{each}: a tar archive, which torch before 2.6 cannot read safely", hint=_CONVERT_HINT)
         try:

@@ -48,6 +48,24 @@ class Reference:
         return call["target"] if call else self.text
 
 
+#: A folder of the Hub's cache: the repository, and the commit of one snapshot.
+_SNAPSHOT = re.compile(r"(?P<repository>.*[\\/]models--(?P<name>[^\\/]+))[\\/]snapshots[\\/](?P<commit>[0-9a-f]+)")
+
+
+def place_of(reference: Reference) -> str:
+    """Return what tells a model from others: the real folder of a directory, the Hub id of the newest snapshot in the Hub's
+    cache; else the text."""
+    if reference.kind != DIRECTORY:
+        return reference.text
+    folder = os.path.realpath(expand(reference.text))
+    snapshot = _SNAPSHOT.fullmatch(folder)
+    if snapshot is not None:
+        newest = Path(snapshot["repository"], "refs", "main")
+        if newest.is_file() and newest.read_text(encoding="utf-8").strip() == snapshot["commit"]:
+            return snapshot["name"].replace("--", "/", 1)
+    return folder
+
+
 def parse_reference(text: str) -> Reference:
     """Return how a reference is read. Existing paths and drive letters are tried before ``module:factory``.
 

@@ -99,7 +99,7 @@ class Run:
     """What a run was asked for: the models, how they are judged, and what to write. Made on every worker from its options.
 
     ``models`` are references by their text. ``given_models`` are those of the command line alone: they bring their suite
-    even where files are named.
+    even where files are named. ``same`` says of references that name a model once more under which name it is checked.
     """
 
     models: Mapping[str, Reference] = field(default_factory=dict)
@@ -108,6 +108,7 @@ class Run:
     settings: Settings = field(default_factory=Settings)
     reports: tuple[Path, ...] = ()
     known: KnownFailures | None = None
+    same: tuple[str, ...] = ()
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -183,7 +184,9 @@ def run_of(config: pytest.Config) -> Run:
 
 def read_run(config: pytest.Config) -> Run:
     """Read everything the user asked for. Raises OptionError for what is malformed or does not fit together."""
+    models: list[tuple[tuple[str, Reference], Given]]
     models = _by_name([((reference.text, reference), item) for reference, item in parsed(config, "model")])
+    models, same = _once_each(models)
     known = parsed(config, "known-failures")
     run = Run(
         models={text: reference for (text, reference), _ in models},
@@ -192,6 +195,7 @@ def read_run(config: pytest.Config) -> Run:
         settings=_settings(config),
         reports=tuple(path for path, _ in parsed(config, "report")),
         known=_known_failures(known[-1][0]) if known else None,
+        same=same,
     )
     if len(run.suites) > 1:
         for name in ("artifact", "task"):
@@ -201,6 +205,23 @@ def read_run(config: pytest.Config) -> Run:
                     hint="run pytest once for each model",
                 )
     return run
+
+
+def _once_each(
+    models: list[tuple[tuple[str, Reference], Given]],
+) -> tuple[list[tuple[tuple[str, Reference], Given]], tuple[str, ...]]:
+    """Leave out references that resolve to the folder, or to the snapshot, of an earlier one; say which these are."""
+    from pytest_torchscript.models.reference import place_of
+
+    names: dict[str, str] = {}
+    kept, same = [], []
+    for (text, reference), item in models:
+        first = names.setdefault(place_of(reference), text)
+        if first == text:
+            kept.append(((text, reference), item))
+        else:
+            same.append(f"{text} is the same model as {first}, and checked under that name")
+    return kept, tuple(same)
 
 
 def _settings(config: pytest.Config) -> Settings:

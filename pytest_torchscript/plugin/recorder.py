@@ -171,6 +171,8 @@ class Recorder:
             terminal.line(f"neuron: {tests} {neuron.device_of(self.config).readiness.reason}", yellow=True)
         for line in summary_lines(self.report):
             terminal.line(clean(line))
+        for said in self.run.same:
+            terminal.line(clean(said))
         for path in self.written:
             terminal.line(f"report: {path}")
         for problem in self.problems:

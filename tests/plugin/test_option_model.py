@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from plugin_runs import Run, assert_usage_error, names
+
+from pytest_torchscript.models.reference import parse_reference, place_of
 
 
 def test_repeatable(run: Run) -> None:
@@ -96,3 +101,30 @@ def test_a_malformed_file(run: Run, pytester: pytest.Pytester, lines: str, messa
 def test_a_file_that_is_not_there(run: Run) -> None:
     assert_usage_error(run("--torchscript-model=@missing.txt"), "@missing.txt: the file cannot be read")
     assert run("--torchscript-model", "@missing.txt").ret == 4  # pytest itself looks for it, and says so
+
+
+def test_one_folder_under_two_spellings_is_one_model(run: Run, pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("checkpoint")
+    values = {"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    (pytester.path / "link").symlink_to(folder)
+    names = ("checkpoint", "./checkpoint/", str(folder), "link")
+    models = [word for name in names for word in ("--torchscript-model", name)]
+    result = run(*models, "--torchscript-weights", "tiny", "-k", "test_trace")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["./checkpoint/ is the same model as checkpoint, and checked under that name", "link is *"]
+    )
+
+
+def test_a_snapshot_is_its_id(tmp_path: Path) -> None:
+    repository = tmp_path / "models--prajjwal1--bert-tiny"
+    for commit in ("abc123", "def456"):
+        (repository / "snapshots" / commit).mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc123")
+    newest, older = (str(repository / "snapshots" / commit) for commit in ("abc123", "def456"))
+    assert (
+        place_of(parse_reference(newest)) == place_of(parse_reference("prajjwal1/bert-tiny")) == "prajjwal1/bert-tiny"
+    )
+    assert place_of(parse_reference(older)) == older
