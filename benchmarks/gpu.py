@@ -48,6 +48,7 @@ ARITHMETICS = ("float32", "tf32", "float16", "bfloat16")
 BATCHES = (2, 5)
 #: Calls of a trace at each size.
 CALLS = 4
+RIGHT = "answers as eager"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,65 +70,61 @@ def main(arguments: list[str] | None = None) -> int:
         tested = subprocess.run(command, cwd=Path(__file__).parent.parent, check=False).returncode
     references = [reference for reference in REFERENCES if options.part in reference]
     card = torch.cuda.get_device_name() if options.device.startswith("cuda") else options.device
-    print(f"torch {torch.__version__} on {card}; tiny models with made-up weights, traced at batch 2, run at 2 and 5")
-    print()
-    wrong = bound_table(references, options.device, until)
-    print()
-    wrong |= noise_table(references, options.arithmetic, options.device, until)
-    return 1 if wrong or tested not in (0, 5) else 0
-
-
-def bound_table(references: list[str], device: str, until: float) -> bool:
-    """Print what the graph says of the device, and what becomes of a file on the other one; return whether these part."""
-    print(f"| model | the graph | traced on cpu, run on {device} | traced on {device}, run on cpu |")
-    print("|---|---|---|---|")
-    parted = False
-    for reference in references:
+    bound: list[str] = []
+    noise: list[str] = []
+    wrong = False
+    for number, reference in enumerate(references):
         if time.monotonic() > until:
-            print(f"| {reference} | left out: the time ended | | |")
-            continue
-        told = []
-        verdict = ""
-        for home, other in (("cpu", device), (device, "cpu")):
-            with loaded(reference, home, "float32") as lab:
-                if isinstance(lab, str):
-                    told.append(lab)
-                    continue
-                found = run_check(lab, "device").exports[0].portability
-                verdict = found.verdict if found is not None else "not traced"
-                same = torch.device(home).type == torch.device(other).type
-                said = "the same device" if same else run_on(lab, torch.device(other)) or "answers as eager"
-                told.append(said)
-                parted |= not same and found is not None and (verdict == "portable") != (said == "answers as eager")
-        print(f"| {reference} | {verdict} | {' | '.join(told)} |", flush=True)
-    return parted
-
-
-def noise_table(references: list[str], arithmetics: list[str], device: str, until: float) -> bool:
-    """Print how far traces are from eager, in units of its rounding; return whether a check failed."""
+            print(f"the time ended: {', '.join(references[number:])} left out")
+            break
+        wrong |= look_at(reference, options.arithmetic, options.device, bound, noise)
+        print(f"{number + 1} of {len(references)}: {reference}", file=sys.stderr, flush=True)
+    print(f"torch {torch.__version__} on {card}; tiny models with made-up weights, traced at batch 2, run at 2 and 5\n")
+    print(f"| model | the graph | traced on cpu, run on {options.device} | traced on {options.device}, run on cpu |")
+    print("|---|---|---|---|")
+    print("\n".join(bound))
     print(
-        "| model | arithmetic | noise | traced / noise | first call equal | loaded / noise | frozen, optimised / noise "
+        "\n| model | arithmetic | noise | traced / noise | first call equal | loaded / noise | frozen, optimised / noise "
         "| ms eager, traced, frozen | outputs, freeze |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    failed = False
-    for reference in references:
-        for arithmetic in arithmetics:
-            row = f"| {reference} | {arithmetic} |"
-            if time.monotonic() > until:
-                print(f"{row} left out: the time ended | | | | | | |")
+    print("\n".join(noise))
+    return 1 if wrong or tested not in (0, 5) else 0
+
+
+def look_at(reference: str, arithmetics: list[str], device: str, bound: list[str], noise: list[str]) -> bool:
+    """Add the rows of one model to both tables; return whether the graph and the run part, or a check failed."""
+    away, wrong = torch.device(device).type != "cpu", False
+    places = {"cpu": "not asked", device: "not asked"}
+    verdict = ""
+    if away:
+        with loaded(reference, "cpu", "float32") as lab:
+            verdict, places["cpu"] = carried(lab, device)
+    for arithmetic in arithmetics:
+        with loaded(reference, device, arithmetic) as lab:
+            if away and arithmetic == "float32":
+                _, places[device] = carried(lab, "cpu")
+            if isinstance(lab, str):
+                noise.append(f"| {reference} | {arithmetic} | {lab} | | | | | | |")
                 continue
-            with loaded(reference, device, arithmetic) as lab:
-                if isinstance(lab, str):
-                    print(f"{row} {lab} | | | | | | |", flush=True)
-                    continue
-                try:
-                    cells, wrong = measured(lab)
-                except (Exception, MachineFailure) as error:
-                    cells, wrong = [first_line(error), *[""] * 6], True
-                failed |= wrong
-                print(f"{row} {' | '.join(cells)} |", flush=True)
-    return failed
+            try:
+                cells, failed = measured(lab)
+            except (Exception, MachineFailure) as error:
+                cells, failed = [first_line(error), *[""] * 6], True
+            wrong |= failed
+            noise.append(f"| {reference} | {arithmetic} | {' | '.join(cells)} |")
+    bound.append(f"| {reference} | {verdict} | {places['cpu']} | {places[device]} |")
+    asked = [said for said in places.values() if said != "not asked"]
+    return wrong or any((verdict == "portable") != (said == RIGHT) for said in asked)
+
+
+def carried(lab: Lab | str, other: str) -> tuple[str, str]:
+    """Return what the graph of a trace says, and what becomes of its file on the other device."""
+    if isinstance(lab, str):
+        return lab, lab
+    found = run_check(lab, "device").exports[0].portability
+    verdict = found.verdict if found is not None else "not traced"
+    return verdict, run_on(lab, torch.device(other)) or RIGHT
 
 
 @contextmanager

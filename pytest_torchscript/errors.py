@@ -161,11 +161,10 @@ def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFail
     eager refuses nor one that an export does not take. ``fed`` are the tensors it came with, by name: their shapes are told.
     """
     shapes = ", ".join(f"{name} of {tuple(tensor.shape)}" for name, tensor in fed.items())
+    beside = f", with {shapes}" if shapes else ""
     if not isinstance(error, Exception) and _TIME_LIMIT.search(text_of(error)):  # raised into whatever ran
         hint = "give it more time, or narrow the axis with --torchscript-axis NAME=MIN:MAX"
-        return MachineFailure(
-            BackendError(f"a time limit ended it, with {shapes}", evidence=[first_line(error)], hint=hint)
-        )
+        return MachineFailure(BackendError(f"a time limit ended it{beside}", evidence=[first_line(error)], hint=hint))
     said = text_of(error) if isinstance(error, RuntimeError) else ""
     lost = bool(_LOST.search(said))
     if not (
@@ -180,7 +179,7 @@ def machine_failure(error: BaseException, fed: Mapping[str, Any]) -> MachineFail
     )
     lines = [line.strip() for line in said.splitlines() if _LOST.search(line) or _NO_ROOM.search(line)]
     evidence = [cut(lines[0], 300)] if lines else [type(error).__name__]
-    told = BackendError(f"{what}, with {shapes}", evidence=evidence, hint=hint)
+    told = BackendError(f"{what}{beside}", evidence=evidence, hint=hint)
     return MachineFailure(told, lost=lost, no_room=not lost)
 
 

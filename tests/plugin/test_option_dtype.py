@@ -42,6 +42,13 @@ def doubled():
 def shown():
     return Layered().eval(), {"x": torch.rand(3, 4)}
 
+class TooLarge(Layered):
+    def bfloat16(self):
+        raise MemoryError("out of memory")
+
+def too_large():
+    return TooLarge().eval(), {"x": TensorSpec("batch", 4)}
+
 def tabled():
     return Tabled().eval(), {"x": TensorSpec("batch", 4)}
 """
@@ -104,6 +111,12 @@ def test_a_dtype_that_the_model_cannot_take(run: Run) -> None:
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_copy_that_there_is_no_room_for(run: Run) -> None:
+    result = run("--torchscript-model", "dtype_models:too_large", "--torchscript-dtype", "bfloat16")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["torchscript::dtype_models:too_large: out of memory", "*hint: narrow the axis*"])
 
 
 def test_a_word_that_is_none(run: Run) -> None:
