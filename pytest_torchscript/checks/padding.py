@@ -36,7 +36,8 @@ def paddable_axes(lab: Lab) -> tuple[str, ...]:
     found = (masked | declared) & set(lab.spec.axes)
     if not found - {"batch"} and "batch" not in declared:
         return ()
-    exact = {str(dim) for spec in lab.spec.values() for dim in spec.dims if isinstance(dim, str) and "+" in dim}
+    written = {dim for spec in lab.spec.values() for dim in spec.dims if isinstance(dim, str)}
+    exact = {dim for dim in written if "+" in dim or "*" in dim}
     found = {name for name in found if not any(name in dim for dim in exact)}
     return tuple(name for name in lab.spec.axes if name in found)
 

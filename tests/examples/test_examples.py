@@ -37,3 +37,31 @@ def test_its_factory_is_checked_by_name(repository: Path) -> None:
     assert result.returncode == 0, result.stdout
     assert re.search(r"^    batch +dynamic", result.stdout, re.MULTILINE)
     assert re.search(r"^    sequence +dynamic +1 to 64", result.stdout, re.MULTILINE)
+
+
+def test_a_vision_language_model_is_judged_from_its_configuration(tmp_path: Path) -> None:
+    import transformers
+
+    if int(transformers.__version__.split(".")[0]) < 5:
+        pytest.skip("the line that freezes the number of pictures is that of transformers 5")
+    folder = Path(shutil.copytree(EXAMPLES / "vision_language", tmp_path / "vision_language"))
+    result = outside.run_pytest(folder, "-p", "no:randomly", "-k", "trace or axis", HF_HUB_OFFLINE="1")
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"^    batch +fixed", result.stdout, re.MULTILINE)
+    assert re.search(r"^    images +fixed +1 to 3", result.stdout, re.MULTILINE)
+    assert re.search(r"^    sequence +dynamic", result.stdout, re.MULTILINE)
+    assert "modeling_llava.py:" in result.stdout
+    declared = ("--torchscript-axis", "batch=1", "--torchscript-axis", "images=1")
+    one = outside.run_pytest(
+        folder,
+        "-p",
+        "no:randomly",
+        *declared,
+        "-k",
+        "axis and sequence",
+        "-o",
+        "torchscript_known_failures=",
+        HF_HUB_OFFLINE="1",
+    )
+    assert one.returncode == 0, one.stdout
+    assert re.search(r"^    sequence +dynamic", one.stdout, re.MULTILINE)

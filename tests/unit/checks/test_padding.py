@@ -143,3 +143,19 @@ def test_every_bucket_is_tried_and_its_cost_told():
     buckets = result.exports[0].padding.buckets
     assert [cost.sizes["sequence"] for cost in buckets] == [8, 16, 32]
     assert all(cost.waste > 1 for cost in buckets)
+
+
+def test_axes_inside_sums_and_products_are_not_padded():
+    from types import SimpleNamespace
+
+    from pytest_torchscript import Axis, InputSpec, TensorSpec
+    from pytest_torchscript.checks.padding import paddable_axes
+
+    def paddable(*dims, pictures="batch"):
+        mask = TensorSpec(*dims, role="mask")
+        spec = InputSpec({"mask": mask, "pictures": TensorSpec(pictures, 3)}, axes={"batch": Axis("batch", max=4)})
+        return paddable_axes(SimpleNamespace(spec=spec))
+
+    assert paddable("batch", "sequence") == ("batch", "sequence")
+    assert paddable("batch", "sequence", pictures="batch*images") == ("sequence",)
+    assert paddable("batch", "4*images + sequence", pictures="batch*images") == ()
