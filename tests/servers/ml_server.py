@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from served_models import Served, free_port, running
+from traced_files import Served, free_port, running
 
 RUNTIME = """
 import numpy

@@ -8,8 +8,8 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-import served_models
 import torch
+import traced_files
 from ml_server import ml_server
 from triton_server import triton
 
@@ -29,7 +29,7 @@ def roots(request, tmp_path_factory):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     folder = tmp_path_factory.mktemp(request.param)
-    models = served_models.served_models(folder)
+    models = traced_files.traced_files(folder)
     (folder / "server").mkdir()
     with start(models, folder / "server") as found:
         yield found
@@ -40,7 +40,7 @@ def put(url, model=None, *, inputs=None, checks=(), axes=AXES, **served):
     from pytest_torchscript.checks.registry import check_named
 
     settings = make_settings(backend="served", options={"served": {"url": url, **served}}, axes=axes)
-    lab = make_plan(model or served_models.bert(), settings, inputs=inputs).load("served")
+    lab = make_plan(model or traced_files.bert(), settings, inputs=inputs).load("served")
     result = run_all(lab, checks=tuple(map(check_named, checks)) or None)
     return result, lab.backend.budget.spent
 
@@ -88,17 +88,17 @@ def test_a_cut(roots):
 
 def test_a_baked_mean(roots):
     inputs = {"x": TensorSpec(Axis("batch", max=16), Axis("time", max=64), 4)}
-    result, _ = put(f"{roots[0]}/v2/models/mean", served_models.Mean(), inputs=inputs, checks=["axis"], axes=None)
+    result, _ = put(f"{roots[0]}/v2/models/mean", traced_files.Mean(), inputs=inputs, checks=["axis"], axes=None)
     assert verdicts(result) == {"batch": "dynamic", "time": "diverges"}
     axis = axis_named(result, "time")
     assert axis.counterexample == {"batch": 1, "time": 1}
-    assert axis.causes[0].file.endswith("served_models.py")
+    assert axis.causes[0].file.endswith("traced_files.py")
     assert "float(x.shape[1])" in axis.causes[0].source
 
 
 def test_another_model(roots):
     torch.manual_seed(3)
-    other = served_models.bert()
+    other = traced_files.bert()
     torch.nn.init.normal_(other.embeddings.word_embeddings.weight)
     result, _ = put(f"{roots[0]}/v2/models/bert", other, checks=["outputs", "axis"])
     assert said(result)["outputs"][0] == "failed"

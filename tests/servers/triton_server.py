@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from served_models import Served, free_port, running
+from traced_files import Served, free_port, running
 
 #: Runs in the server's own Python, which does not look at PYTHONPATH.
 MODEL = """

@@ -58,7 +58,7 @@ class Served:
     cut: int = 0
 
 
-def served_models(folder: Path) -> list[Served]:
+def traced_files(folder: Path) -> list[Served]:
     """Write the files, and return what to serve."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
