@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_explain(commands)
+    _add_merge(commands)
     given = parser.parse_args(arguments)
     try:
         print(given.run(given))
@@ -64,6 +65,40 @@ def _explain(given: argparse.Namespace) -> str:
 
     text: str = explain_axis(given.reference, given.axis, settings, size=given.size)
     return text
+
+
+def _add_merge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "merge",
+        help="join the JSON reports of several runs",
+        description="Join the reports of shards: the same model in two files by its checks. Of a check that stands in two "
+        "the worse outcome is kept.",
+    )
+    parser.add_argument(
+        "shards", metavar="SHARD.json", nargs="+", help="a report that --torchscript-report wrote as .json"
+    )
+    parser.add_argument(
+        "--report", metavar="PATH", action="append", required=True, help="Write .json, .md, .html or .png; repeatable."
+    )
+    parser.set_defaults(run=_merge)
+
+
+def _merge(given: argparse.Namespace) -> str:
+    from pytest_torchscript.checks.registry import registered
+    from pytest_torchscript.report.merge import merge_reports, read_report
+    from pytest_torchscript.report.wording import counts_text
+    from pytest_torchscript.report.writers import check_writer, write_report
+
+    for path in given.report:
+        check_writer(path)
+    order = list(registered())
+    whole, said = merge_reports(
+        [(path, read_report(path)) for path in given.shards],
+        lambda name: order.index(name) if name in order else len(order),
+    )
+    for path in given.report:
+        write_report(path, whole)
+    return "\n".join([*said, counts_text(whole), *(f"report: {path}" for path in given.report)])
 
 
 if __name__ == "__main__":

@@ -74,15 +74,13 @@ class TorchScriptFailure(Error, AssertionError):  # noqa: N818 - it is a verdict
 
 
 def with_hint(message: str, hint: str = "", evidence: Sequence[str] = ()) -> str:
-    """Lay a message out as every message of the package is: what, evidence, hint."""
+    """Lay a message out as every message of the package is: what, evidence, hint. What a terminal would obey is shown."""
     lines = [message, *(f"    {line}" for line in evidence)]
     if hint:
         lines.append(f"    hint: {hint}")
     return clean("\n".join(lines))
 
 
-#: What a terminal obeys instead of showing, and what turns the direction of a text.
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: User and password in a URL, what follows such a header, and tokens of the Hugging Face Hub.
 _SECRETS = (
     (re.compile(r"(?<=://)[^/@\s'\"]+(?=@)"), "***"),
@@ -95,7 +93,24 @@ def clean(text: str) -> str:
     """Return a text of outside as a message may show it: without what a terminal obeys, and without credentials."""
     for secret, shown in _SECRETS:
         text = secret.sub(shown, text)
-    return _OBEYED.sub(lambda match: repr(match[0])[1:-1], text)
+    return visible(text)
+
+
+#: What moves a cursor, colours, or turns the direction of writing; line breaks and tabs are kept.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+#: What a line begins with that GitHub Actions takes for a command.
+_COMMAND = re.compile(r"^(\s*)(:):", re.MULTILINE)
+
+
+def visible(text: str) -> str:
+    """Return text of a stranger (names, source lines, what was raised) that no terminal and no CI takes for a command."""
+    shown = _CONTROL.sub(_escaped, text.replace("\r\n", "\n"))
+    return _COMMAND.sub(r"\1\\x3a:", shown).replace("##[", "#\\x23[")
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    number = ord(sign[0])
+    return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
 
 
 def closest(name: str, choices: Iterable[str]) -> str:

@@ -32,6 +32,9 @@ class Cause:
     function: str
     source: str
     evidence: str
+    #: The first and the last character of the expression that froze it, counted from 1 in ``source``; 0 is not known.
+    column: int = 0
+    end_column: int = 0
 
     def __str__(self) -> str:
         if not self.line:
@@ -39,22 +42,42 @@ class Cause:
         where = f"{self.file}:{self.line} in {self.function}"
         return f"{where}: {self.evidence}"
 
+    @property
+    def marked(self) -> list[str]:
+        """The source line, and below it carets under the expression, where that is known; nothing without a source."""
+        if not (self.source and self.column):
+            return [self.source] if self.source else []
+        before = "".join(sign if sign == "\t" else " " for sign in self.source[: self.column - 1])
+        return [self.source, before + "^" * (self.end_column - self.column + 1)]
+
 
 @dataclass
 class CheckResult:
     """How one check ended. ``message`` is complete: evidence and hint included. ``passes`` counts the forward passes that it
-    took, of eager and of the export together."""
+    took, of eager and of the export together. ``reproducer`` is the path of a script that repeats a failure without us."""
 
     name: str
     outcome: str = PASSED
     seconds: float = 0.0
     message: str = ""
     passes: int = 0
+    reproducer: str | None = None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What became of both sides at full sizes, by axis. ``result`` is `agrees`, `raises`, `differs`, `refused` (by eager) or
+    `undecidable`."""
+
+    sizes: dict[str, int]
+    result: str
+    max_abs_difference: float | None = None
 
 
 @dataclass
 class AxisResult:
-    """What was found about one axis. ``reason`` says why an axis is untested."""
+    """What was found about one axis. ``tried`` are the sizes at which both sides ran; ``tried_at`` is every trial in its
+    order; ``reason`` says why an axis is untested."""
 
     axis: str
     min: int
@@ -66,6 +89,7 @@ class AxisResult:
     max_abs_difference: float | None = None
     causes: list[Cause] = field(default_factory=list)
     reason: str | None = None
+    tried_at: list[Tried] = field(default_factory=list)
 
 
 @dataclass
@@ -107,6 +131,23 @@ class Portability:
     verdict: str = PORTABLE
     causes: list[Cause] = field(default_factory=list)
     ran_on: list[str] = field(default_factory=list)
+
+
+@dataclass
+class JointResult:
+    """What was tried with several axes moving at once, in the order of trial, and the smallest sizes that fail only so."""
+
+    tried_at: list[Tried] = field(default_factory=list)
+    counterexample: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class SpeedAt:
+    """What one call takes at these sizes, in seconds: medians of calls in turn."""
+
+    sizes: dict[str, int]
+    eager_seconds: float
+    export_seconds: float
 
 
 @dataclass
@@ -152,6 +193,8 @@ class ExportResult:
     device: dict[str, Any] | None = None
     history: HistoryResult | None = None
     portability: Portability | None = None
+    joint: JointResult | None = None
+    speed: list[SpeedAt] = field(default_factory=list)
 
 
 @dataclass
@@ -213,10 +256,11 @@ class Outline:
 
 @dataclass
 class RunReport:
-    """One run: its environment and its models."""
+    """One run: its environment and its models. ``complete`` False says that it was cut short, or is not over yet."""
 
     environment: dict[str, str] = field(default_factory=dict)
     models: list[ModelResult] = field(default_factory=list)
+    complete: bool = True
 
     @property
     def totals(self) -> dict[str, Any]:
@@ -227,12 +271,22 @@ class RunReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the report file holds it."""
-        return {"schema_version": SCHEMA_VERSION, **to_plain(self), "totals": self.totals}
+        plain = to_plain(self)
+        return {"schema_version": SCHEMA_VERSION, "complete": plain.pop("complete"), **plain, "totals": self.totals}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> RunReport:
+        """Return the report that `to_dict` made a dict of."""
+        report: RunReport = from_plain(cls, data)
+        return report
 
 
 _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
-_OMIT_EMPTY = {"reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found", "dtype"}
+_OMIT_EMPTY = {
+    *("reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found", "dtype"),
+    *("joint", "speed", "column", "end_column"),
+}
 
 
 def to_plain(value: Any) -> Any:
@@ -260,6 +314,9 @@ _NESTED: dict[str, Any] = {
     "history": HistoryResult,
     "portability": Portability,
     "buckets": BucketCost,
+    "tried_at": Tried,
+    "joint": JointResult,
+    "speed": SpeedAt,
     "signature": Signature,
     "models": ModelResult,
 }
@@ -326,3 +383,5 @@ def _merge_export(model: ModelResult, piece: ExportResult) -> None:
     export.device = piece.device or export.device
     export.history = piece.history or export.history
     export.portability = piece.portability or export.portability
+    export.joint = piece.joint or export.joint
+    export.speed = piece.speed or export.speed

@@ -40,10 +40,13 @@ ALLOWED = {
     "report": LEAVES,
     "suite": LEAVES | ENGINES | {"checks", "plugin"},
     "plugin": LEAVES | ENGINES | {"common", "isolation", "lab", "checks", "report", "suite"},
-    "__main__": LEAVES | {"common", "lab", "report"},
+    "__main__": LEAVES | {"common", "lab", "checks", "report"},
     "": LEAVES | ENGINES | {"checks"},  # the package itself: public names, on first use
 }
-HEAVY = {"torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"}
+HEAVY = {
+    *("torch", "transformers", "hypothesis", "numpy", "onnx", "onnxruntime", "torch_neuron", "torch_neuronx"),
+    *("jinja2", "matplotlib"),
+}
 #: Rings whose import alone must load nothing heavy: a pytest run that uses none of the plugin pays nothing.
 LIGHT = LEAVES | {"", "__main__", "plugin", "report", "isolation"}
 #: Modules that may import hypothesis or transformers when they are imported themselves.
@@ -232,6 +235,8 @@ OTHER_MEANING = {
     ("plugin.markers", "torchscript"): "the marker",
     ("plugin.options", "torchscript"): "the group of options",
     ("plugin.recorder", "torchscript"): "the record on a report",
+    ("plugin.reports", "torchscript"): "the record on a report",
+    ("plugin.progress", "torchscript"): "the record on a report",
 }
 
 

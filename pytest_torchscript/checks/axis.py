@@ -18,7 +18,7 @@ from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume
-from pytest_torchscript.lab.trial import AGREES, BEYOND, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial
+from pytest_torchscript.lab.trial import AGREES, BEYOND, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial, TrialLog
 from pytest_torchscript.results import DIVERGES, DYNAMIC, ERROR, FIXED, STATIC, AxisResult
 from pytest_torchscript.spec import Axis
 
@@ -42,6 +42,7 @@ class Exploration:
     trials: dict[int, Trial] = field(default_factory=dict)
     needed: set[int] = field(default_factory=set)
     beyond: dict[int, MachineFailure] = field(default_factory=dict)
+    log: TrialLog = field(default_factory=TrialLog)
 
     def sizes(self, *statuses: str) -> list[int]:
         """Return the sizes with one of these outcomes, ascending."""
@@ -70,7 +71,7 @@ class Exploration:
         """
         lab, axis = self.lab, self.axis
         anchor = lab.sizes[axis.name]
-        self.trials[anchor] = lab.bench.at(lab.sizes)
+        self.trials[anchor] = self.at(lab.sizes)
         numbers = [number for number in lab.subject.windows if axis.allows(number)]
         self.needed = {axis.first, axis.last, 1, anchor - axis.multiple_of, anchor + axis.multiple_of, *hints}
         listed = axis.worth_trying(anchor, hints=hints, numbers=numbers)
@@ -112,13 +113,17 @@ class Exploration:
         if self.beyond and size >= min(self.beyond):
             return Trial(BEYOND)
         try:
-            self.trials[size] = self.lab.bench.at(self.affordable(size))
+            self.trials[size] = self.at(self.affordable(size))
         except MachineFailure as failed:
             if not failed.no_room:
                 raise
             self.beyond[size] = failed
             return Trial(BEYOND)
         return self.trials[size]
+
+    def at(self, sizes: Mapping[str, int]) -> Trial:
+        """Run both sides at these sizes of all axes, and keep that it was tried."""
+        return self.log.note(sizes, self.lab.bench.at(sizes))
 
     def affordable(self, size: int) -> dict[str, int]:
         """Return the sizes to run: others at the anchor, but one row instead of a batch where that is dear.
@@ -142,7 +147,8 @@ class Exploration:
         low, high = accepted[-1], above[0]
         while high - low > step:
             middle = (low + high) // 2 // step * step
-            if self.lab.subject.refusal(self.affordable(middle)):
+            if self.lab.subject.refusal(asked := self.affordable(middle)):
+                self.log.note(asked, Trial(REFUSED))
                 high = middle
             else:
                 low = middle
@@ -185,7 +191,7 @@ def check_axis(lab: Lab, name: str) -> Finding:
         if not isinstance(failed.error, Spent):
             raise
         ended = failed.error.message
-    result.tried = found.accepted
+    result.tried, result.tried_at = found.accepted, found.log.entries
     if found.sizes(DIFFERS, RAISES):
         return _failure(found, suspicion, result)
     if found.beyond:
@@ -247,10 +253,13 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
         if sizes[axis.name] == lab.sizes[axis.name] or volume(sizes) > limit:
             return False
         trial = lab.bench.afforded(sizes)  # what was found is told, shrunk or not
+        if trial is not None:
+            found.log.note(sizes, trial)
         return trial is not None and trial.status == status and kind(trial) == kind(lab.bench.at(start))
 
     smallest = smallest_failing(start, fails, lab.spec.moving)
-    trial = lab.bench.at(smallest)
+    trial = found.at(smallest)
+    result.tried_at = found.log.entries
     result.verdict = DIVERGES if status == DIFFERS else FIXED
     result.counterexample, result.error = dict(smallest), trial.error or None
     result.max_abs_difference = trial.comparison.max_abs_difference if trial.comparison else None

@@ -14,9 +14,11 @@ from pytest_torchscript.results import (
     AnchorFinding,
     AxisResult,
     HistoryResult,
+    JointResult,
     PaddingResult,
     Portability,
     Signature,
+    SpeedAt,
     ValuesResult,
 )
 
@@ -35,6 +37,8 @@ class Finding:
     padding: PaddingResult | None = None
     history: HistoryResult | None = None
     portability: Portability | None = None
+    joint: JointResult | None = None
+    speed: Sequence[SpeedAt] = ()
     anchor_findings: Sequence[AnchorFinding] = ()
     signature: Signature | None = None
     device: dict[str, Any] | None = None

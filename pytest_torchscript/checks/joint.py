@@ -11,7 +11,8 @@ from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, smallest_failing, volume, within
-from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED, Trial
+from pytest_torchscript.lab.trial import DIFFERS, RAISES, REFUSED, Trial, TrialLog
+from pytest_torchscript.results import JointResult
 from pytest_torchscript.spec import Axis
 
 
@@ -22,26 +23,28 @@ def check_joint(lab: Lab) -> Finding:
     At their lower corner, and at what hypothesis draws.
     An axis that is wrong when it moves alone is told by its own test: here it stays at the anchor.
     """
-    held = sorted(beyond := lab.bench.moved_beyond())
+    held, log = sorted(beyond := lab.bench.moved_beyond()), TrialLog()
     while True:
         axes = {name: axis for name, axis in lab.spec.moving.items() if name not in held}
         if len(axes) < 2:
             how = "out of reach" if beyond else "wrong"
             beside = f" beside {', '.join(held)}, {how} when moved alone: see its test_axis" if held else ""
-            return Finding.skipped(f"fewer than two axes move{beside}")
-        joint, tried = _first_joint_failure(lab, axes)
+            return Finding.skipped(
+                f"fewer than two axes move{beside}", joint=JointResult(log.entries) if log.entries else None
+            )
+        joint, tried = _first_joint_failure(lab, axes, log)
         if joint is None:
             break
         alone = [name for name, size in joint.items() if _fails(lab.bench.afforded({**lab.sizes, name: size}))]
         if not alone:
-            return _joint_failure(lab, joint)
+            return _joint_failure(lab, joint, log)
         held += alone
     if not tried:
-        return Finding.skipped("eager takes none of the joint sizes drawn")
-    return Finding.passed(f"{tried} joint sizes of {', '.join(axes)}")
+        return Finding.skipped("eager takes none of the joint sizes drawn", joint=JointResult(log.entries))
+    return Finding.passed(f"{tried} joint sizes of {', '.join(axes)}", joint=JointResult(log.entries))
 
 
-def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis]) -> tuple[dict[str, int] | None, int]:
+def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis], log: TrialLog) -> tuple[dict[str, int] | None, int]:
     """Return the first joint sizes that fail, and how many eager took before."""
     smallest = {name: axis.first for name, axis in axes.items()}
     largest = {name: axis.last for name, axis in axes.items()}
@@ -50,7 +53,7 @@ def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis]) -> tuple[dict[str, 
     tried = 0
     for sizes in [smallest, largest, *draw_sizes(axes, examples_wanted(lab.settings) - 1, lab.settings.seed)]:
         joint = within(limit, {**lab.sizes, **sizes}, axes)
-        trial = lab.bench.at(joint)
+        trial = log.note(joint, lab.bench.at(joint))
         if trial.fails:
             return joint, tried
         tried += trial.status != REFUSED
@@ -61,12 +64,12 @@ def _fails(trial: Trial | None) -> bool:
     return trial is not None and trial.fails
 
 
-def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:
+def _joint_failure(lab: Lab, joint: Mapping[str, int], log: TrialLog) -> Finding:
     status = lab.bench.at(joint).status
 
     def fails(sizes: Mapping[str, int]) -> bool:
         trial = lab.bench.afforded(sizes)  # what was found is told, shrunk or not
-        return trial is not None and trial.status == status
+        return trial is not None and log.note(sizes, trial).status == status
 
     smallest = smallest_failing(joint, fails, lab.spec.moving)
     moved = next((name for name in smallest if smallest[name] != lab.sizes[name]), next(iter(smallest)))
@@ -75,4 +78,5 @@ def _joint_failure(lab: Lab, joint: Mapping[str, int]) -> Finding:
         f"all axes at once: {lab.made} at {format_sizes(lab.sizes)}, {verb} at {format_sizes(smallest)}",
         [*lab.bench.at(smallest).lines, *cause_lines(lab.evidence.causes_at(moved, smallest))],
         "see the test of each axis; declare the axes that are meant to be fixed with --torchscript-axis NAME=SIZE",
+        joint=JointResult(log.entries, dict(smallest)),
     )

@@ -86,6 +86,7 @@ def _piece(lab: Lab, name: str, finding: Finding) -> ModelResult:
     export.padding = finding.padding or export.padding
     export.history = finding.history
     export.portability = finding.portability
+    export.joint, export.speed = finding.joint, list(finding.speed)
     export.device = finding.device
     blueprint = lab.subject.loaded.blueprint
     return ModelResult(

@@ -18,6 +18,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.trial import AGREES
+from pytest_torchscript.results import SpeedAt
 
 ROUNDS = 7
 #: Calls before the clock starts: the executor fuses after the first, a device picks its kernels.
@@ -36,16 +37,17 @@ def check_speed(lab: Lab) -> Finding:
     moving = next((axis for name, axis in lab.spec.moving.items() if name != "batch"), None)
     ends = [] if moving is None else [{**lab.sizes, moving.name: size} for size in (moving.first, moving.last)]
     frozen = _frozen(lab)
-    told = []
+    told, taken = [], []
     for sizes in [lab.sizes, *ends]:
         if lab.bench.at(sizes).status == AGREES:
             took = times(lab, lab.subject.draw(sizes), {"export": lab.export.artifact, **frozen})
             also = f", frozen {took['frozen']:.2f}" if frozen else ""
             eager = f"{1e3 * took['eager']:.3g} ms"
+            taken.append(SpeedAt(dict(sizes), took["eager"], took["export"] * took["eager"]))
             told.append(f"{took['export']:.2f}{also} times eager's time ({eager}) at {format_sizes(sizes)}")
     if not told:
         return Finding.skipped("no size at which both sides agree")
-    return Finding.passed(f"the export takes {', '.join(told)} (medians of {ROUNDS} rounds)")
+    return Finding.passed(f"the export takes {', '.join(told)} (medians of {ROUNDS} rounds)", speed=taken)
 
 
 def _frozen(lab: Lab) -> dict[str, Any]:

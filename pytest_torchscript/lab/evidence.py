@@ -200,5 +200,7 @@ def is_branch(cause: Cause) -> bool:
 
 
 def cause_lines(causes: Sequence[Cause], limit: int = 3) -> list[str]:
-    """Lay causes out as evidence lines: ``at FILE:LINE in FUNCTION: EVIDENCE``."""
-    return [f"at {cause}" if cause.line else str(cause) for cause in causes[:limit]]
+    """Lay causes out as evidence lines: ``at FILE:LINE in FUNCTION: EVIDENCE``; below the likeliest its source, marked."""
+    lines = [f"at {cause}" if cause.line else str(cause) for cause in causes[:limit]]
+    marked = causes[0].marked if causes and causes[0].column else []
+    return [*lines[:1], *(f"    {line}" for line in marked), *lines[1:]]

@@ -17,7 +17,8 @@ from pytest_torchscript.common.frames import is_machinery, is_model_file, is_own
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.state import Place, State, attributes, changes, look_at_one, parts_of
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.frames import Frame, Stack, make_cause, model_stack
+from pytest_torchscript.tracing.causes import make_cause
+from pytest_torchscript.tracing.frames import Frame, Stack, model_stack
 
 Tensors = Mapping[str, torch.Tensor]
 

@@ -17,6 +17,7 @@ from pytest_torchscript.errors import MachineFailure, first_line, text_of
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.outputs import tensor_leaves
+from pytest_torchscript.results import Tried
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -54,6 +55,24 @@ class Trial:
         """What is to be said where the artifact was right at first; nothing where it was not."""
         said = f"call {self.call} with these inputs; before it was right: after the first the executor runs another program"
         return [said] if self.call > 1 else []
+
+
+@dataclass
+class TrialLog:
+    """What was tried, in order and once each, as the record keeps it."""
+
+    _noted: dict[tuple[tuple[str, int], ...], Tried] = field(default_factory=dict)
+
+    def note(self, sizes: Mapping[str, int], trial: Trial) -> Trial:
+        """Keep what became of these sizes, and return it."""
+        difference = trial.comparison.max_abs_difference if trial.comparison is not None else None
+        self._noted.setdefault(tuple(sorted(sizes.items())), Tried(dict(sizes), trial.status, difference))
+        return trial
+
+    @property
+    def entries(self) -> list[Tried]:
+        """The trials in their order."""
+        return list(self._noted.values())
 
 
 @dataclass

@@ -33,6 +33,7 @@ from pytest_torchscript.plugin.names import (
     SUITE_FIXTURE,
 )
 from pytest_torchscript.plugin.options import RUN, run_of
+from pytest_torchscript.plugin.reports import Reports
 
 __all__ = [
     "torchscript",
@@ -80,6 +81,10 @@ def pytest_configure(config: pytest.Config) -> None:
         message = ""
     if message:
         raise pytest.UsageError(message)
+    if not hasattr(config, "workerinput"):
+        from pytest_torchscript.plugin.progress import Progress
+
+        config.pluginmanager.register(Progress(config), "torchscript-progress")
     if run.ids and not config.option.file_or_dir:
         config.args = []  # only tests of the suite were named: the folder's own stay out
 
@@ -205,34 +210,3 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from pytest_torchscript.plugin.xdist import make_scheduler
 
     return make_scheduler(config, log, run_of(config).suites)
-
-
-class Reports:
-    """Keeps what tests found until the end of the run: on xdist's controller, or in the one process there is."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.kept: list[pytest.TestReport] = []
-        self.recorder: Any = None
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep what concerns us."""
-        if hasattr(report, "torchscript") or report.nodeid.startswith(f"{PREFIX}::"):
-            self.kept.append(report)
-
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Join everything into one record, and write it wherever the user wanted it."""
-        if not self.kept and RUN not in self.config.stash:
-            return
-        if self.config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
-            return
-        from pytest_torchscript.plugin.recorder import record
-
-        self.recorder = record(self.config, self.kept)
-        if self.recorder.problems and exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show what was found, also under ``-q``."""
-        if self.recorder is not None:
-            self.recorder.summarise(terminalreporter)

@@ -17,7 +17,17 @@ import pytest
 from pytest_torchscript.errors import OptionError, first_line, unknown
 from pytest_torchscript.plugin.ids import SUITE_IDS, SuiteId, references_of
 from pytest_torchscript.plugin.names import CONFTEST
-from pytest_torchscript.settings import LISTED, NAMED, SETTINGS, Setting, Settings, changed, existing_file, in_folder
+from pytest_torchscript.settings import (
+    LISTED,
+    NAMED,
+    SETTINGS,
+    Setting,
+    Settings,
+    changed,
+    existing_file,
+    folder_to_be,
+    in_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +50,12 @@ def _report(text: str, folder: Path) -> Path:
     return path
 
 
+def _added_to(text: str, folder: Path) -> str:
+    from pytest_torchscript.report.known import read_if_there
+
+    return read_if_there(in_folder(text, folder)).path
+
+
 OPTIONS = (
     Setting(
         "model",
@@ -54,6 +70,8 @@ OPTIONS = (
     Setting(
         "known-failures", "PATH", "TOML file of failures that are known and expected.", "", existing_file, path=True
     ),
+    Setting("reproducers", "DIR", "Write a script for each failure that repeats it.", "", folder_to_be, path=True),
+    Setting("write-known-failures", "PATH", "Add what fails to such a TOML file.", "", _added_to, path=True),
 )
 
 MARKERS = (
@@ -109,6 +127,8 @@ class Run:
     reports: tuple[Path, ...] = ()
     known: KnownFailures | None = None
     same: tuple[str, ...] = ()
+    write_known: str | None = None
+    reproducers: str | None = None
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -187,7 +207,7 @@ def read_run(config: pytest.Config) -> Run:
     models: list[tuple[tuple[str, Reference], Given]]
     models = _by_name([((reference.text, reference), item) for reference, item in parsed(config, "model")])
     models, same = _once_each(models)
-    known = parsed(config, "known-failures")
+    known, to_write = parsed(config, "known-failures"), parsed(config, "write-known-failures")
     run = Run(
         models={text: reference for (text, reference), _ in models},
         given_models=tuple(text for (text, _), item in models if item.on_command_line),
@@ -196,6 +216,8 @@ def read_run(config: pytest.Config) -> Run:
         reports=tuple(path for path, _ in parsed(config, "report")),
         known=_known_failures(known[-1][0]) if known else None,
         same=same,
+        write_known=to_write[-1][0] if to_write else None,
+        reproducers=next((folder for folder, _ in reversed(parsed(config, "reproducers"))), None),
     )
     if len(run.suites) > 1:
         for name in ("artifact", "task"):

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, clean
+from pytest_torchscript.errors import Error, clean, first_line
 from pytest_torchscript.plugin.models import Models, ModelSource, told
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_KEY, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import OPTIONS, given, run_of
+from pytest_torchscript.plugin.recorder import environment
 from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pytest_torchscript.checks import Lab
     from pytest_torchscript.checks.registry import Check
     from pytest_torchscript.isolation.model import IsolatedModel
     from pytest_torchscript.report.known import KnownFailures
@@ -50,6 +52,7 @@ class SuiteTest:
         self._announce()
         source = self.source()
         isolated = self.models.isolated(source)
+        lab: Lab | None = None
         if isolated is not None:
             settings, pieces = isolated.settings, [self._asked(isolated, check, axis)]
         else:
@@ -61,10 +64,35 @@ class SuiteTest:
         for piece in pieces:
             piece.model = self.reference
             add_command(piece, lambda name: again_suite(self.item.config, self.reference, name, self.backend, settings))
+            if run_of(self.item.config).reproducers is not None:
+                self._reproduce(lab, piece)
             note_emulation(self.item, piece)
             self.item.user_properties.extend(properties_of(piece))
         self.item.stash[PAYLOAD]["pieces"] = [to_plain(joined(pieces, check.name) if axis is None else pieces[0])]
         conclude(run_of(self.item.config).known, pieces)
+
+    def _reproduce(self, lab: Lab | None, piece: ModelResult) -> None:
+        """Write a script that repeats what failed, and say where it is or why there is none."""
+        from pytest_torchscript.checks.reproducer import CannotReproduceError, write_reproducer
+
+        run, check = run_of(self.item.config), piece.checks[0]
+        if check.outcome != FAILED or known_reason(run.known, piece, check) is not None:
+            return
+        if lab is None:
+            add_line(
+                check, "no reproducer: the model stands in a process of its own; run with --torchscript-isolate off"
+            )
+            return
+        try:
+            with quiet():
+                path = write_reproducer(lab, piece, Path(str(run.reproducers)))
+        except CannotReproduceError as error:
+            add_line(check, f"no reproducer: {error}")
+        except Exception as error:  # what was found is told all the same
+            add_line(check, f"no reproducer: {first_line(error)}")
+        else:
+            check.reproducer = str(path)
+            add_line(check, f"reproducer: python {shlex.quote(str(path))}")
 
     def report_unresolved(self) -> None:
         """End the one test of a reference that could not be resolved."""
@@ -127,6 +155,7 @@ def joined(pieces: Sequence[ModelResult], check: str) -> ModelResult:
             round(sum(part.seconds for part in checks), 3),
             "\n".join(messages),
             sum(part.passes for part in checks),
+            next((part.reproducer for part in checks if part.reproducer), None),
         )
     ]
     return whole
@@ -135,10 +164,20 @@ def joined(pieces: Sequence[ModelResult], check: str) -> ModelResult:
 def properties_of(piece: ModelResult) -> Iterator[tuple[str, object]]:
     """Yield the short facts that belong into a JUnit file."""
     yield "torchscript_model", piece.model
+    yield "torchscript_class", piece.class_name
+    yield "torchscript_task", piece.task
+    yield "torchscript_weights", piece.weights
     for export in piece.exports:
+        yield "torchscript_backend", export.backend
         for axis in export.axes:
             yield "torchscript_axis", axis.axis
             yield "torchscript_verdict", axis.verdict
+            if axis.counterexample:
+                yield (
+                    "torchscript_counterexample",
+                    " ".join(f"{name}={size}" for name, size in axis.counterexample.items()),
+                )
+    yield "torchscript_versions", ", ".join(f"{name} {version}" for name, version in environment().items())
 
 
 def conclude(known: KnownFailures | None, pieces: Sequence[ModelResult]) -> None:
@@ -195,14 +234,19 @@ def add_command(piece: ModelResult, command: Callable[[str], str]) -> None:
     """Put the command that repeats a check into the message of each that failed: below the evidence, above the hint."""
     for check in piece.checks:
         if check.outcome in (FAILED, ERROR):
-            lines = check.message.splitlines()
-            hints = [number for number, line in enumerate(lines) if line.startswith("    hint: ")]
-            lines.insert(hints[-1] if hints else len(lines), clean(f"    again: {command(check.name)}"))
-            check.message = "\n".join(lines)
+            add_line(check, f"again: {command(check.name)}")
+
+
+def add_line(check: CheckResult, line: str) -> None:
+    """Put a line into the message of a check: below the evidence, above the hint."""
+    lines = check.message.splitlines()
+    hints = [number for number, known in enumerate(lines) if known.startswith("    hint: ")]
+    lines.insert(hints[-1] if hints else len(lines), clean(f"    {line}"))
+    check.message = "\n".join(lines)
 
 
 #: Named by the id, or of no effect on a result.
-_LEFT_OUT = ("model", "report", "known-failures", "speed", "max-examples")
+_LEFT_OUT = ("model", "report", "known-failures", "write-known-failures", "reproducers", "speed", "max-examples")
 
 
 def again_suite(config: pytest.Config, reference: str, check: str, backend: str, settings: Settings) -> str:

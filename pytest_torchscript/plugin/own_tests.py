@@ -28,7 +28,7 @@ from pytest_torchscript.plugin.models import ModelKey, Models, ModelSource, conf
 from pytest_torchscript.plugin.names import CONFTEST, CURRENT_ITEM, MODEL_FIXTURE, MODEL_KEY, OWN_FIXTURE, PAYLOAD
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import run_of
-from pytest_torchscript.plugin.outcome import add_command, again_own
+from pytest_torchscript.plugin.outcome import add_command, add_line, again_own, properties_of
 from pytest_torchscript.results import CheckResult, ModelResult, merge_models, to_plain
 from pytest_torchscript.settings import Settings, changed, read_keywords
 
@@ -252,6 +252,7 @@ class TorchScript:
         result.model = f"{item.nodeid} ({count + 1})" if count else item.nodeid
         payload["pieces"].append(to_plain(result))
         note_emulation(item, result)
+        item.user_properties.extend(properties_of(result))
         if result.failures:
             raise TorchScriptFailure(failure_text(item.nodeid, result.failures, len(result.checks)))
         return result
@@ -277,6 +278,9 @@ class TorchScript:
         with quiet():
             result = merge_models([checks.run_all(models.lab(source, backend)) for backend in chosen.backends])[0]
         add_command(result, lambda _: again_own(self.config, item.nodeid, plan.settings))
+        if run_of(self.config).reproducers is not None:
+            for check in result.failures:
+                add_line(check, "no reproducer: the model has no reference that can be imported")
         return result
 
 

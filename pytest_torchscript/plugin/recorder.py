@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_torchscript.errors import clean, first_line, with_hint
+from pytest_torchscript.errors import Error, clean, first_line, with_hint
 from pytest_torchscript.plugin import neuron, override
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.names import CONFTEST, EMULATED, EMULATION, PAYLOAD, PLACE, PREFIX
@@ -63,6 +64,20 @@ def attach(item: pytest.Item, report: pytest.TestReport, raised: BaseException |
         call_emulated(item, report)
     if payload is not None and (report.when == "call" or report.outcome == FAILED):
         report.torchscript = dict(payload)  # type: ignore[attr-defined]
+        if payload.get("pieces") and item.config.pluginmanager.hasplugin("html"):
+            _add_extras(report, payload["pieces"])
+
+
+def _add_extras(report: pytest.TestReport, pieces: Iterable[Mapping[str, Any]]) -> None:
+    """Give pytest-html what was found, and the sizes that were tried."""
+    from pytest_html import extras
+
+    from pytest_torchscript.report.text import summary_lines, tried_lines
+
+    models = [from_plain(ModelResult, piece) for piece in pieces]
+    lines = [*summary_lines(RunReport(models=models), verbose=True), *tried_lines(models)]
+    made = [*getattr(report, "extras", []), extras.text("\n".join(lines), name="TorchScript")]
+    report.extras = made  # type: ignore[attr-defined]
 
 
 def _named(item: pytest.Item, raised: BaseException) -> str:
@@ -78,15 +93,6 @@ def call_emulated(item: pytest.Item, report: pytest.TestReport) -> None:
     report.torchscript_emulated = True  # type: ignore[attr-defined]
     if report.when == "call":
         report.sections.append((neuron.MARKER, item.stash[EMULATION]))
-
-
-def record(config: pytest.Config, reports: Iterable[pytest.TestReport]) -> Recorder:
-    """Join the reports of a run into one record, and write it."""
-    recorder = Recorder(config, run_of(config))
-    for report in reports:
-        recorder.add(report)
-    recorder.finish()
-    return recorder
 
 
 @dataclass(eq=False)
@@ -148,15 +154,34 @@ class Recorder:
         check = CheckResult(name, SKIPPED if outcome == SKIPPED else ERROR, report.duration or 0.0, message)
         return ModelResult(suite_id.reference, exports=[ExportResult(backend, checks=[check])])
 
-    def finish(self) -> None:
-        """Join everything into one record and write it wherever the user wanted it, once."""
+    def joined(self, *, complete: bool) -> RunReport:
+        """Return everything that is known by now as one record."""
         pieces = [piece for nodeid in sorted(self.ended, key=self._order) for piece in self.ended[nodeid]]
-        self.report = RunReport(environment(), merge_models(pieces))
+        return RunReport(environment(), merge_models(pieces), complete)
+
+    def write_journal(self) -> None:
+        """Write what is known by now to the JSON reports. What cannot be written now is told of at the end, if then too."""
+        from pytest_torchscript.report.writers import write_report
+
+        paths = [path for path in self.run.reports if path.suffix.lower() == ".json"]
+        report = self.joined(complete=False) if paths else RunReport()
+        for path in paths:
+            with contextlib.suppress(Error):
+                write_report(path, report)
+
+    def finish(self, *, complete: bool) -> None:
+        """Join everything into one record and write it wherever the user wanted it, once."""
+        self.report = self.joined(complete=complete)
         try:
             self.config.hook.pytest_torchscript_report(config=self.config, report=self.report)
         except Exception as error:  # what was found must still be written
             self.problems.append(f"pytest_torchscript_report: {first_line(error)}")
         self._write(self.report)
+        if self.run.write_known is not None:
+            self._write_known(self.run.write_known)
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if summary and self.report.models and not any(path.suffix.lower() == ".md" for path in self.run.reports):
+            self._add_to_summary(summary)
 
     def summarise(self, terminal: Any) -> None:
         """Write the summary: classes, weights really used, axes and verdicts, and where the report is."""
@@ -164,19 +189,28 @@ class Recorder:
         if not (self.report.models or self.problems or self.written or emulated):
             return
         from pytest_torchscript.report.text import summary_lines
+        from pytest_torchscript.report.wording import INCOMPLETE
 
         terminal.section(PREFIX)
         if emulated:
             tests = "1 test" if len(emulated) == 1 else f"{len(emulated)} tests"
             terminal.line(f"neuron: {tests} {neuron.device_of(self.config).readiness.reason}", yellow=True)
-        for line in summary_lines(self.report):
+        for line in summary_lines(self.report, verbose=self.config.get_verbosity() > 0):
             terminal.line(clean(line))
         for said in self.run.same:
             terminal.line(clean(said))
-        for path in self.written:
-            terminal.line(f"report: {path}")
+        if not self.report.complete:
+            terminal.line(INCOMPLETE, yellow=True)
+        for line in self.written:
+            terminal.line(line)
         for problem in self.problems:
             terminal.line(problem, red=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from pytest_torchscript.report.github import error_annotations
+
+            root = Path(os.environ.get("GITHUB_WORKSPACE") or self.config.rootpath)
+            for line in error_annotations(self.report, root):
+                terminal.line(line)
 
     def _order(self, nodeid: str) -> tuple[int, str, int]:
         """Models as the user named them, then users' own tests; the tests of a model as the suite has them.
@@ -191,15 +225,39 @@ class Recorder:
         return place, suite_id.reference, self.places.get(suite_id.test.partition("[")[0], sys.maxsize)
 
     def _write(self, report: RunReport) -> None:
-        for path in self.run.reports:
-            from pytest_torchscript.report.writers import writer_for
+        from pytest_torchscript.report.writers import write_report
 
+        for path in self.run.reports:
             try:
-                path.write_bytes(writer_for(path)(report))
-            except Exception as error:  # the other reports, and the summary, must still be written
-                self.problems.append(f"report {str(path)!r} could not be written: {first_line(error)}")
+                write_report(path, report)
+            except Error as error:  # the other reports, and the summary, must still be written
+                self.problems.append(error.message)
             else:
-                self.written.append(str(path))
+                self.written.append(f"report: {path}")
+
+    def _add_to_summary(self, path: str) -> None:
+        from pytest_torchscript.report.github import add_to_summary
+
+        try:
+            add_to_summary(self.report, Path(path))
+        except OSError as error:
+            self.problems.append(f"the summary of the job could not be written: {first_line(error)}")
+
+    def _write_known(self, path: str) -> None:
+        from pytest_torchscript.report.known import add_failures
+
+        references = [*self.run.suites, CONFTEST]
+        try:
+            count = add_failures(path, self.report, references, self.run.known)
+        except (OSError, Error) as error:
+            self.problems.append(f"known failures {path!r} could not be written: {first_line(error)}")
+            return
+        own = sum(bool(model.failures) for model in self.report.models if model.model not in references)
+        errors = sum(check.outcome == ERROR for model in self.report.models for check in model.checks)
+        left = [f"{errors} errors are no failures"] if errors else []
+        left += [f"{own} tests of your own are marked with xfail instead"] if own else []
+        entries = "1 entry" if count == 1 else f"{count} entries"
+        self.written.append("; ".join([f"known failures: {path}: {entries} added", *left]))
 
 
 def _without_backend(name: str, backends: tuple[str, ...], default: str) -> tuple[str, str]:

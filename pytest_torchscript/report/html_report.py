@@ -1,202 +1,140 @@
-"""The report as one HTML page that needs nothing else: no script, no style sheet, no font from outside."""
+"""The report as one HTML page that needs nothing else: no script, no style sheet, no font from outside.
+
+Templates of Jinja2 stand in ``templates/``. Whatever comes from a model is escaped by them; pictures alone are handed over
+as markup, and matplotlib escapes what stands in those. Both come with the extra `report`.
+"""
 
 from __future__ import annotations
 
+import shlex
 import textwrap
-from html import escape
-from typing import TYPE_CHECKING
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from pytest_torchscript.report.wording import (
-    FOUND,
-    axis_detail,
-    cost_text,
-    device_text,
-    environment_text,
-    finding_text,
-    ladder_text,
-    model_text,
-    outcome_text,
-    outcome_word,
-    place_text,
-    portability_text,
-    position,
-    range_text,
-    seconds_text,
-    sizes_text,
-    tried_text,
-    values_text,
-)
-from pytest_torchscript.results import (
-    SCHEMA_VERSION,
-    AxisResult,
-    Cause,
-    ExportResult,
-    ModelResult,
-    RunReport,
-)
+from pytest_torchscript.errors import visible
+from pytest_torchscript.report import wording
+from pytest_torchscript.report.picture import MARKS, Picture, pictures, speed_svg, to_svg
+from pytest_torchscript.results import SCHEMA_VERSION, Cause, CheckResult, ExportResult, ModelResult, RunReport
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+#: Verdicts and outcomes are told by a sign and a word as well as by a colour.
+_SIGNS = {
+    **dict.fromkeys(("passed", "dynamic", "static", "agrees"), "●"),
+    **dict.fromkeys(("failed", "diverges", "differs", "error"), "✕"),
+    **dict.fromkeys(("fixed", "raises"), "■"),
+    **dict.fromkeys(("skipped", "untested", "refused", "undecidable", "unchecked"), "○"),
+    "emulated": "◐",
+}
+#: What stands in text for the markers of pictures.
+_DRAWN_AS = {"o": "●", "X": "✕", "s": "■", "v": "▽", "D": "◆"}
+#: What a model may be, in the order of the filters: its checks failed, passed, or told nothing.
+_STATES = ("failed", "passed", "unchecked")
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: .7rem 0; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .3rem .7rem; border-bottom: 1px solid #8884; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding: .5rem; margin: .3rem 0; }
-code { overflow-wrap: anywhere; }
-.dynamic, .passed { color: #1a7f37; } .diverges, .failed, .error { color: #cf222e; font-weight: 600; }
-.fixed { color: #bc4c00; font-weight: 600; } .static, .untested, .skipped { color: #6e7781; }
-.quiet { color: #6e7781; }
-svg text { font-size: 11px; fill: currentColor; }
-"""
+
+class Drawn(NamedTuple):
+    """A picture, as markup and as data."""
+
+    svg: str
+    picture: Picture
 
 
 def to_html(report: RunReport) -> bytes:
-    """Return the report as a page."""
-    return ("\n".join(_page(report)) + "\n").encode()
+    """Return the report as a page; models that failed stand first."""
+    import jinja2
+
+    folder = Path(__file__).parent / "templates"
+    # Everything is escaped: style and script are our own files, and hold none of the signs that would be.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=_is_markup,
+        trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(_FILTERS)
+    numbers = count()
+    models = sorted(report.models, key=lambda model: not model.failures)
+    states = [_state(model) for model in models]
+
+    def draw(export: ExportResult) -> list[Drawn]:
+        return [Drawn(to_svg(picture, next(numbers)), picture) for picture in pictures(export)]
+
+    page = environment.get_template("page.html.j2").render(
+        report=report,
+        models=models,
+        verdict=wording.verdict_text(report),
+        counts=wording.counts_text(report),
+        schema=SCHEMA_VERSION,
+        incomplete=wording.INCOMPLETE,
+        found=wording.FOUND,
+        signs=_SIGNS,
+        marks=[{"sign": _DRAWN_AS[mark.marker], "word": mark.word} for mark in reversed(list(MARKS.values()))],
+        filters=[(state, states.count(state)) for state in _STATES if state in states],
+        draw=draw,
+        draw_speed=lambda export: speed_svg(export, next(numbers)),
+    )
+    return (page + "\n").encode()
 
 
-def _page(report: RunReport) -> Iterator[str]:
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>TorchScript report</title><style>{_STYLE}</style></head>\n<body>\n<h1>TorchScript report</h1>"
-    yield f'<p class="quiet">{escape(environment_text(report.environment))} · schema {SCHEMA_VERSION}</p>'
-    yield from _overview(report.models)
-    for number, model in enumerate(report.models):
-        yield from _model(number, model)
-    yield "</body>\n</html>"
+def _is_markup(name: str | None) -> bool:
+    return name is None or name.endswith(".j2")
 
 
-def _overview(models: list[ModelResult]) -> Iterator[str]:
-    if not models:
-        yield "<p>No model was checked.</p>"
-        return
-    rows = []
-    for number, model in enumerate(models):
-        verdicts = [f"{escape(axis.axis)} {_verdict(axis.verdict)}" for export in model.exports for axis in export.axes]
-        link = f'<a href="#model-{number}">{escape(model.model)}</a>'
-        rows.append([link, escape(model_text(model)), escape(outcome_text(model.exports)), ", ".join(verdicts)])
-    yield from _table(["model", "", "checks", "axes"], rows)
+def _state(model: ModelResult) -> str:
+    return "failed" if model.failures else "passed" if model.passed else "unchecked"
 
 
-def _model(number: int, model: ModelResult) -> Iterator[str]:
-    yield f'<h2 id="model-{number}">{escape(model.model)}</h2>\n<p>{escape(model_text(model))}</p>'
-    if model.notes:
-        yield f"<ul>{''.join(f'<li>{_note(note)}</li>' for note in model.notes)}</ul>"
-    if model.inputs_found:
-        yield f"<p>{escape(FOUND)}</p><pre>{escape(model.inputs_found)}</pre>"
-    if model.ladder:
-        backends = [export.backend for export in model.exports]
-        yield f"<p>{escape(ladder_text(model))}</p>"
-        rows = [[escape(row["axis"]), *(_verdict(row[backend]) for backend in backends)] for row in model.ladder]
-        yield from _table(["axis", *map(escape, backends)], rows)
-    for export in model.exports:
-        yield from _export(export)
+def _note_parts(note: str) -> tuple[str, str]:
+    """Return the sentence of a note, and the lines of code below it in their form."""
+    said, _, lines = note.partition("\n")
+    return said, textwrap.dedent(lines)
 
 
-def _note(note: str) -> str:
-    """Return a note; the lines of code below its sentence keep their form."""
-    said, _, code_lines = note.partition("\n")
-    return escape(said) + (f"<pre>{escape(textwrap.dedent(code_lines))}</pre>" if code_lines else "")
+def _parts(cause: Cause) -> tuple[str, str, str]:
+    """Return a source line before, within and behind the expression that is marked."""
+    if not cause.column:
+        return visible(cause.source), "", ""
+    first, last = cause.column - 1, cause.end_column
+    return visible(cause.source[:first]), visible(cause.source[first:last]), visible(cause.source[last:])
 
 
-def _export(export: ExportResult) -> Iterator[str]:
-    anchors = "; ".join(sizes_text(anchor) for anchor in export.anchors if anchor)
-    yield f"<h3>{escape(export.backend)}: {escape(outcome_text([export]))}</h3>"
-    if anchors:
-        yield f"<p>traced at <code>{escape(anchors)}</code></p>"
-    if export.device:
-        yield f"<p>{escape(device_text(export.device))}</p>"
-    yield from _axes(export)
-    yield from _other_findings(export)
-    yield from _signature(export)
-    yield from _checks(export)
+def _command(check: CheckResult) -> str:
+    """Return the command that repeats a check, from its message."""
+    lines = [line.strip() for line in check.message.splitlines()]
+    return next((line[len("again: ") :] for line in lines if line.startswith("again: ")), "")
 
 
-def _axes(export: ExportResult) -> Iterator[str]:
-    if not export.axes:
-        return
-    rows = []
-    for axis in export.axes:
-        detail = escape(axis_detail(axis)) + _causes(axis.causes)
-        sizes = f"{escape(tried_text(axis))}<br>{size_map(axis, _anchor_size(export, axis.axis))}"
-        rows.append([escape(axis.axis), _verdict(axis.verdict), escape(range_text(axis)), sizes, detail])
-    yield from _table(["axis", "verdict", "range", "sizes tried", ""], rows)
-
-
-def _anchor_size(export: ExportResult, axis: str) -> int | None:
-    return export.anchors[0].get(axis) if export.anchors else None
-
-
-def _other_findings(export: ExportResult) -> Iterator[str]:
-    items = []
-    if values_text(export):
-        at = escape(sizes_text(export.values.counterexample or {}))
-        items.append(f"values {_verdict(export.values.verdict)} at <code>{at}</code>{_causes(export.values.causes)}")
-    items += [f"{escape(finding_text(finding))}{_causes(finding.causes)}" for finding in export.anchor_findings]
-    if portability_text(export.portability):
-        items.append(f"warning: {escape(portability_text(export.portability))}")
-    items += [f"padding: {escape(cost_text(cost))}" for cost in export.padding.buckets]
-    if items:
-        yield f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>"
-
-
-def _causes(causes: Iterable[Cause]) -> str:
-    blocks = []
-    for cause in causes:
-        place = f'<span title="{escape(cause.file)}">{escape(place_text(cause))}</span>'
-        source = f"<pre>{escape(cause.source)}</pre>" if cause.source else ""
-        blocks.append(f"<div><code>{place}</code>: {escape(cause.evidence)}{source}</div>")
-    return "".join(blocks)
-
-
-def _signature(export: ExportResult) -> Iterator[str]:
-    sides = (("input", export.signature.inputs), ("output", export.signature.outputs))
-    rows = [
-        [side, f"<code>{escape(name)}</code>", escape(" × ".join(str(dim) for dim in dims) or "scalar")]
-        for side, names in sides
-        for name, dims in names.items()
+def _findings(export: ExportResult) -> list[tuple[str, list[Cause]]]:
+    """Return what else is to be told of an export, each with the lines that explain it."""
+    found: list[tuple[str, list[Cause]]] = [
+        (wording.finding_text(finding), finding.causes) for finding in export.anchor_findings
     ]
-    if rows:
-        yield "<details><summary>signature</summary>"
-        yield from _table(["", "name", "dims"], rows)
-        yield "</details>"
+    if wording.portability_text(export.portability):
+        found.append((f"warning: {wording.portability_text(export.portability)}", []))
+    found += [(f"padding: {wording.cost_text(cost)}", []) for cost in export.padding.buckets]
+    return found
 
 
-def _checks(export: ExportResult) -> Iterator[str]:
-    rows = []
-    for check in export.checks:
-        message = f"<pre>{escape(check.message)}</pre>" if check.message else ""
-        rows.append([escape(check.name), _verdict(outcome_word(export, check)), seconds_text(check.seconds), message])
-    if rows:
-        yield from _table(["check", "outcome", "time", ""], rows)
-
-
-def _verdict(word: str) -> str:
-    return f'<span class="{escape(word)}">{escape(word)}</span>'
-
-
-def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
-    yield f"<table><thead><tr>{''.join(f'<th>{cell}</th>' for cell in head)}</tr></thead><tbody>"
-    for row in rows:
-        yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>"
-    yield "</tbody></table>"
-
-
-def size_map(axis: AxisResult, anchor: int | None) -> str:
-    """Return a drawing of the sizes tried, on a logarithmic scale: a ring for the anchor, red for the failure."""
-    width, failing = 260, (axis.counterexample or {}).get(axis.axis)
-    low, high = min([axis.min, *axis.tried]), max([axis.max, *axis.tried])
-    dots = []
-    for size in sorted({*axis.tried, *([] if failing is None else [failing])}):
-        x = 10 + position(size, low, high) * (width - 20)
-        colour = "#cf222e" if size == failing else "#1a7f37" if axis.verdict == "dynamic" else "#6e7781"
-        dots.append(f'<circle cx="{x:.1f}" cy="12" r="4" fill="{colour}"><title>{size}</title></circle>')
-    if anchor is not None:
-        x = 10 + position(anchor, low, high) * (width - 20)
-        ring = 'r="7" fill="none" stroke="currentColor"'
-        dots.append(f'<circle cx="{x:.1f}" cy="12" {ring}><title>anchor</title></circle>')
-    ends = f'<text x="2" y="32">{low}</text><text x="{width - 2}" y="32" text-anchor="end">{high}</text>'
-    line = f'<line x1="10" y1="12" x2="{width - 10}" y2="12" stroke="#8888"/>'
-    return f'<svg width="{width}" height="36" role="img" aria-label="sizes tried">{line}{"".join(dots)}{ends}</svg>'
+_FILTERS: dict[str, Any] = {
+    "visible": visible,
+    "environment": wording.environment_text,
+    "model_text": wording.model_text,
+    "state": _state,
+    "outcomes": wording.outcome_text,
+    "outcome": wording.outcome_word,
+    "place": wording.place_text,
+    "parts": _parts,
+    "sizes": wording.sizes_text,
+    "number": wording.number_text,
+    "seconds": wording.seconds_text,
+    "device": wording.device_text,
+    "range": wording.range_text,
+    "tried": wording.tried_text,
+    "detail": wording.axis_detail,
+    "values_said": wording.values_text,
+    "ladder_text": wording.ladder_text,
+    "first_line": wording.message_line,
+    "note_parts": _note_parts,
+    "findings": _findings,
+    "command": _command,
+    "shell": shlex.quote,
+}

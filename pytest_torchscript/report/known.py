@@ -10,15 +10,17 @@ reason = "relative positions are built for one length"
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from pytest_torchscript.errors import OptionError, did_you_mean
-from pytest_torchscript.results import DIVERGES, FIXED
+from pytest_torchscript.results import DIVERGES, FAILED, FIXED, AxisResult, ExportResult, RunReport
 
 _KEYS = ("model", "check", "axis", "verdict", "backend", "reason")
 _VERDICTS = (FIXED, DIVERGES)
@@ -110,6 +112,85 @@ def read_known_failures(path: str) -> KnownFailures:
     if not isinstance(tables, list):
         raise _wrong(path, "'known' is one table, not a list of them", "write [[known]] with two brackets")
     return KnownFailures(path, tuple(_entry(path, number, table) for number, table in enumerate(tables, start=1)))
+
+
+def read_if_there(path: str) -> KnownFailures:
+    """Read a file of known failures that will be added to; one that is not there yet is empty. OptionError where it is
+    malformed or could not be written."""
+    place = Path(path)
+    if place.exists() and place.stat().st_size:
+        known = read_known_failures(path)
+    elif not place.parent.is_dir():
+        raise _wrong(path, f"the folder {str(place.parent)!r} does not exist", f"make it first: mkdir {place.parent}")
+    else:
+        known = KnownFailures(path)
+    if not os.access(place if place.exists() else place.parent, os.W_OK):
+        raise _wrong(path, "it may not be written", "choose a file that is yours")
+    return known
+
+
+def add_failures(path: str, report: RunReport, references: Collection[str], expected: KnownFailures | None) -> int:
+    """Add what failed of some models to a file of known failures, below what it holds; return how many entries are new.
+
+    What the file lists already is not added, nor what failed only because ``expected`` lists it and it passes. OSError where
+    the file cannot be written, OptionError where it is malformed by now.
+    """
+    there = read_if_there(path)
+    entries = []
+    for model in report.models:
+        for export in model.exports if model.model in references else ():
+            backend = export.backend if len(model.exports) > 1 else None
+            for item, verdict in _failed_items(model.model, export):
+                listed = there.match(item.model, item.check, axis=item.axis, verdict=verdict, backend=item.backend)
+                out_of_date = verdict is None and expected is not None and expected.listed(item) is not None
+                if listed is None and not out_of_date:
+                    entries.append(_table(item, verdict, backend))
+    if entries:
+        place = Path(path)
+        before = place.read_text(encoding="utf-8") if place.exists() else ""
+        gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+        with place.open("a", encoding="utf-8") as file:
+            file.write(gap + "\n".join(entries))
+    return len(entries)
+
+
+def _failed_items(model: str, export: ExportResult) -> Iterator[tuple[Item, str | None]]:
+    """Yield what failed of an export, each with its verdict, where it has one that says how."""
+    for check in export.checks:
+        if check.outcome == FAILED:
+            name, bracket, axis = check.name.partition("[")
+            if name != "axis":
+                found = getattr(export, name).verdict if name in ("values", "padding") else None
+                yield Item(model, name, None, export.backend), found if found in _VERDICTS else None
+                continue
+            for result in _axes_of(export, axis.rstrip("]") if bracket else None):
+                verdict = result.verdict if result.verdict in _VERDICTS else None
+                yield Item(model, name, result.axis, export.backend), verdict
+
+
+def _axes_of(export: ExportResult, name: str | None) -> list[AxisResult]:
+    """Return the axes a failed check is about: one, or those that failed of all."""
+    if name is not None:
+        return [axis for axis in export.axes if axis.axis == name] or [AxisResult(name, 0, 0)]
+    return [axis for axis in export.axes if axis.verdict in _VERDICTS]
+
+
+def _table(item: Item, verdict: str | None, backend: str | None) -> str:
+    """Return an entry as TOML. Signs of a pattern in the name of the model are escaped."""
+    model = "".join(f"[{sign}]" if sign in "*?[" else sign for sign in item.model)
+    pairs = {
+        "model": model,
+        **({"axis": item.axis} if item.axis is not None else {"check": item.check}),
+        **({"verdict": verdict} if verdict else {}),
+        **({"backend": backend} if backend else {}),
+        "reason": "TODO",
+    }
+    return "[[known]]\n" + "".join(f"{key} = {_quoted(value)}\n" for key, value in pairs.items())
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML: that of JSON, and DEL is escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _load(path: str) -> dict[str, Any]:

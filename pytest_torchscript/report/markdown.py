@@ -7,16 +7,18 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
+from pytest_torchscript.errors import visible
 from pytest_torchscript.report.wording import (
     BAD,
-    EMULATED,
     FOUND,
+    INCOMPLETE,
     axis_detail,
     cause_text,
     cost_text,
     device_text,
     environment_text,
     finding_text,
+    is_emulated,
     ladder_text,
     message_line,
     model_text,
@@ -27,10 +29,12 @@ from pytest_torchscript.report.wording import (
     sizes_text,
     tried_text,
     values_text,
+    verdict_text,
 )
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
+    Cause,
     CheckResult,
     ExportResult,
     ModelResult,
@@ -42,34 +46,28 @@ if TYPE_CHECKING:
 
 _MESSAGE_LIMIT = 4000
 #: GitHub refuses a job summary of more than 1 MiB.
-_LIMIT = 1_000_000
+LIMIT = 1_000_000
 
 
-def to_markdown(report: RunReport) -> bytes:
-    """Return the report as Markdown."""
+def to_markdown(report: RunReport, *, limit: int = LIMIT) -> bytes:
+    """Return the report as Markdown of about so many bytes at most: models that no longer fit are left out, and it says so."""
     text = "\n".join(_lines(report)) + "\n"
     encoded = text.encode()
-    if len(encoded) <= _LIMIT:
+    if len(encoded) <= limit:
         return encoded
-    cut = encoded[:_LIMIT].decode(errors="ignore").rsplit("\n\n## ", 1)[0]
+    cut = encoded[:limit].decode(errors="ignore").rsplit("\n\n## ", 1)[0]
     return f"{cut}\n\nThe rest is left out: the report is larger than a job summary may be.\n".encode()
 
 
 def _lines(report: RunReport) -> Iterator[str]:
-    yield f"# TorchScript: {_verdict(report.models)}"
+    yield f"# TorchScript: {verdict_text(report)}"
     yield ""
+    if not report.complete:
+        yield f"**{INCOMPLETE}**"
+        yield ""
     yield literal(environment_text(report.environment))
     for model in report.models:
         yield from _model(model)
-
-
-def _verdict(models: list[ModelResult]) -> str:
-    failed = sum(bool(model.failures) for model in models)
-    if failed:
-        return f"{failed} of {len(models)} failed"
-    if any(map(_emulated, models)):
-        return "nothing failed, in part emulated"
-    return "all passed" if models else "no model was checked"
 
 
 def _model(model: ModelResult) -> Iterator[str]:
@@ -111,11 +109,7 @@ def _verdict_cell(verdict: str) -> str:
 def _sign(model: ModelResult) -> str:
     if model.failures:
         return "❌"
-    return "✅" if model.passed and not _emulated(model) else "⚪"
-
-
-def _emulated(model: ModelResult) -> bool:
-    return any(outcome_word(export, check) == EMULATED for export in model.exports for check in export.checks)
+    return "✅" if model.passed and not is_emulated(model) else "⚪"
 
 
 def _export(export: ExportResult) -> Iterator[str]:
@@ -161,7 +155,7 @@ def _axes(export: ExportResult) -> Iterator[str]:
             tried_text(axis),
             literal(axis_detail(axis)),
         ]
-        cells[-1] += "".join(f"<br>{code(cause_text(cause))}" for cause in axis.causes)
+        cells[-1] += "".join(f"<br>{code(cause_text(cause))}{_marked(cause)}" for cause in axis.causes)
         yield f"| {' | '.join(cells)} |"
 
 
@@ -183,6 +177,15 @@ def _findings(export: ExportResult) -> Iterator[str]:
         yield from (f"- {line}" for line in lines)
 
 
+def _marked(cause: Cause) -> str:
+    """Return the source line of a cause with its expression marked, as far as a cell of a table can."""
+    if not cause.column:
+        return ""
+    first, last = cause.column - 1, cause.end_column
+    before, within, behind = cause.source[:first], cause.source[first:last], cause.source[last:]
+    return f"<br><code>{literal(before)}<b>{literal(within)}</b>{literal(behind)}</code>"
+
+
 def _message(check: CheckResult) -> Iterator[str]:
     message = check.message
     if len(message) > _MESSAGE_LIMIT:
@@ -196,6 +199,7 @@ def _message(check: CheckResult) -> Iterator[str]:
 
 def _block(text: str, language: str) -> Iterator[str]:
     """Yield a block of code, fenced by more backticks than it holds."""
+    text = visible(text)
     fence = "`" * (1 + max([2, *(len(run) for run in re.findall(r"`+", text))]))
     yield ""
     yield f"{fence}{language}\n{text}\n{fence}"
@@ -203,7 +207,7 @@ def _block(text: str, language: str) -> Iterator[str]:
 
 def literal(text: str) -> str:
     """Return text that Markdown and HTML show as it is, in a table cell too."""
-    escaped = html.escape(" ".join(text.split("\n")), quote=False)
+    escaped = html.escape(" ".join(visible(text).split("\n")), quote=False)
     return re.sub(r"[|*`\[\]\\~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", lambda sign: f"&#{ord(sign.group())};", escaped)
 
 

@@ -25,6 +25,7 @@ from pytest_torchscript.results import (
     ExportResult,
     ModelResult,
     Portability,
+    RunReport,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ OUTCOMES = (FAILED, ERROR, PASSED, EMULATED, SKIPPED)
 BAD = (FIXED, DIVERGES)
 #: What stands between the parts of a path, on any system.
 SLASHES = r"[\\/]"
+#: What a report says of a run that was cut short, or is not over.
+INCOMPLETE = "incomplete: the run was cut short, and what did not run is missing"
 #: What stands over the inputs that a model was found to take.
 FOUND = "Inputs found, as code to paste where axes are to be named or narrowed:"
 
@@ -69,6 +72,27 @@ def number_text(value: float | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return f"{value:.3g}"
+
+
+def axes_text(model: ModelResult) -> str:
+    """Return the axes of a model by their verdicts, in short: ``batch, sequence dynamic; width untested``."""
+    found: dict[str, dict[str, None]] = {}
+    for export in model.exports:
+        for axis in export.axes:
+            found.setdefault(axis.verdict, {})[axis.axis] = None
+    return "; ".join(f"{', '.join(names)} {verdict}" for verdict, names in found.items())
+
+
+def counts_text(report: RunReport) -> str:
+    """Return how many models failed, passed, or were not checked, and what all of it took."""
+    failed = sum(bool(model.failures) for model in report.models)
+    passed = sum(model.passed for model in report.models)
+    parts = ((failed, "failed"), (passed, "passed"), (len(report.models) - failed - passed, "with nothing checked"))
+    counts = ", ".join(f"{number} {word}" for number, word in parts if number)
+    totals = report.totals
+    took = f"{totals['passes']} forward passes, {seconds_text(totals['seconds'])}"
+    models = "1 model" if len(report.models) == 1 else f"{len(report.models)} models"
+    return f"{models}: {counts}; {took}" if counts else f"{models}; {took}"
 
 
 def axis_detail(axis: AxisResult) -> str:
@@ -143,6 +167,21 @@ def outcome_word(export: ExportResult, check: CheckResult) -> str:
     device = export.device or {}
     on_device = check.name == device.get("check") or device.get("backend") == export.backend
     return EMULATED if check.outcome == PASSED and on_device and device.get("emulated") else check.outcome
+
+
+def is_emulated(model: ModelResult) -> bool:
+    """Whether something of a model ran on a stand-in for its device."""
+    return any(outcome_word(export, check) == EMULATED for export in model.exports for check in export.checks)
+
+
+def verdict_text(report: RunReport) -> str:
+    """Return what came out of a run, in a few words."""
+    failed = sum(bool(model.failures) for model in report.models)
+    if failed:
+        return f"{failed} of {len(report.models)} failed"
+    if any(map(is_emulated, report.models)):
+        return "nothing failed, in part emulated"
+    return "all passed" if report.models else "no model was checked"
 
 
 def outcome_text(exports: Iterable[ExportResult]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_torchscript.tracing.causes import make_cause
 from pytest_torchscript.tracing.differences import (
     ANOTHER_RESULT,
     CHOICE,
@@ -25,7 +26,7 @@ from pytest_torchscript.tracing.differences import (
     show,
 )
 from pytest_torchscript.tracing.forks import NEUTRAL, Group, find_source, group_by_reason
-from pytest_torchscript.tracing.frames import Stack, make_cause, model_stack
+from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Recording, attributes_in, read_graph
 from pytest_torchscript.tracing.misread import lines_are_off, repair_lines
 from pytest_torchscript.tracing.source_code import statement_names

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.frames import make_cause
+from pytest_torchscript.tracing.causes import make_cause
 from pytest_torchscript.tracing.graph import Literal, Several, read_graph
 
 

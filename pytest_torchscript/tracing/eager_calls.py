@@ -11,7 +11,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.tracing.frames import Stack, live_stack, make_cause, model_stack
+from pytest_torchscript.tracing.causes import make_cause
+from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.watch import caller_of, name_of
 
 if TYPE_CHECKING:

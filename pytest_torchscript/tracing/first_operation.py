@@ -16,7 +16,8 @@ from torch.overrides import TorchFunctionMode
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.seeding import seeded
-from pytest_torchscript.tracing.frames import Stack, live_stack, make_cause, model_stack
+from pytest_torchscript.tracing.causes import make_cause
+from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.trace import warned_lines
 from pytest_torchscript.tracing.watch import caller_of, name_of
 

@@ -12,7 +12,6 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_torchscript.common.frames import is_machinery, is_model_file, is_tracer
-from pytest_torchscript.results import Cause
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -75,19 +74,3 @@ def source_line(frame: Frame) -> str:
 def source_text(file: str) -> str:
     """Return the text of a source file, or an empty string."""
     return "".join(linecache.getlines(file))
-
-
-def make_cause(stack: Stack, evidence: str) -> Cause:
-    """Name the innermost line of a stack of the model's code. Where it cannot be read the cause says so: the line
-    number stays when the file has a name on disk (a package without sources), and is 0 for code that has none."""
-    if not stack:
-        return Cause("", 0, "", "", evidence)
-    frame = stack[0]
-    source = source_line(frame)
-    if source:
-        return Cause(frame.file, frame.line, frame.function, source, evidence)
-    if not frame.file.startswith("<"):
-        return Cause(frame.file, frame.line, frame.function, "", f"{evidence} (the source cannot be read)")
-    caller = next((outer for outer in stack if not outer.file.startswith("<")), None)
-    called = f", called at {caller.file}:{caller.line}" if caller else ""
-    return Cause(frame.file, 0, frame.function, "", f"{evidence} (in generated code{called})")

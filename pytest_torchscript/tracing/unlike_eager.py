@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_torchscript.tracing.causes import make_cause
 from pytest_torchscript.tracing.differences import OUTPUTS, STRUCTURE, WIRING, Difference, find_differences, show
 from pytest_torchscript.tracing.forks import group_by_reason
-from pytest_torchscript.tracing.frames import Stack, make_cause
+from pytest_torchscript.tracing.frames import Stack
 from pytest_torchscript.tracing.listen import Heard, listen
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.tracing.baked import MOST_CAUSES
-from pytest_torchscript.tracing.frames import Frame, make_cause, model_stack, parse_range
+from pytest_torchscript.tracing.causes import make_cause
+from pytest_torchscript.tracing.frames import Frame, model_stack, parse_range
 from pytest_torchscript.tracing.misread import lines_are_off, true_stack
 from pytest_torchscript.tracing.size_hints import size_hints
 from pytest_torchscript.tracing.watch import watch

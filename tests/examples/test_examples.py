@@ -21,7 +21,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_repository_passes(repository: Path) -> None:
-    result = outside.run_pytest(repository, "-p", "no:randomly", "--torchscript-report", "out.md")
+    result = outside.run_pytest(repository, "-v", "-p", "no:randomly", "--torchscript-report", "out.md")
     assert result.returncode == 0, result.stdout
     assert re.search(r"\d+ passed, \d+ skipped in ", result.stdout)
     assert "torchscript: conftest" in result.stdout

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTEST_ADDOPTS", "CI", "FORCE_COLOR"):
+    for name in ("PYTEST_ADDOPTS", "CI", "FORCE_COLOR", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "160")
@@ -62,6 +62,14 @@ def run_apart(toys: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         return toys.runpytest_subprocess(*named, *args, timeout=300)
 
     return run_outer
+
+
+@pytest.fixture
+def project_path(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this package is imported from, also for processes that an inner run starts."""
+    project = Path(pytest_torchscript.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.fspath(project), os.environ.get("PYTHONPATH", "")]))
+    return project
 
 
 @pytest.fixture

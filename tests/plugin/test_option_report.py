@@ -34,3 +34,15 @@ def test_ini_path_starts_at_the_ini(run: Run, pytester: pytest.Pytester, monkeyp
     monkeypatch.chdir(pytester.mkdir("below"))
     run("torchscript::zoo:good::test_trace").assert_outcomes(passed=1)
     assert (pytester.path / "out.json").exists()
+
+
+def test_a_file_of_somebody_else(run: Run, pytester: pytest.Pytester) -> None:
+    (pytester.path / "out.json").write_text('{"name": "my settings"}', encoding="utf-8")
+    assert_usage_error(run("--torchscript-report", "out.json"), "no report of ours")
+    assert (pytester.path / "out.json").read_text(encoding="utf-8") == '{"name": "my settings"}'
+
+
+def test_an_older_report_is_replaced(run: Run, pytester: pytest.Pytester) -> None:
+    for _ in range(2):
+        run("torchscript::zoo:good::test_trace", "--torchscript-report=out.json").assert_outcomes(passed=1)
+    assert sorted(path.name for path in pytester.path.glob("*out.json*")) == ["out.json"]

@@ -27,16 +27,34 @@ def test_complete(run_apart: Run, pytester: pytest.Pytester, workers: tuple[str,
     assert checks_of(report, "zoo:missing") == {"model": "error"}
     bad = report["models"][1]["exports"][0]
     assert [axis["verdict"] for axis in bad["axes"]] == ["dynamic", "diverges"]
-    assert bad["axes"][1]["causes"][0]["source"].strip().startswith("return x.sum(1)")
-    result.stdout.fnmatch_lines(["*= torchscript =*", "zoo:good: Good*", "*batch * dynamic*", "report: *out.json"])
+    cause = bad["axes"][1]["causes"][0]
+    assert cause["source"][cause["column"] - 1 : cause["end_column"]] == "float(x.shape[1])"
+    tried = bad["axes"][1]["tried_at"]
+    assert tried[0] == {"sizes": {"batch": 2, "time": 11}, "result": "agrees", "max_abs_difference": 0.0}
+    assert tried[-1]["sizes"] == bad["axes"][1]["counterexample"] == {"batch": 1, "time": 1}
+    assert (tried[-1]["result"], tried[-1]["max_abs_difference"]) == ("differs", bad["axes"][1]["max_abs_difference"])
+    result.stdout.fnmatch_lines(
+        [
+            "*= torchscript =*",
+            "zoo:bad: Bad*",
+            "*time * diverges*",
+            "zoo:good: Good*: 4 passed; batch, time dynamic",
+            "3 models: 2 failed, 1 passed; *",
+            "report: *out.json",
+        ]
+    )
 
 
 def test_cannot_be_written_in_the_end(run: Run, pytester: pytest.Pytester) -> None:
     pytester.mkdir("out")
-    pytester.makepyfile(test_own="import pathlib\n\ndef test_zap():\n    pathlib.Path('out').rmdir()\n")
-    result = run("--torchscript-report", "out/out.json")
-    result.stdout.fnmatch_lines(["report '*out.json' could not be written: *"])
+    pytester.makepyfile(test_own="import shutil\n\ndef test_zap():\n    shutil.rmtree('out')\n")
+    paths = [f"--torchscript-report={name}" for name in ("first.md", "out/out.json", "last.json")]
+    result = run(*paths)
+    result.stdout.fnmatch_lines(
+        ["report: *first.md", "report: *last.json", "report '*out.json' could not be written: *"]
+    )
     assert result.ret == 1
+    assert read_report(pytester.path, "last.json")["complete"] is True
 
 
 def test_collecting_writes_nothing(run: Run, pytester: pytest.Pytester) -> None:
@@ -44,9 +62,59 @@ def test_collecting_writes_nothing(run: Run, pytester: pytest.Pytester) -> None:
     assert not (pytester.path / "out.json").exists()
 
 
-def test_stopped_early(run: Run, pytester: pytest.Pytester) -> None:
-    run("--torchscript-model", "zoo:bad", "-x", "-k", "axis or values", "--torchscript-report", "out.json")
-    assert checks_of(read_report(pytester.path), "zoo:bad") == {"axis[batch]": "passed", "axis[time]": "failed"}
+INCOMPLETE = "incomplete: the run was cut short, and what did not run is missing"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "n1"])
+def test_stopped_early(run_apart: Run, pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    reports = ["--torchscript-report=out.json", "--torchscript-report=out.md"]
+    result = run_apart("--torchscript-model", "zoo:bad", "-x", "-k", "axis or save_load or speed", *reports, *workers)
+    report = read_report(pytester.path)
+    assert report["complete"] is False
+    assert checks_of(report, "zoo:bad") == {"axis[batch]": "passed", "axis[time]": "failed"}
+    assert INCOMPLETE in result.stdout.str()
+    assert f"**{INCOMPLETE}**" in (pytester.path / "out.md").read_text(encoding="utf-8")
+
+
+def test_stopped_at_the_last_test(run: Run, pytester: pytest.Pytester) -> None:
+    run("--torchscript-model", "zoo:bad", "-x", "-k", "axis", "--torchscript-report", "out.json")
+    assert read_report(pytester.path)["complete"] is True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_ended_by_sigterm(run_apart: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import os, signal, shutil
+
+        def pytest_runtest_setup(item):
+            if item.name == "test_values":
+                shutil.copy("out.json", "journal.json")
+                os.kill(os.getpid(), signal.SIGTERM)
+        """
+    )
+    reports = ["--torchscript-report=out.json", "--torchscript-report=out.md"]
+    result = run_apart("--torchscript-model", "zoo:good", "-k", "trace or values", *reports)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    for name in ("journal.json", "out.json"):
+        report = read_report(pytester.path, name)
+        assert (report["complete"], checks_of(report, "zoo:good")) == (False, {"trace": "passed"})
+    assert INCOMPLETE in (pytester.path / "out.md").read_text(encoding="utf-8")
+
+
+def test_the_journal_is_there_before_the_first_test(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import shutil
+
+        def pytest_runtest_setup(item):
+            shutil.copy("out.json", "journal.json")
+        """
+    )
+    run("torchscript::zoo:good::test_trace", "--torchscript-report", "out.json")
+    journal = read_report(pytester.path, "journal.json")
+    assert (journal["complete"], journal["models"], journal["schema_version"]) == (False, [], 1)
+    assert read_report(pytester.path)["complete"] is True
 
 
 def test_interrupted(run_apart: Run, pytester: pytest.Pytester) -> None:
@@ -59,7 +127,8 @@ def test_interrupted(run_apart: Run, pytester: pytest.Pytester) -> None:
     )
     result = run_apart("--torchscript-model", "zoo:good", "-k", "trace or values", "--torchscript-report", "out.json")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    assert checks_of(read_report(pytester.path), "zoo:good") == {"trace": "passed"}
+    report = read_report(pytester.path)
+    assert (report["complete"], checks_of(report, "zoo:good")) == (False, {"trace": "passed"})
 
 
 def test_expected_failure(run: Run, pytester: pytest.Pytester) -> None:

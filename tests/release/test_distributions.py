@@ -49,7 +49,7 @@ def metadata_of(wheel: zipfile.ZipFile) -> email.message.Message:
 
 def packaged() -> set[str]:
     """Return the files of the package that users need: sources, the typing marker, data."""
-    kinds = {".py", ".typed", ".json"}
+    kinds = {".py", ".typed", ".json", ".j2", ".css", ".js"}
     files = {path for path in PACKAGE.rglob("*") if path.suffix in kinds or path.name == "py.typed"}
     return {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
 

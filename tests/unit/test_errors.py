@@ -15,6 +15,7 @@ from pytest_torchscript.errors import (
     first_line,
     text_of,
     unknown,
+    visible,
     with_hint,
 )
 
@@ -99,3 +100,19 @@ def test_what_a_terminal_obeys_and_what_is_secret_is_not_shown(said: str, shown:
     assert clean(said) == shown
     assert str(ModelError(said)) == shown
     assert text_of(ValueError(said)) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain\n\ttext ä 中", "plain\n\ttext ä 中"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("one\r\ntwo\rthree", "one\ntwo\\x0dthree"),
+        ("a\u202eb", "a\\u202eb"),
+        ("::error::x\n  ::stop-commands::y\na::b", "\\x3a:error::x\n  \\x3a:stop-commands::y\na::b"),
+        ("x ##[error]y", "x #\\x23[error]y"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert with_hint(text) == shown

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_torchscript.__main__ import main
+from pytest_torchscript.report.merge import read_report
+from pytest_torchscript.report.writers import write_report
+from pytest_torchscript.results import CheckResult, ExportResult, ModelResult, RunReport
 
 MODELS = """
 import torch
@@ -136,3 +141,39 @@ def test_bad_usage(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...
         main(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_merge_joins_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        checks = [CheckResult("trace", "passed", 1.0, passes=3)]
+        report = RunReport({"torch": "2"}, [ModelResult(name, exports=[ExportResult("torchscript", checks=checks)])])
+        write_report(tmp_path / f"{name}.json", report)
+    made = [str(tmp_path / name) for name in ("all.json", "all.md")]
+    shards = [str(tmp_path / f"{name}.json") for name in ("a", "b")]
+    assert main(["merge", *shards, "--report", made[0], "--report", made[1]]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["2 models: 2 passed; 6 forward passes, 2 s", *(f"report: {path}" for path in made)]
+    assert [model.model for model in read_report(made[0]).models] == ["a", "b"]
+    assert "all passed" in Path(made[1]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["missing.json", "--report", "all.json"], "there is no such file"),
+        (["missing.json", "--report", "all.txt"], "the ending '.txt' is unknown"),
+        (["missing.json", "--report", "nowhere/all.md"], "the folder 'nowhere' does not exist"),
+    ],
+)
+def test_merge_says_what_is_bad(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["merge", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.splitlines()[-1].strip().startswith("hint:")
+
+
+def test_merge_wants_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["merge", "a.json"])
+    assert ended.value.code == 2
+    assert "--report" in capsys.readouterr().err

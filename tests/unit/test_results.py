@@ -43,16 +43,17 @@ def full_model() -> ModelResult:
 
 def test_the_record_has_the_names_of_the_contract() -> None:
     record = RunReport({"torch": "2"}, [full_model()]).to_dict()
-    assert list(record) == ["schema_version", "environment", "models", "totals"]
+    assert list(record) == ["schema_version", "complete", "environment", "models", "totals"]
     (model,) = record["models"]
     assert list(model) == ["model", "class", "task", "weights", "parameters", "exports", "notes"]
     (export,) = model["exports"]
     assert list(export) == [
         "backend", "signature", "anchors", "checks", "axes", "anchor_findings", "values", "padding", "device",
     ]  # fmt: skip
-    assert list(export["checks"][0]) == ["name", "outcome", "seconds", "message", "passes"]
+    assert list(export["checks"][0]) == ["name", "outcome", "seconds", "message", "passes", "reproducer"]
     assert list(export["axes"][0]) == [
         "axis", "min", "max", "verdict", "tried", "counterexample", "error", "max_abs_difference", "causes", "reason",
+        "tried_at",
     ]  # fmt: skip
     assert list(export["axes"][0]["causes"][0]) == ["file", "line", "function", "source", "evidence"]
     assert list(export["anchor_findings"][0]) == ["anchor", "without", "axis", "verdict", "causes"]

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_torchscript.errors import OptionError
-from pytest_torchscript.report.known import Item, KnownFailures, read_known_failures
+from pytest_torchscript.report.known import Item, KnownFailures, add_failures, read_known_failures
+from pytest_torchscript.results import AxisResult, CheckResult, ExportResult, ModelResult, RunReport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +127,30 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes("# é".encode("latin-1"))
     with pytest.raises(OptionError, match="hint: give a text file in UTF-8"):
         read_known_failures(str(tmp_path / "latin.toml"))
+
+
+def failed(model: str, *names: str, backends: tuple[str, ...] = ("torchscript",)) -> ModelResult:
+    axes = [AxisResult("time", 1, 9, "fixed"), AxisResult("batch", 1, 9, "dynamic")]
+    checks = [CheckResult(name, "failed") for name in names]
+    return ModelResult(model, exports=[ExportResult(backend, checks=checks, axes=axes) for backend in backends])
+
+
+@pytest.mark.parametrize("name", ["a*b", "a?", "[x]", 'say "so"', "back\\slash", "ä\x7f\n\x1b", "it's ${{ x }}"])
+def test_what_is_written_matches_what_failed_and_no_other(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / "known.toml")
+    report = RunReport(models=[failed(name, "axis[time]", "save_load")])
+    assert add_failures(path, report, [name], None) == 2
+    known = read_known_failures(path)
+    assert known.match(name, "axis", axis="time", verdict="fixed") == "TODO"
+    assert known.match(name, "axis", axis="batch", verdict="fixed") is None
+    assert known.match(name, "save_load") == "TODO"
+    assert known.match("axxb", "save_load") is None
+    assert add_failures(path, report, [name], None) == 0
+
+
+def test_a_backend_is_written_where_there_are_several(tmp_path: Path) -> None:
+    path = str(tmp_path / "known.toml")
+    report = RunReport(models=[failed("m", "axis", backends=("onnx", "torch_export"))])
+    assert add_failures(path, report, ["m"], None) == 2
+    assert [entry.backend for entry in read_known_failures(path).entries] == ["onnx", "torch_export"]
+    assert [entry.axis for entry in read_known_failures(path).entries] == ["time", "time"]

@@ -29,6 +29,41 @@ def test_the_summary(report: RunReport) -> None:
     assert "\n".join(summary_lines(report)) + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_a_verbose_summary_tells_the_sound_ones_in_full(report: RunReport) -> None:
+    lines = list(summary_lines(report, verbose=True))
+    assert lines[0].startswith("tests/x.py::test_y")  # what failed comes first all the same
+    assert "    skipped attentions: the architecture has none" in lines
+    assert lines[-1] == "2 models: 1 failed, 1 passed; 30 forward passes, 16.8 s"
+
+
+def test_sixty_sound_models_fit_one_screen_and_a_half() -> None:
+    axes = [AxisResult("batch", 1, 16, "dynamic", [1, 2]), AxisResult("sequence", 1, 512, "dynamic", [1, 512])]
+    checks = [
+        CheckResult("trace", "passed", 1.0, passes=4),
+        CheckResult("attentions", "skipped", message="it has none"),
+    ]
+    export = ExportResult("torchscript", checks=checks, axes=axes)
+    note = "the Hub cannot be reached: random weights, built from the bundled configuration"
+    owned: tuple[list[str], ...] = ([note], [note, "an input is constant\n    code()"])
+    models = [ModelResult(f"m{n}", "Bert", "default", "random", 12, [export], owned[n % 2]) for n in range(60)]
+    lines = list(summary_lines(RunReport(models=models)))
+    assert lines[0] == ("m0: Bert, 12 parameters, random weights: 1 passed, 1 skipped; batch, sequence dynamic")
+    assert f"note: 60 models: {note}" in lines
+    assert "note: 30 models: an input is constant" in lines
+    assert lines[-1] == "60 models: 60 passed; 240 forward passes, 60 s"
+    assert len(lines) == 64
+
+
+def test_models_that_were_not_checked_are_counted_as_such() -> None:
+    skipped = [ExportResult("torchscript", checks=[CheckResult("trace", "skipped", message="known: later")])]
+    models = [ModelResult("a", exports=skipped), ModelResult("b", exports=skipped)]
+    assert list(summary_lines(RunReport(models=models))) == [
+        "a: not loaded: 1 skipped",
+        "b: not loaded: 1 skipped",
+        "2 models: 2 with nothing checked; 0 forward passes, 0 ms",
+    ]
+
+
 def test_nothing_was_checked() -> None:
     assert list(summary_lines(RunReport())) == []
     assert list(summary_lines(RunReport(models=[ModelResult("gone")]))) == ["gone: not loaded"]

@@ -8,10 +8,8 @@ import torch
 
 from pytest_torchscript.tracing.frames import (
     Frame,
-    make_cause,
     model_stack,
     parse_range,
-    source_line,
 )
 
 TORCH = Path(torch.__file__).parent
@@ -37,20 +35,3 @@ def test_frames_of_torch_count_only_for_a_model_of_torch_alone() -> None:
     assert model_stack((inner, call, mine)) == (mine,)
     assert model_stack((inner, call)) == (inner,)
     assert model_stack(()) == ()
-
-
-def test_a_line_is_quoted_where_it_can_be_read() -> None:
-    frame = Frame(__file__, 1, "<module>")
-    assert source_line(frame).startswith('"""Whose line it is')
-    cause = make_cause((frame,), "7 became 11")
-    assert (cause.file, cause.line, cause.evidence) == (__file__, 1, "7 became 11")
-
-
-def test_a_line_that_cannot_be_read_says_so() -> None:
-    absent = make_cause((Frame("/nowhere/model.py", 12, "forward"),), "7 became 11")
-    assert str(absent) == "/nowhere/model.py:12 in forward: 7 became 11 (the source cannot be read)"
-    generated = make_cause((Frame("<string>", 2, "forward"),), "7 became 11")
-    assert str(generated) == "line not known: 7 became 11 (in generated code)"
-    called = make_cause((Frame("<string>", 2, "g"), Frame("/me/model.py", 3, "f")), "7 became 11")
-    assert called.evidence.endswith("(in generated code, called at /me/model.py:3)")
-    assert str(make_cause((), "7 became 11")) == "line not known: 7 became 11"

@@ -1,0 +1,40 @@
+"use strict";
+{
+  const form = document.getElementById("filters");
+  const models = [...document.querySelectorAll("details.model")];
+  const rows = [...document.querySelectorAll("#overview tbody tr")];
+  const open = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    if (target && target.matches("details")) { target.open = true; target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", open);
+  open();
+  if (form) {
+    form.hidden = false;
+    const show = () => {
+      const wanted = new Set([...form.querySelectorAll("[name=verdict]:checked")].map((box) => box.value));
+      const name = form.elements.name.value.toLowerCase();
+      let count = 0;
+      models.forEach((model, number) => {
+        const title = rows[number].querySelector("a").textContent.toLowerCase();
+        const shown = wanted.has(model.dataset.state) && title.includes(name);
+        model.hidden = rows[number].hidden = !shown;
+        count += shown;
+      });
+      document.getElementById("shown").textContent = `${count} of ${models.length} shown`;
+    };
+    form.addEventListener("input", show);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    show();
+  }
+  if (navigator.clipboard) {
+    document.querySelectorAll(".copy button").forEach((button) => {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.previousElementSibling.textContent);
+        button.textContent = "Copied";
+        setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      });
+    });
+  }
+}
