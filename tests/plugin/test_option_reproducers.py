@@ -37,7 +37,7 @@ class Restless(nn.Module):
 
 class Window(nn.Module):
     def forward(self, x):
-        return x.reshape(x.shape[0], 2 * (int(x.shape[1]) // 2), 4) if x.shape[1] % 2 == 0 else x
+        return x.reshape(x.shape[0], int(x.shape[1]), 4)
 
 class Hides(torch.autograd.Function):
     @staticmethod
