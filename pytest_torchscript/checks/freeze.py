@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,6 +43,7 @@ def check_freeze(lab: Lab) -> Finding:
         "torch.jit.freeze": torch.jit.freeze,
         "torch.jit.optimize_for_inference": torch.jit.optimize_for_inference,
     }
+    module = _loaded(module)
     for name, step in steps.items():
         try:
             with quiet(), torch.no_grad(), running(inputs):
@@ -57,3 +60,19 @@ def check_freeze(lab: Lab) -> Finding:
             if trial.status == UNDECIDABLE:
                 return Finding.undecidable(trial)
     return Finding.passed(f"frozen and optimised, three calls each at {format_sizes(lab.sizes)}")
+
+
+def _loaded(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
+    """Return a module that was saved and loaded, or itself where it does not save.
+
+    torch keeps the code of what was traced as long as the process runs, and freezing writes the weights into the code; what
+    was loaded has a compilation unit of its own, which goes with it.
+    """
+    try:
+        with quiet(), tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
+            path = str(Path(folder) / "model.pt")
+            torch.jit.save(module, path)
+            loaded: torch.jit.ScriptModule = torch.jit.load(path)
+    except Exception:  # the check save_load tells of it
+        return module
+    return loaded
