@@ -148,7 +148,8 @@ class Models:
         from pytest_torchscript.models.reference import Reference
         from pytest_torchscript.plugin.processes import wants_isolation
 
-        if not (source.suite and isinstance(source.value, Reference) and wants_isolation(self.config, source.settings)):
+        refers = isinstance(source.value, (str, Reference))  # text where an id of the suite named it
+        if not (source.suite and refers and wants_isolation(self.config, source.settings)):
             return None
         return self.processes.model(source.key, source.label, source.value, with_profile(source.settings))
 

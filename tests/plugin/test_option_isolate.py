@@ -104,6 +104,13 @@ def test_each_model_has_a_process_of_its_own(run: Run, toys: pytest.Pytester) ->
     assert axis["reason"].startswith("not asked: its process ended with exit code 13")
 
 
+@pytest.mark.process
+def test_a_model_that_an_id_alone_names_is_checked_apart(run: Run) -> None:
+    result = run("torchscript::zoo:deadly::test_trace", *ON)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*its process ended with exit code 13 in test_trace*"])
+
+
 LIMITED = [("timeout", "9"), ("memory", "2")]
 
 
