@@ -68,7 +68,7 @@ def newest(session: nox.Session) -> None:
 @nox.session(python="3.11")
 def onnx(session: nox.Session) -> None:
     """Run what concerns backends, with the extras onnx and grpc, four exports in one run among it: some minutes."""
-    arguments = [*PARALLEL, *(session.posargs or ("tests/backends", "tests/unit/backends"))]
+    arguments = [*PARALLEL, *(session.posargs or ("tests/backends", "tests/unit/backends", "tests/unit/lab"))]
     _test_wheel(session, "current", extras="test,onnx,grpc", arguments=arguments)
 
 

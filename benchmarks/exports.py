@@ -3,10 +3,10 @@
     python -m benchmarks.exports --backend torch_export [--only NAME ...] [--out results.json]
     python -m benchmarks.exports --table results.json ... > table.md
 
-Backends: torchscript, torch_export, onnx (the exporter of old), onnx-dynamo (forty of the models), aot_inductor (twenty). The
+Backends: torch_export, onnx (the exporter of old), onnx-dynamo (forty of the models), aot_inductor (twenty), torchscript. The
 sweep exports anew and plainly, and runs every size of every axis; it uses nothing of the engine. A run that was cut off goes on
 where it stopped when it is started again with the same ``--out``. For AOTInductor a raise and a wrong answer are one class:
-which of them comes of reading out of bounds is chance.
+which of them comes of reading out of bounds is chance. The table's first column is tests/corpus/truth.json: TorchScript.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript import check
-from tests.corpus.sweep import ANCHOR, KINDS, OK, Subject, worst
+from tests.corpus.sweep import ANCHOR, KINDS, OK, TRUTH, Subject, worst
 from tests.corpus.table import SPECIMENS
 
 Tensors = tuple[torch.Tensor, ...]
@@ -253,16 +253,26 @@ def measure(backend: str, only: list[str], out: Path | None) -> int:
     return sum(bool(entry["wrong"]) for entry in kept["specimens"].values())
 
 
+def of_the_corpus() -> dict[str, Any]:
+    """Return what the corpus knows of TorchScript: tests/corpus holds our verdicts against that in every run."""
+    found = {}
+    for name, truth in json.loads(TRUTH.read_text(encoding="utf-8")).items():
+        axes = {axis: record["verdict"] for axis, record in truth["axes"].items()}
+        asked = {question: truth[question] for question in ("outputs", "determinism") if question in truth}
+        found[name] = {"truth": {"axes": axes, "values": truth["values"], "asked": asked}, "wrong": []}
+    return {"backend": "torchscript", "specimens": found}
+
+
 def table(paths: list[str]) -> None:
     """Print how many models each export keeps, and those that some export loses, side by side."""
-    runs = [json.loads(Path(path).read_text()) for path in paths]
+    runs = [of_the_corpus(), *(json.loads(Path(path).read_text()) for path in paths)]
     names = [run["backend"] for run in runs]
     print(f"| of the models | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
     counts = [Counter(map(_kind, run["specimens"].values())) for run in runs]
     for kind in ("tried", *KINDS_OF_LOSS):
         print(f"| {kind} | {' | '.join(str(count[kind] if kind != 'tried' else count.total()) for count in counts)} |")
-    as_swept = (sum(not entry["wrong"] for entry in run["specimens"].values()) for run in runs)
-    print(f"| verdicts as swept | {' | '.join(map(str, as_swept))} |\n")
+    as_swept = (sum(not entry["wrong"] for entry in run["specimens"].values()) for run in runs[1:])
+    print(f"| verdicts as swept | asked by `tests/corpus` | {' | '.join(map(str, as_swept))} |\n")
     print(f"| model | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
     for specimen in SPECIMENS:
         cells = [_cell(run["specimens"].get(specimen.name, {}).get("truth")) for run in runs]
