@@ -183,7 +183,8 @@ def truth_of(specimen: Any, way: type[Subject]) -> dict[str, Any]:
         subject = way(specimen, {**ANCHOR, **specimen.anchor})
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:160]}
-    asked = {question: Subject.answers[question](subject) for question in specimen.asks if question != "history"}
+    questions = dict.fromkeys(("outputs", *specimen.asks))
+    asked = {question: Subject.answers[question](subject) for question in questions if question != "history"}
     sound_here = all(subject.outcome(subject.anchor, seed=seed) == OK for seed in range(1, 13))
     seen: dict[str, Any] = {}
     for name in subject.axes:
