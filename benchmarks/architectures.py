@@ -62,6 +62,8 @@ def page(rows: Mapping[str, Row]) -> str:
     import torch
     import transformers
 
+    from pytest_torchscript.inputs.rules import SPECIAL
+
     table, feed, full = (
         {name.partition("/")[2]: row for name, row in rows.items() if name.startswith(f"{kind}/")}
         for kind in (TABLE, FEED, FULL)
@@ -72,10 +74,12 @@ def page(rows: Mapping[str, Row]) -> str:
     if table:
         listed = {name: table[name] for name in ARCHITECTURES if name in table}
         seconds = sum(row["seconds"] for row in listed.values())
+        missing = [name for name in ARCHITECTURES if name not in table]
         parts += [
             f"## {len(listed)} architectures from their bare reference",
             "    python -m benchmarks.architectures",
-            f"{seconds / 60:.0f} minutes on one worker.",
+            f"{seconds / 60:.0f} minutes on one worker, beside other work.",
+            *([f"Not run with this release: {', '.join(missing)}."] if missing else []),
             checked_table(listed),
         ]
     if feed or full:
@@ -87,10 +91,22 @@ def page(rows: Mapping[str, Row]) -> str:
             "## Every base model, from the configuration its class makes by default",
             "    python -m benchmarks.architectures --all --feed-only\n    python -m benchmarks.architectures --all",
             totals(best.values()),
-            f"Those with verdicts ({len(full)}) went through the checks, the others as far as the tracer.",
+            f"Those with verdicts ({len(full)}) went through the checks, the others as far as the tracer. {_pictures(best)}",
+            f"Rules by the name of a class ({len(SPECIAL)}): {', '.join(SPECIAL)}.",
             all_table(feed, full),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _pictures(rows: Mapping[str, Row]) -> str:
+    notes = [note for row in rows.values() for note in row.get("notes", ())]
+    alone = sum(note.startswith("the text is fed without pictures") for note in notes)
+    with_grid = sum({"input_ids", "pixel_values"} <= set(row.get("inputs", ())) for row in rows.values())
+    asked = sum(note.startswith("the inputs were found by asking") for note in notes)
+    return (
+        f"{with_grid} are fed texts and pictures together; {alone} take pictures in a text and were fed the text alone, for no "
+        f"way was found to give the pictures; the inputs of {asked} were found by asking."
+    )
 
 
 def _again(row: Row, *, kinds: list[str]) -> bool:
