@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import torch
 
+#: An encoder and a decoder of two layers.
+PAIR = {
+    "vocab_size": 60,
+    "d_model": 16,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": 64,
+}
+
 
 def lively(model, seed=0):
     """Give a random model opinions: with the usual initialisation it repeats one token whatever it reads."""
@@ -20,15 +33,7 @@ def marian():
     from transformers import MarianConfig, MarianMTModel
 
     config = MarianConfig(
-        vocab_size=60,
-        d_model=16,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_position_embeddings=64,
+        **PAIR,
         pad_token_id=59,
         eos_token_id=0,
         decoder_start_token_id=59,
@@ -58,15 +63,7 @@ def bart():
     from transformers import BartConfig, BartForConditionalGeneration
 
     config = BartConfig(
-        vocab_size=60,
-        d_model=16,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=2,
-        decoder_attention_heads=2,
-        encoder_ffn_dim=32,
-        decoder_ffn_dim=32,
-        max_position_embeddings=64,
+        **PAIR,
     )
     return lively(BartForConditionalGeneration(config))
 

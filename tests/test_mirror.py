@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import pytest_torchscript
+from pytest_torchscript.checks.registry import registered
 
 TESTS = Path(__file__).parent
 SOURCES = Path(pytest_torchscript.__file__).parent
@@ -102,3 +103,19 @@ def test_one_file_cannot_stand_for_two_modules(tmp_path: Path) -> None:
     assert gaps(tmp_path / "package", tmp_path / "tests", {}) == [
         "test_log.py stands for backends/a/log and backends/b/log"
     ]
+
+
+#: Checks that tell and never fail, and what they end in instead of a failure.
+NEVER_FAIL = {"anchors": "warning: ", "sensitivity": "skipped", "speed": "skipped"}
+
+
+@pytest.mark.parametrize("name", registered())
+def test_each_check_is_seen_to_pass_and_to_fail(name: str) -> None:
+    """In the test file of its module, by the words of its outcomes; whether they are right is for that file to ask."""
+    module = "/".join(registered()[name].ask.__module__.split(".")[1:])
+    module = {"backends/aot_inductor/checks": "backends/aot_inductor/backend"}.get(module, module)
+    texts = [path.read_text(encoding="utf-8") for path in files_for(module, TESTS)]
+    assert any("passed" in text or "PASSED" in text for text in texts), f"no test sees {name} pass"
+    assert any(NEVER_FAIL.get(name, "failed") in text or "FAILED" in text for text in texts), (
+        f"no test sees {name} fail"
+    )

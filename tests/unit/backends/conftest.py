@@ -23,3 +23,8 @@ def recorded(tmp_path, monkeypatch):
     path = tmp_path / "record.jsonl"
     monkeypatch.setenv("NEURON_STANDIN_RECORD", str(path))
     return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture(params=["neuron", "neuronx"])
+def name(request):
+    return request.param

@@ -4,44 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from neuron_labs import FOLDERS, Encoder, case_of
 
 from pytest_torchscript.backends.neuron.checks import check_neuron
-from pytest_torchscript.backends.neuron.common import neuron_backend
 from pytest_torchscript.backends.registry import backend_for
 from pytest_torchscript.checks.answers import unmet
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import obstacle
 from pytest_torchscript.checks.registry import check_named
 from pytest_torchscript.checks.run import labelled
-from pytest_torchscript.lab.plan import make_plan
-from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import TensorSpec
-
-FOLDERS = {"neuron": "inf1", "neuronx": "inf2"}
-INPUTS = {"signal": TensorSpec("batch", "time", 6)}
-
-
-class Encoder(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(6, 32), nn.GELU(), nn.LayerNorm(32), nn.Linear(32, 8))
-
-    def forward(self, signal):
-        hidden = self.layers(signal)
-        return {"hidden": hidden, "pooled": hidden.mean(1)}
-
-
-@pytest.fixture(params=["neuron", "neuronx"])
-def name(request):
-    return request.param
-
-
-def case_of(name, mode="auto", module=None, **settings):
-    torch.manual_seed(0)
-    chosen = Settings(neuron=mode, backends=(name,), **settings)
-    lab = make_plan(module or Encoder().eval(), chosen, inputs=INPUTS).load("torchscript")
-    return replace(lab, backend=neuron_backend(chosen))
 
 
 def test_a_healthy_artifact_passes(neuron_machine, name):

@@ -9,13 +9,8 @@ import pytest
 from pytest_torchscript.backends.served import transport
 from pytest_torchscript.backends.served.grpc_channel import GrpcChannel
 from tests import toys
-from tests.asking import ask
 from tests.grpc_model_server import serving_grpc
-
-IN = {"x": ("FP32", (-1, -1, 4))}
-
-
-OUT = {"output": ("FP32", (-1, -1, 4))}
+from tests.served_models import IN, OUT, put, said
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +20,10 @@ def _no_waiting(monkeypatch):
     monkeypatch.setattr(transport, "WAITS", (0.0, 0.0, 0.0))
 
 
-def put(server, model, *checks, version="v2", inputs=None, **served):
-    options = {"url": getattr(server, version), **served}
-    return ask(model, *checks, inputs=inputs, backend="served", options={"served": options})
-
-
-def said(result, check):
-    return next(item.message for item in result.checks if item.name == check)
-
-
 def test_secrets_go_as_metadata(monkeypatch):
     monkeypatch.setenv("SERVED_KEY", "Authorization: Bearer open-sesame")
     with serving_grpc(toys.Sound(), IN, OUT) as server:
-        result = put(server, toys.Sound(), "outputs", header_env="SERVED_KEY")
+        result = put(server, toys.Sound(), "outputs", served={"header_env": "SERVED_KEY"})
     assert server.seen[-1]["authorization"] == "Bearer open-sesame"
     assert "sesame" not in repr(result)
 

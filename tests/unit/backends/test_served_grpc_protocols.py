@@ -10,10 +10,7 @@ from pytest_torchscript.backends.served import transport
 from tests import toys
 from tests.asking import ask
 from tests.grpc_model_server import serving_grpc
-
-IN = {"x": ("FP32", (-1, -1, 4))}
-OUT = {"output": ("FP32", (-1, -1, 4))}
-PROTOCOLS = ("v1", "v2")
+from tests.served_models import IN, OUT, PROTOCOLS, outcomes, said, verdicts
 
 
 @pytest.fixture(autouse=True)
@@ -26,18 +23,6 @@ def _no_waiting(monkeypatch):
 def put(server, model, *checks, version="v2", inputs=None, **served):
     options = {"url": getattr(server, version), **served}
     return ask(model, *checks, inputs=inputs, backend="served", options={"served": options})
-
-
-def outcomes(result):
-    return {check.name: check.outcome for check in result.checks}
-
-
-def said(result, check):
-    return next(item.message for item in result.checks if item.name == check)
-
-
-def verdicts(result):
-    return {axis.axis: axis.verdict for export in result.exports for axis in export.axes}
 
 
 @pytest.mark.parametrize("version", PROTOCOLS)

@@ -57,6 +57,8 @@ def test_diverges_at_the_smallest_size_and_names_its_line() -> None:
     result = ask(toys.FrozenMean(), "axis")
     axis = result.axis("time")
     assert (axis.verdict, axis.counterexample) == ("diverges", {"batch": 1, "time": 1})
+    assert [(item.name, item.outcome) for item in result.failures] == [("axis[time]", "failed")]
+    assert "axis 'time' diverges" in result.failures[0].message
     assert axis.causes[0].function == "forward"
     assert axis.causes[0].source == "return x.sum(1) / float(x.shape[1])"
     assert result.axis("batch").verdict == "dynamic"

@@ -6,29 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaf_values import EPS, INF, NAN, forbidden, normal, only, tensor
 
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
-
-NAN, INF = float("nan"), float("inf")
-EPS = torch.finfo(torch.float32).eps
-
-
-def tensor(*values: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def forbidden() -> object:
-    raise AssertionError("the float64 run was not needed")
-
-
-def only(comparison: Comparison):
-    assert len(comparison.mismatches) == 1, comparison
-    return comparison.mismatches[0]
-
 
 # Shape, dtype, the fast way out
 

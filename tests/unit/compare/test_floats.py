@@ -4,32 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from leaf_values import EPS, INF, NAN, forbidden, normal, only, tensor
 
-from pytest_torchscript.compare.compare import Comparison, compare_outputs
+from pytest_torchscript.compare.compare import compare_outputs
 from pytest_torchscript.compare.floats import Allowance, FloatLeaf, plain, widen
 from pytest_torchscript.compare.leaves import Pair
-
-NAN, INF = float("nan"), float("inf")
-
-
-EPS = torch.finfo(torch.float32).eps
-
-
-def tensor(*values: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def forbidden() -> object:
-    raise AssertionError("the float64 run was not needed")
-
-
-def only(comparison: Comparison):
-    assert len(comparison.mismatches) == 1, comparison
-    return comparison.mismatches[0]
 
 
 def test_nan_equals_nan_only_where_eager_has_it() -> None:

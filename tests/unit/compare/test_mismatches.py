@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaf_values import NAN, normal, only, tensor
 
 from pytest_torchscript.compare.compare import compare_outputs
 from pytest_torchscript.compare.leaves import Pair
@@ -18,21 +19,6 @@ from pytest_torchscript.compare.mismatches import (
     integer_mismatch,
     order_of,
 )
-
-NAN, INF = float("nan"), float("inf")
-
-
-def tensor(*values: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.tensor(values, dtype=dtype)
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def only(comparison: Comparison):
-    assert len(comparison.mismatches) == 1, comparison
-    return comparison.mismatches[0]
 
 
 def test_the_worst_leaf_comes_first() -> None:

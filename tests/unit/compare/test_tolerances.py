@@ -9,12 +9,6 @@ from pytest_torchscript.compare.compare import compare_outputs
 from pytest_torchscript.compare.tolerances import GivenTolerance, closeness_named, decidable, real_dtype, rtol_of
 from pytest_torchscript.errors import OptionError
 
-EPS = torch.finfo(torch.float32).eps
-
-
-def tensor(*values: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.tensor(values, dtype=dtype)
-
 
 @pytest.mark.parametrize(
     ("options", "said"), [({"rtol": 1e-3}, "rtol is given without atol"), ({"atol": 0}, "atol is given")]

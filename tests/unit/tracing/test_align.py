@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import time
-import warnings
 
 import torch
+from recorded import Layered, recording
 from torch import nn
 
 from pytest_torchscript.tracing.align import align
 from pytest_torchscript.tracing.differences import find_differences
-from pytest_torchscript.tracing.graph import read_graph
-from pytest_torchscript.tracing.trace import trace_module
-
-
-class Layered(nn.Module):
-    def __init__(self, layers: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(layers)])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
-            x = layer(x.reshape(x.shape[0], -1, 4)) + 1
-        if x.shape[1] > 3:
-            x = x * 2
-        return x
-
-
-def recording(module: nn.Module, *shape: int):
-    return read_graph(trace_module(module, (torch.rand(*shape),)).module)
 
 
 def test_equal_traces_align_and_do_not_differ() -> None:
@@ -60,20 +41,3 @@ def test_large_graphs_of_other_lengths_are_compared_quickly() -> None:
     differences = find_differences(left, right)
     assert time.perf_counter() - start < 2  # seconds
     assert len(differences) == len(right.operations) - len(left.operations)
-
-
-def double_when_long(x: torch.Tensor) -> torch.Tensor:
-    if x.shape[1] > 3:
-        x = x * 2
-    return x
-
-
-class Scripted(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's notice that scripting is deprecated
-            self.scripted = torch.jit.script(double_when_long)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.scripted(x)

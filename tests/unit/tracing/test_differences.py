@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from recorded import recording
 from torch import nn
 
 from pytest_torchscript.tracing.differences import (
@@ -18,12 +19,6 @@ from pytest_torchscript.tracing.differences import (
     show,
     tensor_evidence,
 )
-from pytest_torchscript.tracing.graph import read_graph
-from pytest_torchscript.tracing.trace import trace_module
-
-
-def recording(module: nn.Module, *shape: int):
-    return read_graph(trace_module(module, (torch.rand(*shape),)).module)
 
 
 def test_tensor_constants_are_told_apart() -> None:

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
+from recorded import Layered, Scripted, recording
 from torch import nn
 
 from pytest_torchscript.tracing.differences import find_differences
-from pytest_torchscript.tracing.graph import Attribute, Literal, Result, Several, attributes_in, read_graph, results_in
-from pytest_torchscript.tracing.trace import trace_module
-
-
-class Layered(nn.Module):
-    def __init__(self, layers: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(layers)])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
-            x = layer(x.reshape(x.shape[0], -1, 4)) + 1
-        if x.shape[1] > 3:
-            x = x * 2
-        return x
-
-
-def recording(module: nn.Module, *shape: int):
-    return read_graph(trace_module(module, (torch.rand(*shape),)).module)
+from pytest_torchscript.tracing.graph import Attribute, Literal, Result, Several, attributes_in, results_in
 
 
 def test_constants_attributes_and_lists_are_folded_into_their_operation() -> None:
@@ -41,23 +22,6 @@ def test_constants_attributes_and_lists_are_folded_into_their_operation() -> Non
     assert linear.arguments[1] == Attribute("layers.0.weight")
     assert linear.scope.endswith("layers.0")
     assert all(operation.stack for operation in read.operations)
-
-
-def double_when_long(x: torch.Tensor) -> torch.Tensor:
-    if x.shape[1] > 3:
-        x = x * 2
-    return x
-
-
-class Scripted(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's notice that scripting is deprecated
-            self.scripted = torch.jit.script(double_when_long)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.scripted(x)
 
 
 def test_scripted_parts_are_read_with_their_branches() -> None:
