@@ -267,7 +267,7 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     def call(arguments: Mapping[str, Any]) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            here = {name: value.to(device) for name, value in arguments.items()}
+            here = {name: _brought(value, device) for name, value in arguments.items()}
             placed = [value for name, value in here.items() if name not in by_keyword_alone]
             module(*placed, **{name: here[name] for name in by_keyword_alone})
 
@@ -286,6 +286,13 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
         + [f"{what}: {said}" for what, said in (tried[:1] + tried[-1:] if len(tried) > 1 else tried)],
         hint=hint,
     )
+
+
+def _brought(value: Any, device: torch.device) -> Any:
+    """Return a tensor, or a container of some, on a device."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    return type(value)(_brought(part, device) for part in value) if type(value) in (tuple, list) else value
 
 
 def _sides(module: nn.Module) -> tuple[tuple[int, int], ...]:
