@@ -17,4 +17,4 @@ def test_speed_is_collected_on_request(run: Run, pytester: pytest.Pytester) -> N
 def test_speed_is_seen(run: Run) -> None:
     result = run("torchscript::zoo:good::test_speed", "--torchscript-speed")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["    speed: the export takes *.* times eager's time at batch=* time=*, *"])
+    result.stdout.fnmatch_lines(["    speed: the export takes *.* times eager's time (* ms) at batch=* time=*, *"])
