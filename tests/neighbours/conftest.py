@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
 import outside
@@ -12,6 +13,8 @@ import pytest_torchscript.checks
 
 #: The engine is imported here once: pytester drops modules that an inner run imports, and would import them again.
 pytest_torchscript.checks.registered()
+with contextlib.suppress(ImportError):  # what draws, for the same reason: its classes are known by identity
+    from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ The engine is imported here once: pytester drops modules that an inner run impor
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from plugin_runs import INSTALLED, TOYS, Run
 import pytest_torchscript.checks
 
 pytest_torchscript.checks.registered()
+with contextlib.suppress(ImportError):  # what draws, for the same reason: its classes are known by identity
+    from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
 
 
 def pytest_configure(config: pytest.Config) -> None:
