@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
+import timeit
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import torch
-from torch.utils.benchmark import Timer
 
 from pytest_torchscript.backends.base import BF16
 from pytest_torchscript.checks.finding import Finding
@@ -71,13 +72,25 @@ def times(lab: Lab, inputs: Mapping[str, torch.Tensor], others: Mapping[str, Any
     there = dict(zip(lab.spec, lab.export.taken(inputs)))
     calls: dict[str, Callable[[], Any]] = {name: partial(judge.answer, other, there) for name, other in others.items()}
     calls["eager"] = partial(eager.anew, dict(zip(lab.spec, lab.subject.ordered(inputs))))
-    timers = {
-        name: Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
-        for name, call in calls.items()
-    }
+    timers = {name: _timer(call) for name, call in calls.items()}
     for call in calls.values():
         for _ in range(WARM):
             call()
-    rounds = [{name: timer.timeit(1).median for name, timer in timers.items()} for _ in range(ROUNDS)]
+    rounds = [{name: timer() for name, timer in timers.items()} for _ in range(ROUNDS)]
     ratios = {name: statistics.median(each[name] / max(each["eager"], 1e-9) for each in rounds) for name in others}
     return {**ratios, "eager": statistics.median(each["eager"] for each in rounds)}
+
+
+def _timer(call: Callable[[], Any]) -> Callable[[], float]:
+    """Return a clock of one call, in seconds: torch's own, which waits for a device.
+
+    That of torch 1.13 imports pkg_resources, which warns, or is not there: then Python's, for there is no device either.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torch.utils.benchmark import Timer
+    except ImportError:
+        return partial(timeit.timeit, call, number=1)
+    timer = Timer("call()", globals={"call": call}, num_threads=torch.get_num_threads())
+    return lambda: float(timer.timeit(1).median)
