@@ -14,6 +14,7 @@ import pytest_torchscript.checks
 #: The engine is imported here once: pytester drops modules that an inner run imports, and would import them again.
 pytest_torchscript.checks.registered()
 with contextlib.suppress(ImportError):  # what draws, for the same reason: its classes are known by identity
+    from matplotlib import figure, legend, lines  # noqa: F401
     from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
 
 

@@ -18,6 +18,7 @@ import pytest_torchscript.checks
 
 pytest_torchscript.checks.registered()
 with contextlib.suppress(ImportError):  # what draws, for the same reason: its classes are known by identity
+    from matplotlib import figure, legend, lines  # noqa: F401
     from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
 
 
