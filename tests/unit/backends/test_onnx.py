@@ -114,12 +114,21 @@ def test_a_refused_size_is_told_by_its_axis_and_prints_nothing(exporter, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+class Wide(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up, self.down = nn.Linear(4, 256), nn.Linear(256, 4)
+
+    def forward(self, x):
+        return self.down(self.up(x))
+
+
 @needs_onnx
 def test_weights_in_a_second_file_go_with_the_first(exporter, tmp_path, monkeypatch):
     if exporter == "torchscript":
         pytest.skip("that exporter writes a second file above 2 GB alone")
     monkeypatch.setattr(home, "_ONE_FILE", 10)
-    artifact = exported(nn.Sequential(nn.Linear(4, 256), nn.Linear(256, 4)), exporter)  # small ones stay in the first
+    artifact = exported(Wide(), exporter)  # small weights stay in the first
     artifact.save(tmp_path / "other.onnx")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx.data", "other.onnx"]
     names = {}
