@@ -165,7 +165,7 @@ class Exploration:
         return size if refused and step > self.axis.multiple_of and size < accepted[0] and size not in refused else None
 
 
-@check("axis", order=40, over=AXIS, needs=(*SHAPES, OUTPUTS, MOVES))
+@check("axis", order=40, asks=4, over=AXIS, needs=(*SHAPES, OUTPUTS, MOVES))
 def check_axis(lab: Lab, name: str) -> Finding:
     """The export equals eager at every size tried of one axis.
 

@@ -16,7 +16,7 @@ from pytest_torchscript.results import JointResult
 from pytest_torchscript.spec import Axis
 
 
-@check("joint", order=60, needs=(*SHAPES, OUTPUTS, MOVES))
+@check("joint", order=60, asks=2, needs=(*SHAPES, OUTPUTS, MOVES))
 def check_joint(lab: Lab) -> Finding:
     """The export equals eager with all axes moving at once.
 

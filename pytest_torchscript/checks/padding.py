@@ -63,7 +63,7 @@ def padding_helps(lab: Lab, name: str) -> bool:
     return not lab.bench.judge.compare(first, [leaf for (_, leaf), _ in pairs], alone, closeness="optimised").fails
 
 
-@check("padding", order=90, needs=(*COMPARED, OUTPUTS))
+@check("padding", order=90, asks=2, needs=(*COMPARED, OUTPUTS))
 def check_padding(lab: Lab) -> Finding:
     """A shorter input padded to the anchor answers as eager does without padding.
 

@@ -31,7 +31,8 @@ class Check:
 
     ``order`` places it in the suite: the built-in ones leave room in between. ``needs`` says what must be there for an
     answer (checks/needs.py). ``tasks`` are the beginnings of the tasks it means something for, none for all.
-    ``on_request``: only where the setting of its name is true. ``applies`` tells from settings and the name of a backend.
+    ``asks``: how often it asks, as a rule, beside one that asks little. ``on_request``: only where the setting of its name is
+    true. ``applies`` tells from settings and the name of a backend.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Check:
     needs: tuple[str, ...] = COMPARED
     over: str = ""
     tasks: tuple[str, ...] = ()
+    asks: int = 1
     on_request: bool = False
     applies: Callable[[Settings, str], bool] | None = None
 

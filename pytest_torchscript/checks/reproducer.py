@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,7 @@ def write_reproducer(lab: Lab, piece: ModelResult, folder: Path) -> Path:
         if kept is not None:
             torch.save(kept, beside)
         path.write_text(_script(lab, path, check.message, build, feeding, failure), encoding="utf-8")
-        code, ended = _tried(path)
+        code, ended = _tried(path, _paths(lab))
         if code == 1:
             return path
     path.unlink()
@@ -324,7 +325,7 @@ _ASKING = {
 def _script(lab: Lab, path: Path, message: str, build: Sequence[str], feeding: Sequence[str], failure: _Failure) -> str:
     build, constants = _split(build)
     lines = [
-        f"# {_command(lab, path)}",
+        f"# {_commented(command_of(lab, path.name))}",
         "#",
         "# It repeats a failure with torch and the model's own code alone. Exit code 1: the failure is there; 0: it is",
         "# repaired; 2: something else went wrong.",
@@ -432,11 +433,12 @@ def _file_name(model: str, check: str, backend: str) -> str:
     return f"{plain}-{digest}.py"
 
 
-def _command(lab: Lab, path: Path) -> str:
-    """Return the command that runs a script, with the path that the model's module is found by, where it needs one."""
+def command_of(lab: Lab, script: str | Path) -> str:
+    """Return the command that runs a script in a shell, with the path that the model's module is found by, where it needs
+    one."""
     places = _paths(lab)
-    before = f"PYTHONPATH={os.pathsep.join(places)} " if places else ""
-    return _commented(f"{before}python {path.name}")
+    before = f"PYTHONPATH={shlex.quote(os.pathsep.join(places))} " if places else ""
+    return f"{before}python {shlex.quote(os.fspath(script))}"
 
 
 def _paths(lab: Lab) -> list[str]:
@@ -454,13 +456,10 @@ def _paths(lab: Lab) -> list[str]:
     return [str(folder.parent if hasattr(top, "__path__") else folder)]
 
 
-def _tried(path: Path) -> tuple[int, str]:
+def _tried(path: Path, places: Sequence[str]) -> tuple[int, str]:
     """Run a script as its reader will; return its exit code, and how it ended in words."""
-    command = path.read_text(encoding="utf-8").splitlines()[0]
-    places = re.match(r"# PYTHONPATH=(.*) python ", command)
-    paths = [places[1]] if places else []
     inherited = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*paths, *([inherited] if inherited else [])])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*places, *([inherited] if inherited else [])])}
     try:
         ended = subprocess.run(
             [sys.executable, str(path.resolve())],

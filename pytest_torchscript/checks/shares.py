@@ -11,9 +11,6 @@ from pytest_torchscript.checks.needs import ARTIFACT, obstacle
 from pytest_torchscript.checks.registry import AXIS, Check, checks_for
 from pytest_torchscript.lab.lab import Lab
 
-#: How much a check asks, beside one that asks little.
-_WEIGHTS = {"axis": 4, "joint": 2, "values": 2, "padding": 2}
-
 
 def grant_share(lab: Lab, asked: Check, axis: str | None) -> None:
     """Say until when the check that begins may ask. Nothing where there is no budget."""
@@ -24,13 +21,12 @@ def grant_share(lab: Lab, asked: Check, axis: str | None) -> None:
         budget.share = None
         return
     lab.begun.add((asked.name, axis))
-    weight = _WEIGHTS.get(asked.name, 1)
     others = sum(
-        _WEIGHTS.get(other.name, 1)
+        other.asks
         for other in checks_for(lab.settings, lab.subject.loaded.blueprint.task, lab.backend.name)
         if other.name not in FIRST and ARTIFACT in other.needs and (lab.selected is None or other.name in lab.selected)
         for name in (lab.spec.axes if other.over == AXIS else (None,))
         if (other.name, name) not in lab.begun and obstacle(lab, other.needs) is None
     )
     left = budget.limit - budget.spent
-    budget.share = budget.spent + max(1, left * weight // (weight + others))
+    budget.share = budget.spent + max(1, left * asked.asks // (asked.asks + others))

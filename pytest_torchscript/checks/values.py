@@ -20,7 +20,7 @@ from pytest_torchscript.results import DIVERGES, DYNAMIC, FIXED, Cause, ValuesRe
 from pytest_torchscript.spec import InputSpec
 
 
-@check("values", order=70, needs=(*COMPARED, OUTPUTS))
+@check("values", order=70, asks=2, needs=(*COMPARED, OUTPUTS))
 def check_values(lab: Lab) -> Finding:
     """The export equals eager for other values at the same sizes, and without optional inputs.
 

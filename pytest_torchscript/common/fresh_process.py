@@ -14,10 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pytest_torchscript.common.exchange import exchange
 
 #: Reads a line of JSON for each program, forks, and answers with the exit code of the child, negative for a signal.
 _SERVER = """
@@ -82,31 +83,15 @@ class FreshProcess:
 
     def _forked(self, program: str, arguments: Sequence[str], said: Path, seconds: float) -> int:
         server = self._running()
-        assert server.stdin is not None
-        assert server.stdout is not None
         request = {"program": program, "arguments": arguments, "said": os.fspath(said), "folder": os.getcwd()}  # noqa: PTH109
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            _end(server)
-
-        timer = threading.Timer(seconds, expire)
-        timer.daemon = True
-        timer.start()
         try:
-            server.stdin.write(json.dumps(request) + "\n")
-            server.stdin.flush()
-            answer = server.stdout.readline()
-        except OSError:
-            answer = ""
-        finally:
-            timer.cancel()
+            answer = exchange(server, json.dumps(request), seconds=seconds, kill=_kill)
+        except subprocess.TimeoutExpired:
+            self.close()
+            raise
         if answer.strip():
             return int(answer)
         self.close()
-        if expired.is_set():
-            raise subprocess.TimeoutExpired("python", seconds)
         return _alone(program, arguments, said, seconds)  # what keeps the server from answering is told there
 
     def _running(self) -> subprocess.Popen[str]:
@@ -135,11 +120,16 @@ def _alone(program: str, arguments: Sequence[str], said: Path, seconds: float) -
     return done.returncode
 
 
-def _end(server: subprocess.Popen[str]) -> None:
-    """End a server and its child: they are a session of their own."""
+def _kill(server: subprocess.Popen[str]) -> None:
+    """Kill a server and its child: they are a session of their own."""
     if server.poll() is None:
         with contextlib.suppress(OSError):  # it ended just now
             os.killpg(server.pid, signal.SIGKILL)
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    """Kill a server with its child, and let go of it."""
+    _kill(server)
     for pipe in (server.stdin, server.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):  # what was not yet written to a process that is gone

@@ -79,14 +79,14 @@ STATES = (
         _deterministic,
         lambda state: torch.use_deterministic_algorithms(state[0], warn_only=state[1]),
     ),
-    State(
-        "torch's seed", torch.initial_seed, lambda _seed: None
-    ),  # whoever seeds forks the generator, and gives it back
     State("the working folder", _folder, _go_back),
     State("handlers of signals", _handlers, _set_handlers),
 )
-#: What libraries change when they are imported, as a factory does.
-OF_IMPORTS = (
+#: What building a model changes as a matter of course: a factory seeds, and libraries change these when they are imported.
+OF_BUILDING = (
+    State(
+        "torch's seed", torch.initial_seed, lambda _seed: None
+    ),  # whoever calls forks the generator, and gives it back
     State("environment variables", _environment, _set_environment),
     State("the set-up of logging", _logging, _set_logging),
 )
@@ -94,7 +94,7 @@ OF_IMPORTS = (
 
 @contextlib.contextmanager
 def put_back(
-    told: Callable[[str], object] = lambda _name: None, states: tuple[State, ...] = STATES + OF_IMPORTS
+    told: Callable[[str], object] = lambda _name: None, states: tuple[State, ...] = STATES + OF_BUILDING
 ) -> Iterator[None]:
     """Give the process back as it was; ``told`` hears the name of whatever had changed. Signals are the main thread's."""
     if threading.current_thread() is not threading.main_thread():

@@ -73,7 +73,7 @@ class SuiteTest:
 
     def _reproduce(self, lab: Lab | None, piece: ModelResult) -> None:
         """Write a script that repeats what failed, and say where it is or why there is none."""
-        from pytest_torchscript.checks.reproducer import CannotReproduceError, write_reproducer
+        from pytest_torchscript.checks.reproducer import CannotReproduceError, command_of, write_reproducer
 
         run, check = run_of(self.item.config), piece.checks[0]
         if check.outcome != FAILED or known_reason(run.known, piece, check) is not None:
@@ -92,7 +92,7 @@ class SuiteTest:
             add_line(check, f"no reproducer: {first_line(error)}")
         else:
             check.reproducer = str(path)
-            add_line(check, f"reproducer: python {shlex.quote(str(path))}")
+            add_line(check, f"reproducer: {command_of(lab, path)}")
 
     def report_unresolved(self) -> None:
         """End the one test of a reference that could not be resolved."""
@@ -131,11 +131,11 @@ class SuiteTest:
 
     def _selected(self) -> frozenset[str]:
         """Return the checks of this run, and those that are known to fail: of both kinds it is known who tells."""
+        from pytest_torchscript.checks.answers import FIRST
+
         known = run_of(self.item.config).known
         selected = self.models.selected.get((self.item.stash[MODEL_KEY], self.backend), set())
-        expected = {
-            check for check in ("determinism", "trace", "outputs") if known and known.match(self.reference, check)
-        }
+        expected = {check for check in FIRST if known and known.match(self.reference, check)}
         return frozenset(selected | expected)
 
 

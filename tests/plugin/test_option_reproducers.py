@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,12 @@ def run_script(path: Path, *paths: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def run_printed(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as it was printed, in a shell whose python is the one of these tests."""
+    shell = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}; {command}'
+    return subprocess.run(shell, shell=True, cwd=folder, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.process
 def test_a_script_fails_passes_and_says_when_it_cannot_tell(
     run: Run, pytester: pytest.Pytester, project_path: Path
@@ -84,12 +91,13 @@ def test_a_script_fails_passes_and_says_when_it_cannot_tell(
     checks = read_report(pytester.path)["models"][0]["exports"][0]["checks"]
     path = Path(checks[1]["reproducer"])
     assert checks[0]["reproducer"] is None
-    result.stdout.fnmatch_lines([f"    reproducer: python '{path}'"])
+    result.stdout.fnmatch_lines([f"    reproducer: PYTHONPATH={pytester.path.resolve()} python '{path}'"])
     assert path.parent == pytester.path / "out dir"
     text = path.read_text(encoding="utf-8")
     assert text.startswith(f"# PYTHONPATH={pytester.path.resolve()} python {path.name}\n")
     assert "pytest_torchscript" not in text
-    ended = run_script(path, pytester.path, project_path)
+    printed = next(line for line in result.outlines if line.startswith("    reproducer: ")).partition(": ")[2]
+    ended = run_printed(printed, pytester.mkdir("elsewhere"))
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("AssertionError: output 0: max |actual - expected| = ")
     models = pytester.path / "models.py"

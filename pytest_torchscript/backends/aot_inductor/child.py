@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 
 from pytest_torchscript.backends.base import Unavailable
+from pytest_torchscript.common.exchange import exchange
 from pytest_torchscript.errors import BackendError, cut
 
 #: What the process runs: the package, called as its program was exported. Tensors go through two files, and a line each way
@@ -98,31 +98,13 @@ class Child:
 
     def _line(self, process: subprocess.Popen[str], said: str) -> str:
         """Send a line, where there is one, and wait for one; empty where the process ended. `Unavailable` after the timeout."""
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(self.timeout, give_up)
-        timer.start()
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            if said:
-                process.stdin.write(f"{said}\n")
-                process.stdin.flush()
-            told = process.stdout.readline()
-        except BrokenPipeError:
-            told = ""
-        finally:
-            timer.cancel()
-        if late.is_set():
+            return exchange(process, said, seconds=self.timeout, kill=subprocess.Popen.kill)
+        except subprocess.TimeoutExpired:
             raise Unavailable(
                 f"the package gave no answer within {self.timeout:g} seconds",
                 hint="--torchscript-option aot_inductor.timeout=SECONDS gives it more",
-            )
-        return told
+            ) from None
 
     def _end(self) -> str:
         """Say how the process ended, with its last words. `Unavailable` where it was killed from outside."""
