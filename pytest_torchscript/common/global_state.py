@@ -50,8 +50,12 @@ def _set_environment(variables: dict[str, str]) -> None:
     os.environ.update(variables)
 
 
+#: Asked for once: to list them takes longer than to read all their handlers, and that is done at every call.
+_SIGNALS = tuple(signal.valid_signals())
+
+
 def _handlers() -> dict[int, Any]:
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+    return {number: signal.getsignal(number) for number in _SIGNALS}
 
 
 def _set_handlers(handlers: dict[int, Any]) -> None:
