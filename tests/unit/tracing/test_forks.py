@@ -11,6 +11,7 @@ from torch import nn
 from pytest_torchscript.tracing.differences import STRUCTURE, find_differences
 from pytest_torchscript.tracing.forks import Fork, Group, Paths, find_fork, find_reason, group_by_reason
 from pytest_torchscript.tracing.graph import Operation, read_graph
+from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.trace import trace_module
 from pytest_torchscript.tracing.watch import changed_reads, watch
 
@@ -67,6 +68,8 @@ def line_of(model: nn.Module, mark: str) -> int:
 def test_the_line_that_parts_is_named(model: nn.Module) -> None:
     found = groups(model)
     assert [group.reason.stack[0].line for group in found] == [line_of(model, "parts")]
+    # Where the tracer names earlier lines than the right ones, each round of a loop is said to stand before the loop.
+    assert found[0].reason.sure or (lines_are_off() and isinstance(model, Turns))
 
 
 @pytest.mark.filterwarnings("ignore")
