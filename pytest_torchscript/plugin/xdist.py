@@ -42,6 +42,11 @@ class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]
         item: str | None = super().remove_node(node)
         return item
 
+    def _reschedule(self, node: Any) -> None:
+        """Leave a worker alone that collects yet, as one does that replaces another: it is given work when it has."""
+        if node in self.registered_collections:
+            super()._reschedule(node)
+
     def _drop_finished(self) -> None:
         for scope in [scope for scope, unit in self.workqueue.items() if all(unit.values())]:
             del self.workqueue[scope]

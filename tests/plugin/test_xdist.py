@@ -64,6 +64,14 @@ def test_worker_that_dies(run_apart: Run, pytester: pytest.Pytester) -> None:
     assert "INTERNALERROR" not in result.stdout.str()
 
 
+def test_workers_that_die_at_once_are_replaced(run_apart: Run, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(more="from zoo import deadly as deadlier")
+    models = [f"--torchscript-model={name}" for name in ("zoo:deadly", "more:deadlier", "zoo:good")]
+    result = run_apart(*models, "-k", "trace or outputs", "-n", "2")
+    result.assert_outcomes(passed=2, failed=4)
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
 def test_crash_in_an_own_test_beside(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_own="import os\n\ndef test_die():\n    os._exit(3)\n\ndef test_live():\n    pass\n")
     result = run_apart("--torchscript-model", "zoo:good", "-k", "trace or die or live", "-n", "2")
