@@ -5,7 +5,7 @@ from __future__ import annotations
 from pytest_torchscript.backends.base import FAIL, SKIP, Unsupported
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.registry import check
-from pytest_torchscript.errors import Error, first_line
+from pytest_torchscript.errors import Error, InputError, first_line
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plain_call import plain_call_notes
@@ -32,6 +32,7 @@ def check_trace(lab: Lab) -> Finding:
         return _refused(lab, error)
     plain = lab.backend.traits.torchscript and lab.settings.artifact is None and not lab.subject.meta
     told = plain_call_notes(lab.subject) if plain else []
+    told += _read_without_values(lab)
     notes = sorted({f"{note.file}:{note.line}: {note.text.split('. ')[0]}" for note in lab.evidence.warnings})
     lines = [f"{lab.made} at {format_sizes(lab.sizes)}"]
     lines += [f"{len(notes)} lines read a tensor in Python; alone that proves nothing"] if notes else []
@@ -43,9 +44,19 @@ def check_trace(lab: Lab) -> Finding:
     )
 
 
+def _read_without_values(lab: Lab) -> list[str]:
+    """Say which lines of a model without weights read a value, and which value they got."""
+    lines = list(lab.subject.passes.read)
+    if not lines:
+        return []
+    shown = ", ".join(lines[:4]) + (f" and {len(lines) - 4} more" if len(lines) > 4 else "")
+    return [f"weights=meta holds no values: {shown} read one and got that of a mask which hides nothing"]
+
+
 def _refused(lab: Lab, error: Exception) -> Finding:
     if lab.subject.meta:
-        return Finding.skipped(f"cannot be traced without weights: {first_line(error)}")
+        said = error.evidence[:2] if isinstance(error, InputError) else [first_line(error)]
+        return Finding.skipped(f"cannot be traced without weights: {' '.join(said)}")
     if isinstance(error, Unsupported):
         return Finding.skipped(str(error))
     if isinstance(error, Error):

@@ -21,7 +21,6 @@ from pytest_torchscript.errors import InputError, ModelError, OptionError, first
 from pytest_torchscript.form import Form, shortened, type_name
 from pytest_torchscript.inputs.declare import ByPlace, Declared, Inputs, propose_axes, read_inputs
 from pytest_torchscript.inputs.discover import described, required, search
-from pytest_torchscript.inputs.draw import is_mask
 from pytest_torchscript.inputs.dtype import follow
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.reading import read_signature
@@ -101,7 +100,7 @@ class ModelPlan:
             exporter, spec, notes = fit_to_file(self.settings.artifact, spec)
             loaded = replace(loaded, notes=(*loaded.notes, *notes))
         parameters = tuple(hyper_parameters(blueprint, loaded.module))
-        made = Subject(
+        subject = Subject(
             loaded,
             spec,
             self.settings,
@@ -109,7 +108,6 @@ class ModelPlan:
             windows=windows_of(parameters),
             constants=constants,
         )
-        subject = without_masks(made) if made.meta else made
         subject.module  # noqa: B018 - what cannot be called is told here, once
         return Lab(
             subject,
@@ -118,18 +116,6 @@ class ModelPlan:
             label=self.reference,
             fresh=fresh,
         )
-
-
-def without_masks(subject: Subject) -> Subject:
-    """Return a subject without weights whose eager runs: a model that reads the values of its mask cannot have one here."""
-    masks = tuple(name for name in subject.spec.optional if is_mask(subject.spec[name]))
-    if not masks:
-        return subject
-    try:
-        subject.sizes  # noqa: B018 - asks eager
-    except InputError:
-        return subject.variant(without=masks)
-    return subject
 
 
 def form_notes(spec: InputSpec) -> tuple[str, ...]:

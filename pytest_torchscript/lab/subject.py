@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,18 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.jit import unheard
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.errors import InputError, ModelError
 from pytest_torchscript.form import Form, type_name
 from pytest_torchscript.inputs.caches import called_names, pack_for
-from pytest_torchscript.inputs.draw import is_drawn_freely
+from pytest_torchscript.inputs.draw import is_drawn_freely, is_float, is_mask
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import Refusal, choose_anchor
 from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_place
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import Answers
-from pytest_torchscript.models.calling import Positional, takes_keywords
+from pytest_torchscript.models.calling import Knowing, Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
+from pytest_torchscript.models.known_values import KnownValues
 from pytest_torchscript.models.resolve import LoadedModel
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
@@ -72,6 +75,7 @@ class Subject:
             pack=pack_for(self.loaded.blueprint.config, tuple(form.arguments), model_class=type(module)),
             keyword=by_keyword(module, form),
             told=lambda name: changed.setdefault(name),
+            **({"knowing": _knowing_full_masks(self.spec, self.settings.seed, self.passes)} if self.meta else {}),
         )
 
     @cached_property
@@ -249,6 +253,25 @@ class Subject:
             constants={**self.constants, **constants},
             anchor=anchor,
         )
+
+
+def _knowing_full_masks(spec: InputSpec, seed: int, passes: Passes) -> Knowing:
+    """Return what says of a call without values what they would be: masks hide nothing, other whole numbers are drawn."""
+    whole = {name: tensor for name, tensor in spec.items() if not is_float(tensor)}
+
+    def knowing(tensors: Tensors) -> AbstractContextManager[Any]:
+        if not all(type(tensor) is torch.Tensor and tensor.is_meta for tensor in tensors.values()):
+            return nullcontext()  # an exporter's own stand-ins
+
+        with unheard():  # drawing them is no part of a trace
+            drawn = make_inputs(spec, spec.sizes_of(tensors), seed)
+            known = [
+                (tensors[name], torch.ones_like(drawn[name]) if is_mask(tensor) else drawn[name])
+                for name, tensor in whole.items()
+            ]
+            return KnownValues(known, lambda line: passes.read.setdefault(line))
+
+    return knowing
 
 
 def repeated(tensor: torch.Tensor, shape: tuple[int, ...], *, late: bool = False) -> torch.Tensor:

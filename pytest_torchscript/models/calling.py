@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from pytest_torchscript.outputs import tensor_leaves
 #: Turns the arguments of one call into the keywords of the model: packs flat caches into the model's own objects.
 Pack = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
+#: Says, for as long as it is entered, what the tensors of one call would hold.
+Knowing = Callable[[Mapping[str, torch.Tensor]], AbstractContextManager[Any]]
+
 #: Whether torch.export or torch.compile reads the code that runs; older releases of torch have neither.
 _is_compiling: Callable[[], bool] = getattr(getattr(torch, "compiler", None), "is_compiling", bool)
 
@@ -31,7 +35,8 @@ class Positional(nn.Module):
     ``form`` puts the inputs together for the model's own call: nested containers, constants; without it each is an argument.
     ``constants`` are keywords given at every call (``use_cache=False``); ``pack`` joins flat caches; ``keyword`` False
     calls the model by position, for modules whose forward does not name its parameters. ``told`` hears what a call changed of
-    the process; it is a function, which copies share.
+    the process; ``knowing`` is entered around every call with its tensors by name: without weights it says what they would
+    hold. Both are functions, which copies share.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Positional(nn.Module):
         pack: Pack | None = None,
         keyword: bool = True,
         told: Callable[[str], object] = lambda _name: None,
+        knowing: Knowing = lambda _tensors: nullcontext(),
     ) -> None:
         super().__init__()
         self.model = model
@@ -53,6 +59,7 @@ class Positional(nn.Module):
         self.pack = pack
         self.keyword = keyword
         self.told = told
+        self.knowing = knowing
         self.training = model.training
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -67,7 +74,7 @@ class Positional(nn.Module):
         try:
             if _is_compiling():  # an exporter that reads this code cannot follow what looks at the process
                 return self._called(tensors)
-            with put_back(self.told):
+            with put_back(self.told), self.knowing(dict(zip(self.names, tensors))):
                 return self._called(tensors)
         except BaseException as error:
             if passes_through(error):

@@ -8,7 +8,8 @@ them (RWKV divides some of its at the first call): after the first call they are
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -117,6 +118,10 @@ class Eager:
             if answered:
                 self._kept = None
         return answer
+
+    def knowing(self, tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
+        """Return what says, while it is entered, what the tensors of one call would hold where they hold nothing."""
+        return self._pristine.knowing(dict(zip(self.names, tensors)))
 
     def taken(self, tensor: torch.Tensor, at: torch.device | None = None) -> torch.Tensor:
         """Return a tensor of its own where the model runs; one that holds no values stays."""

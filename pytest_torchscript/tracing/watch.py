@@ -77,8 +77,9 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
         value = _plain(result)
         caller = caller_of(sys._getframe(1))
         self.forget_parsing(caller, value)
-        if value is not None:
-            self.seen.reads.append(Read(name_of(func), model_stack(live_stack(caller)), value))
+        stack = model_stack(live_stack(caller)) if value is not None else ()
+        if stack:  # without one it is this package that reads, around the model
+            self.seen.reads.append(Read(name_of(func), stack, value))
         if lines_are_off():
             self.seen.calls.append(call_at(name_of(func), caller))
         return result
