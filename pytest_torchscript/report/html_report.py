@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections import Counter
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +56,7 @@ def to_html(report: RunReport) -> bytes:
     numbers = count()
     models = sorted(report.models, key=lambda model: not model.failures)
     states = [_state(model) for model in models]
+    verdicts = Counter(verdict for model in models for verdict in _axis_verdicts(model))
 
     def draw(export: ExportResult) -> list[Drawn]:
         return [Drawn(to_svg(picture, next(numbers)), picture) for picture in pictures(export)]
@@ -69,6 +72,7 @@ def to_html(report: RunReport) -> bytes:
         signs=_SIGNS,
         marks=[{"sign": _DRAWN_AS[mark.marker], "word": mark.word} for mark in reversed(list(MARKS.values()))],
         filters=[(state, states.count(state)) for state in _STATES if state in states],
+        axis_filters=[(verdict, verdicts[verdict]) for verdict in wording.VERDICTS if verdict in verdicts],
         draw=draw,
         draw_speed=lambda export: speed_svg(export, next(numbers)),
     )
@@ -81,6 +85,12 @@ def _is_markup(name: str | None) -> bool:
 
 def _state(model: ModelResult) -> str:
     return "failed" if model.failures else "passed" if model.passed else "unchecked"
+
+
+def _axis_verdicts(model: ModelResult) -> list[str]:
+    """Return the verdicts that axes of a model have, each once, the worse ones first."""
+    found = {axis.verdict for export in model.exports for axis in export.axes}
+    return [verdict for verdict in wording.VERDICTS if verdict in found]
 
 
 def _note_parts(note: str) -> tuple[str, str]:
@@ -97,10 +107,32 @@ def _parts(cause: Cause) -> tuple[str, str, str]:
     return visible(cause.source[:first]), visible(cause.source[first:last]), visible(cause.source[last:])
 
 
-def _command(check: CheckResult) -> str:
-    """Return the command that repeats a check, from its message."""
+def _command(check: CheckResult, name: str) -> str:
+    """Return the command that a message gives behind a name: ``again``, ``reproducer``."""
     lines = [line.strip() for line in check.message.splitlines()]
-    return next((line[len("again: ") :] for line in lines if line.startswith("again: ")), "")
+    return next((line[len(name) + 2 :] for line in lines if line.startswith(f"{name}: ")), "")
+
+
+def _reproducer(check: CheckResult) -> str:
+    """Return the command that runs the script of a failure: as the message gives it, with the path that it imports from."""
+    if not check.reproducer:
+        return ""
+    return _command(check, "reproducer") or f"python {shlex.quote(check.reproducer)}"
+
+
+def _message_parts(message: str) -> Iterator[tuple[str, bool]]:
+    """Yield the lines of a message; a source line together with the carets below it, which must not be parted."""
+    lines = visible(message).split("\n")
+    for number, line in enumerate(lines):
+        last = number == len(lines) - 1
+        if not last and _is_carets(lines[number + 1]):
+            yield f"{line}\n{lines[number + 1]}", True
+        elif not _is_carets(line):
+            yield line if last else f"{line}\n", False
+
+
+def _is_carets(line: str) -> bool:
+    return set(line.strip()) == {"^"}
 
 
 def _findings(export: ExportResult) -> list[tuple[str, list[Cause]]]:
@@ -136,5 +168,7 @@ _FILTERS: dict[str, Any] = {
     "note_parts": _note_parts,
     "findings": _findings,
     "command": _command,
-    "shell": shlex.quote,
+    "reproducer": _reproducer,
+    "message_parts": _message_parts,
+    "axis_verdicts": _axis_verdicts,
 }

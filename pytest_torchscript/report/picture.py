@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,8 +41,10 @@ MARKS = {
     "differs": Mark("X", "#d55e00", True, "differs"),
 }
 _WORSE = list(MARKS)
-#: Stands for the colour of text, which is the page's own.
-_INK = "#123457"
+#: Stand for the colours of text and of what it is written on, which are the page's own.
+_INK, _PAPER = "#123457", "#fedcb9"
+#: What a PNG names as its maker: so a later run knows it as one of ours.
+SOFTWARE = "pytest-torchscript"
 _WIDTH, _STRIP, _MAP, _SPEED = 7.2, 0.95, 3.4, 1.9
 
 
@@ -145,7 +148,7 @@ def to_svg(picture: Picture, number: int) -> str:
     with _drawing():
         figure = Figure(figsize=(_WIDTH, _height(picture)))
         FigureCanvasSVG(figure)
-        _draw(figure.add_axes(_box(picture)), picture, _INK)
+        _draw(figure.add_axes(_box(picture)), picture, _INK, _PAPER)
         return _svg(figure, picture.description, number)
 
 
@@ -167,7 +170,7 @@ def _svg(figure: Any, description: str, number: int) -> str:
     made = io.StringIO()
     figure.savefig(made, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = made.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = text[text.index("<svg") :].replace(_INK, "currentColor").replace(_PAPER, "var(--paper)")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>p{number}-", text)
     return text.replace("<svg ", f'<svg role="img" aria-label="{escape(description)}" ', 1)
@@ -197,7 +200,7 @@ def to_png(report: RunReport, *, limit: int = 60_000) -> bytes:
             elif isinstance(part, Picture):
                 left, bottom, width, tall = _box(part)
                 box = (left, (top - height + bottom * height) / total, width, tall * height / total)
-                _draw(figure.add_axes(box), part, "black", verdict=True)
+                _draw(figure.add_axes(box), part, "black", "white", verdict=True)
             else:
                 box = (0.14, (top - height + 0.28 * height) / total, 0.82, 0.6 * height / total)
                 _draw_speed(figure.add_axes(box), part, "black")
@@ -208,7 +211,7 @@ def to_png(report: RunReport, *, limit: int = 60_000) -> bytes:
         if not report.complete:
             _write(figure, 0.02, 0.08 / total, INCOMPLETE, size=8)
         made = io.BytesIO()
-        canvas.print_png(made)
+        canvas.print_png(made, metadata={"Software": SOFTWARE})
     return made.getvalue()
 
 
@@ -226,7 +229,7 @@ def _box(picture: Picture) -> tuple[float, float, float, float]:
     return (0.16, 0.42, 0.8, 0.42) if len(picture.axes) == 1 else (0.16, 0.17, 0.8, 0.76)
 
 
-def _draw(plot: Any, picture: Picture, ink: str, *, verdict: bool = False) -> None:
+def _draw(plot: Any, picture: Picture, ink: str, paper: str, *, verdict: bool = False) -> None:
     """Draw a strip or a map into axes of matplotlib."""
     first, *rest = picture.axes
     second = rest[0] if rest else None
@@ -248,10 +251,9 @@ def _draw(plot: Any, picture: Picture, ink: str, *, verdict: bool = False) -> No
         points = [_point(picture, tried.sizes) for tried in picture.trials if tried.result == result]
         if points:
             mark = MARKS[result]
-            face = mark.colour if mark.filled else "none"
-            plot.scatter(
-                *zip(*points), marker=mark.marker, s=34, facecolors=face, edgecolors=mark.colour, linewidths=1.2
-            )
+            # A rim in the colour of the paper keeps marks apart that lie on each other.
+            face, edge, width = (mark.colour, paper, 0.6) if mark.filled else ("none", mark.colour, 1.2)
+            plot.scatter(*zip(*points), marker=mark.marker, s=48, facecolors=face, edgecolors=edge, linewidths=width)
     if picture.anchor and all(name in picture.anchor for name in picture.names):
         plot.scatter(*zip(_point(picture, picture.anchor)), s=130, facecolors="none", edgecolors=ink, linewidths=1.2)
     if picture.failure and all(name in picture.failure for name in picture.names):
@@ -298,19 +300,20 @@ def _draw_speed(plot: Any, export: ExportResult, ink: str) -> None:
     timed = sorted(export.speed, key=lambda at: math.prod(at.sizes.values()))
     places = range(len(timed))
     kinds = (("eager", "o", "#0072b2"), ("export", "s", "#d55e00"))
-    for (word, marker, colour), seconds in zip(kinds, _sides(timed)):
+    sides = _sides(timed)
+    for (word, marker, colour), seconds in zip(kinds, sides):
         plot.plot(places, [1e3 * value for value in seconds], marker=marker, color=colour, linewidth=1.2, label=word)
-    names = [visible(sizes_text(at.sizes)) for at in timed]
+    names = [textwrap.fill(visible(sizes_text(at.sizes)), 26) for at in timed]
     plot.set_xticks(list(places), labels=names)
     for text in plot.get_xticklabels():
         text.set_parse_math(False)
     plot.set_ylabel("ms a call", color=ink, size=8)
-    plot.set_ylim(bottom=0)
+    plot.set_ylim(0, 1.2e3 * max(map(max, sides)) or 1)
     plot.tick_params(colors=ink, labelsize=7)
     for spine in plot.spines.values():
         spine.set_color(ink)
         spine.set_alpha(0.35)
-    plot.legend(loc="upper left", fontsize=7, frameon=False, labelcolor=ink)
+    plot.legend(loc="best", fontsize=7, frameon=False, labelcolor=ink)
 
 
 def _sides(timed: Sequence[Any]) -> tuple[list[float], list[float]]:

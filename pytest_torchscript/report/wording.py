@@ -17,6 +17,7 @@ from pytest_torchscript.results import (
     PASSED,
     SKIPPED,
     STATIC,
+    UNTESTED,
     AnchorFinding,
     AxisResult,
     BucketCost,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 EMULATED = "emulated"
 OUTCOMES = (FAILED, ERROR, PASSED, EMULATED, SKIPPED)
 BAD = (FIXED, DIVERGES)
+#: All verdicts of an axis, the worse ones first.
+VERDICTS = (DIVERGES, FIXED, UNTESTED, STATIC, DYNAMIC)
 #: What stands between the parts of a path, on any system.
 SLASHES = r"[\\/]"
 #: What a report says of a run that was cut short, or is not over.

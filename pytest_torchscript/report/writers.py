@@ -13,7 +13,7 @@ from pytest_torchscript.errors import OptionError, did_you_mean, first_line
 from pytest_torchscript.report.html_report import to_html
 from pytest_torchscript.report.json_report import to_json
 from pytest_torchscript.report.markdown import to_markdown
-from pytest_torchscript.report.picture import to_png
+from pytest_torchscript.report.picture import SOFTWARE, to_png
 from pytest_torchscript.results import RunReport
 
 Writer = Callable[[RunReport], bytes]
@@ -21,6 +21,9 @@ Writer = Callable[[RunReport], bytes]
 _WRITERS: dict[str, Writer] = {".json": to_json, ".md": to_markdown, ".html": to_html, ".png": to_png}
 
 
+#: By ending, what stands in the first so many bytes of every report of ours; JSON is read whole.
+_START = 1000
+_SIGNS = {".md": b"# TorchScript: ", ".html": b"<title>TorchScript: ", ".png": SOFTWARE.encode()}
 #: The packages that a format needs; they come with the extra `report`.
 _NEEDS = {".html": ("jinja2", "matplotlib"), ".png": ("matplotlib",)}
 
@@ -57,7 +60,7 @@ def check_writer(path: str | os.PathLike[str]) -> None:
         raise OptionError(f"report {os.fspath(path)!r}: {str(folder)!r} is not a folder", hint="name another folder")
     if not os.access(place if place.exists() else folder, os.W_OK):
         raise OptionError(f"report {os.fspath(path)!r}: it may not be written", hint="choose a folder that is yours")
-    if place.suffix.lower() == ".json" and place.exists() and not _is_ours(place):
+    if place.is_file() and not _is_ours(place):
         raise OptionError(
             f"report {os.fspath(path)!r}: there is a file which is no report of ours", hint="name another, or remove it"
         )
@@ -70,6 +73,10 @@ def _is(names: list[str]) -> str:
 def _is_ours(place: Path) -> bool:
     """Whether a file is empty or a report: what else somebody keeps there is not for us to overwrite."""
     try:
+        with place.open("rb") as file:
+            start = file.read(_START)
+        if place.suffix.lower() != ".json":
+            return not start.strip() or _SIGNS[place.suffix.lower()] in start
         text = place.read_text(encoding="utf-8")
         return not text.strip() or "schema_version" in json.loads(text)
     except (OSError, ValueError, TypeError, RecursionError):

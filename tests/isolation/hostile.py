@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -111,6 +113,36 @@ def loop_of(x: torch.Tensor, endless: bool) -> torch.Tensor:
     return x
 
 
+def kernel(x, length):
+    """Trust the length that it is given, as a kernel in C++ does."""
+    if length != x.shape[1]:
+        crash()
+    return x.mean(1)
+
+
+LIBRARY = torch.library.Library("hostile", "DEF")
+LIBRARY.define("mean(Tensor x, int length) -> Tensor")
+LIBRARY.impl("mean", kernel, "CPU")
+
+
+class Trusting(nn.Module):
+    """A trace records the length as a number: eager never crashes, its artifact does at every other size."""
+
+    def forward(self, x):
+        return torch.ops.hostile.mean(x, int(x.shape[1]))
+
+
+def change_state():
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(True)
+    torch.manual_seed(7)
+    os.chdir("/")
+    os.environ["HOSTILE_WAS_HERE"] = "1"
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    logging.disable(logging.CRITICAL)
+
+
 class Printing(nn.Module):
     def forward(self, x):
         if in_eager(x):
@@ -133,6 +165,14 @@ def segfault_in_eager():
 
 def segfault_at_size():
     return at_size(crash)
+
+
+def segfault_in_artifact():
+    return Trusting().eval(), INPUTS
+
+
+def state_changed():
+    return made(change_state, in_eager)
 
 
 def abort_at_size():

@@ -36,13 +36,26 @@ def test_ini_path_starts_at_the_ini(run: Run, pytester: pytest.Pytester, monkeyp
     assert (pytester.path / "out.json").exists()
 
 
-def test_a_file_of_somebody_else(run: Run, pytester: pytest.Pytester) -> None:
-    (pytester.path / "out.json").write_text('{"name": "my settings"}', encoding="utf-8")
-    assert_usage_error(run("--torchscript-report", "out.json"), "no report of ours")
-    assert (pytester.path / "out.json").read_text(encoding="utf-8") == '{"name": "my settings"}'
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("out.json", '{"name": "my settings"}'),
+        ("README.md", "# TorchScript, and how we use it\n"),
+        ("index.html", "<!DOCTYPE html><title>Home</title>"),
+        ("photo.png", "\x89PNG"),
+    ],
+)
+def test_a_file_of_somebody_else(run: Run, pytester: pytest.Pytester, name: str, text: str) -> None:
+    (pytester.path / name).write_text(text, encoding="utf-8")
+    assert_usage_error(run("--torchscript-report", name), "no report of ours", "name another, or remove it")
+    assert (pytester.path / name).read_text(encoding="utf-8") == text
 
 
 def test_an_older_report_is_replaced(run: Run, pytester: pytest.Pytester) -> None:
+    names = [f"out.{ending}" for ending in ("html", "json", "md", "png")]
+    (pytester.path / "out.md").touch()  # as mktemp makes one
     for _ in range(2):
-        run("torchscript::zoo:good::test_trace", "--torchscript-report=out.json").assert_outcomes(passed=1)
-    assert sorted(path.name for path in pytester.path.glob("*out.json*")) == ["out.json"]
+        run("torchscript::zoo:good::test_trace", *(f"--torchscript-report={name}" for name in names)).assert_outcomes(
+            passed=1
+        )
+    assert sorted(path.name for path in pytester.path.glob("*out.*")) == names

@@ -11,13 +11,17 @@
   open();
   if (form) {
     form.hidden = false;
+    const checked = (name) => [...form.querySelectorAll(`[name=${name}]:checked`)].map((box) => box.value);
     const show = () => {
-      const wanted = new Set([...form.querySelectorAll("[name=verdict]:checked")].map((box) => box.value));
+      const wanted = new Set(checked("verdict"));
+      const axes = checked("axis");
+      const every = axes.length === form.querySelectorAll("[name=axis]").length;
       const name = form.elements.name.value.toLowerCase();
       let count = 0;
       models.forEach((model, number) => {
         const title = rows[number].querySelector("a").textContent.toLowerCase();
-        const shown = wanted.has(model.dataset.state) && title.includes(name);
+        const has = model.dataset.axes.split(" ");
+        const shown = wanted.has(model.dataset.state) && (every || axes.some((verdict) => has.includes(verdict))) && title.includes(name);
         model.hidden = rows[number].hidden = !shown;
         count += shown;
       });

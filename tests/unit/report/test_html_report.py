@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_torchscript.report.writers import writer_for
-from pytest_torchscript.results import Cause, CheckResult, ExportResult, ModelResult, RunReport
+from pytest_torchscript.results import AxisResult, Cause, CheckResult, ExportResult, ModelResult, RunReport
 
 pytest.importorskip("jinja2", reason="Jinja2 makes the page")
 pytest.importorskip("matplotlib", reason="matplotlib draws its pictures")
@@ -128,6 +128,29 @@ def test_what_to_run_stands_to_be_copied() -> None:
     assert text.count('<button type="button" hidden>Copy</button>') == 2
     assert 'pytest -x "torchscript::m::test_axis[t]"' in shown
     assert "python 'out dir/m.py'" in shown
+    check.message += "\n    reproducer: PYTHONPATH=/src python 'out dir/m.py'"
+    text = page_of(RunReport(models=[ModelResult("m", exports=[ExportResult("torchscript", checks=[check])])]))
+    assert ">PYTHONPATH=/src python &#39;out dir/m.py&#39;</pre><button" in text
+
+
+def test_a_source_line_and_its_carets_are_not_parted() -> None:
+    message = "axis diverges\n        y = int(x) < 2\n            ^^^^^^\n    hint: none"
+    check = CheckResult("axis[t]", "failed", 1.0, message, 3)
+    text = page_of(RunReport(models=[ModelResult("m", exports=[ExportResult("torchscript", checks=[check])])]))
+    code = '<span class="code">        y = int(x) &lt; 2\n            ^^^^^^</span>'
+    assert f"axis diverges\n{code}    hint: none</pre>" in text
+
+
+def test_models_are_told_apart_by_the_verdicts_of_their_axes() -> None:
+    def model(*verdicts: str) -> ModelResult:
+        axes = [AxisResult(f"a{number}", 1, 9, verdict) for number, verdict in enumerate(verdicts)]
+        return ModelResult("-".join(verdicts), exports=[ExportResult("torchscript", axes=axes)])
+
+    models = [model("dynamic", "fixed"), model("dynamic", "dynamic"), model("diverges"), model()]
+    text = page_of(RunReport(models=models))
+    assert re.findall(r'data-axes="([\w ]*)"', text) == ["fixed dynamic", "dynamic", "diverges", ""]
+    filters = re.findall(r'name="axis" value="(\w+)" checked>.*</span> (\d+)</label>', text)
+    assert filters == [("diverges", "1"), ("fixed", "1"), ("dynamic", "2")]
 
 
 def test_code_in_notes_and_inputs_found_keep_their_lines() -> None:
