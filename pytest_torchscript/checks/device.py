@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
@@ -12,6 +10,7 @@ from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import ARTIFACT, READY, TORCHSCRIPT
 from pytest_torchscript.checks.registry import check
 from pytest_torchscript.common.devices import let_go, there
+from pytest_torchscript.common.scratch import scratch
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.lab.evidence import cause_lines
@@ -81,8 +80,8 @@ def run_on(lab: Lab, device: torch.device) -> str:
     """Say what becomes of the file of an export that is loaded on a device; empty where it answers as eager does."""
     inputs = lab.subject.inputs
     try:
-        with tempfile.TemporaryDirectory(prefix="torchscript-") as folder, quiet():
-            path = Path(folder) / "model.pt"
+        with scratch(lab.subject.loaded.module.state_dict().values()) as folder, quiet():
+            path = folder / "model.pt"
             lab.export.artifact.save(path)
             loaded = torch.jit.load(str(path), map_location=device)
     except Exception as error:

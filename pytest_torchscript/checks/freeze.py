@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +10,7 @@ import torch
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, OUTPUT, TORCHSCRIPT
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common.scratch import scratch
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
@@ -69,8 +68,8 @@ def _loaded(module: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
     was loaded has a compilation unit of its own, which goes with it.
     """
     try:
-        with quiet(), tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
-            path = str(Path(folder) / "model.pt")
+        with quiet(), scratch(module.state_dict().values()) as folder:
+            path = str(folder / "model.pt")
             torch.jit.save(module, path)
             loaded: torch.jit.ScriptModule = torch.jit.load(path)
     except Exception:  # the check save_load tells of it

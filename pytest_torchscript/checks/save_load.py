@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, OUTPUT, SAVES
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common.scratch import scratch, stored_bytes
 from pytest_torchscript.errors import text_of
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.running import running
@@ -45,8 +45,9 @@ def check_save_load(lab: Lab) -> Finding:
     """
     if lab.bench.changes_itself:
         return Finding.skipped("the export answers otherwise from call to call, see test_outputs")
-    with tempfile.TemporaryDirectory(prefix="torchscript-") as folder:
-        path = Path(folder) / f"model{lab.backend.ending}"
+    weights, _ = _held(lab.subject.loaded.module.state_dict().values())
+    with scratch(weights) as folder:
+        path = folder / f"model{lab.backend.ending}"
         try:
             with running(lab.subject.inputs):
                 lab.export.artifact.save(path)
@@ -106,7 +107,7 @@ def _run_elsewhere(path: Path, batches: list[tuple[torch.Tensor, ...]], lab: Lab
 def _explained(lab: Lab, path: Path) -> str:
     """Say what the file's bytes are: weights, and the rest. Quantized layers keep some of theirs packed, out of reach."""
     tensors, packed = _held(lab.subject.loaded.module.state_dict().values())
-    weights = sum({tensor.data_ptr(): tensor.numel() * tensor.element_size() for tensor in tensors}.values())
+    weights = stored_bytes(tensors)
     size = path.stat().st_size
     beside = f", beside {packed} packed ones that cannot be measured" if packed else ""
     return f"{size / 1e6:.1f} MB, of which {weights / 1e6:.1f} MB are weights and buffers of eager{beside}"

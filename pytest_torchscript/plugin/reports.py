@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ import pytest
 from pytest_torchscript.plugin.names import PREFIX
 from pytest_torchscript.plugin.options import RUN
 
-#: The journal is written after every test while that takes less than so many seconds. Where it grows beyond that it may take
-#: this share of the time.
+#: The journal is written after every test while that takes less than so many seconds of computing: a busy machine does not
+#: thin it out. Where it grows beyond that it may take this share of the time.
 _QUICK, _SHARE = 0.1, 0.05
 _ENDED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
@@ -27,6 +28,7 @@ class Reports:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.recorder: Any = None
+        self.expected: set[str] = set()
         self.seen: set[str] = set()
         self.due = 0.0
         self.previous: Any = None
@@ -39,9 +41,15 @@ class Reports:
             self.recorder = Recorder(self.config, run_of(self.config))
         return self.recorder
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
+        """Learn from a worker what there is to do: each collects the same."""
+        self.expected.update(ids)
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Begin the journal, and let SIGTERM end the run as Ctrl-C does: with reports."""
+        self.expected.update(item.nodeid for item in session.items)
         if RUN not in self.config.stash or self.config.option.collectonly:
             return
         run = self.config.stash[RUN]
@@ -62,11 +70,12 @@ class Reports:
 
     def _journal(self) -> None:
         if time.monotonic() >= self.due:
-            start = time.monotonic()
+            start = time.thread_time()
             self._recording().write_journal()
-            took = time.monotonic() - start
+            took = time.thread_time() - start
             self.due = time.monotonic() + (0 if took < _QUICK else took / _SHARE)
 
+    @pytest.hookimpl(tryfirst=True)  # before xdist, which gives its workers ten seconds to end
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Join everything into one record, and write it wherever the user wanted it."""
         if self.recorder is None and RUN not in self.config.stash:
@@ -76,16 +85,11 @@ class Reports:
         if self.previous is not None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it often follows Ctrl-C, and the reports are being written
         recorder = self._recording()
-        recorder.finish(complete=exitstatus in _ENDED and not self._stopped(session))
+        recorder.finish(complete=exitstatus in _ENDED and self.expected <= self.seen)
         if self.previous is not None:
             signal.signal(signal.SIGTERM, self.previous)
         if recorder.problems and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _stopped(self, session: pytest.Session) -> bool:
-        """Whether the run stopped, as `-x` asks, before all its tests had run."""
-        stopped = session.shouldstop or session.shouldfail
-        return bool(stopped) and len(self.seen) < session.testscollected
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show what was found, also under ``-q``."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import environment, plugin, processes_of
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name != "posix", reason="the models use signals and forks")]
 
@@ -65,11 +66,11 @@ def test_each_costs_its_own_check(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
 ) -> None:
     shutil.copy(Path(__file__).parent / "hostile.py", pytester.path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in _paths() if path))
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
     models = [word for name in CHOSEN for word in ("--torchscript-model", f"hostile:{name}")]
     limits = ("--torchscript-isolate", "on", "--torchscript-timeout", str(LIMIT), "--torchscript-memory", "2")
     result = pytester.runpytest_subprocess(
-        *_plugin(), *models, *limits, *CHECKS, *workers, "--torchscript-report", "out.json", timeout=1500
+        *plugin(), *models, *limits, *CHECKS, *workers, "--torchscript-report", "out.json", timeout=1500
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     said = result.stdout.str() + result.stderr.str()
@@ -102,29 +103,3 @@ def expected(name: str, model: Mapping[str, Any]) -> list[tuple[str, str]]:
     prefix = f"torchscript::hostile:{name}: {row[1]}"
     said = [message for _, message in told(model) if message.startswith(prefix) and "\n    hint: " in message]
     return [(row[0], said[0] if said else f"{prefix}…")]
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Return the commands of processes that still work in a folder, beside this one."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if (entry / "cwd").resolve() == folder and entry.name != str(os.getpid()):
-                found.append((entry / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
-
-
-def _paths() -> list[str]:
-    import pytest_torchscript
-
-    return [os.fspath(Path(pytest_torchscript.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-
-
-def _plugin() -> tuple[str, ...]:
-    from importlib import metadata
-
-    points: Any = metadata.entry_points()
-    found = points.select(group="pytest11") if hasattr(points, "select") else points.get("pytest11", ())
-    return () if "torchscript" in [point.name for point in found] else ("-p", "pytest_torchscript.plugin")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import pytest
 from plugin_runs import Run, checks_of, read_report
 
@@ -41,3 +44,56 @@ def test_sigterm_ends_a_run_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("signal.signal", lambda *_: None)
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         _interrupt()
+
+
+def test_a_disk_that_is_full_keeps_what_was_found_before(run: Run, pytester: pytest.Pytester) -> None:
+    pytest.importorskip("resource", reason="limits of POSIX stand for a disk")
+    pytester.makeconftest(
+        """
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+        def pytest_runtest_setup(item):
+            if item.name == "test_axis[time]":
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+
+        def pytest_unconfigure():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        """
+    )
+    result = run("torchscript::zoo:good::test_axis", "--torchscript-report=out.json", "--torchscript-report=out.md")
+    result.assert_outcomes(passed=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    report = read_report(pytester.path)
+    assert (report["complete"], checks_of(report, "zoo:good")) == (False, {"axis[batch]": "passed"})
+    result.stdout.fnmatch_lines(
+        ["report: *out.md", "report '*out.json' could not be written: OSError: * File too large"]
+    )
+    assert sorted(path.name for path in pytester.path.glob("*out.*")) == ["out.json", "out.md"]
+
+
+def test_a_folder_that_is_gone_in_mid_run(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.mkdir("out")
+    pytester.makeconftest(
+        """
+        import os
+
+        def pytest_runtest_setup(item):
+            if item.name == "test_axis[time]":
+                os.rename("out", "before")
+                open("out", "w").close()
+        """
+    )
+    names = ("out/a.json", "out/b.md", "c.json")
+    result = run("torchscript::zoo:good::test_axis", *(f"--torchscript-report={name}" for name in names))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    told = [line for line in result.outlines if line.startswith("report")]
+    assert [line.partition(": ")[0].rpartition(os.sep)[2] for line in told] == [
+        "report",
+        "a.json' could not be written",
+        "b.md' could not be written",
+    ]
+    report = json.loads((pytester.path / "before" / "a.json").read_text(encoding="utf-8"))
+    assert (report["complete"], checks_of(report, "zoo:good")) == (False, {"axis[batch]": "passed"})
+    assert json.loads((pytester.path / "c.json").read_text(encoding="utf-8"))["complete"] is True
