@@ -32,10 +32,56 @@ def copy_module(module: Any, *, share: bool = True) -> Any:
     parts = list(every_module(module))
     with quiet():  # torch and Python deprecate ways of copying that modules still use
         memo = _prepared(parts, share)
+        copied = dict(memo)
         try:
-            return copy.deepcopy(module, dict(memo))
+            made = copy.deepcopy(module, copied)
         except Exception:
-            return _copied_in_pieces(module, parts, memo)
+            made, copied = _copied_in_pieces(module, parts, memo), memo
+        for part in parts:
+            if isinstance(copied.get(id(part)), nn.Module) and not isinstance(part, torch.jit.ScriptModule):
+                _rebind(vars(copied[id(part)]), copied)
+        return made
+
+
+def _rebind(held: dict[Any, Any], copied: dict[int, Any]) -> None:
+    """Let the functions that a copy holds, hooks and a forward put on it among them, reach the copy where they reached the
+    original: a copier takes a function for an atom, and what it closes over for no part of it."""
+    for name, value in list(held.items()):
+        if isinstance(value, types.FunctionType):
+            held[name] = _rebound(value, copied)
+        elif isinstance(value, dict):
+            _rebind(value, copied)
+
+
+def _rebound(function: types.FunctionType, copied: dict[int, Any]) -> types.FunctionType:
+    """Return a function that has copies in place of what it closes over or takes by default; itself where it has none."""
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, types.MethodType) and id(value.__self__) in copied:
+            return types.MethodType(value.__func__, copied[id(value.__self__)])
+        return copied.get(id(value), value)
+
+    cells = function.__closure__ or ()
+    held = [cell.cell_contents if _filled(cell) else None for cell in cells]
+    named = function.__kwdefaults__ or {}
+    taken = [*held, *(function.__defaults__ or ()), *named.values()]
+    if all(moved(value) is value for value in taken):
+        return function
+    closure = tuple(cell if moved(value) is value else types.CellType(moved(value)) for cell, value in zip(cells, held))
+    defaults = tuple(map(moved, function.__defaults__ or ())) or None
+    made = types.FunctionType(function.__code__, function.__globals__, function.__name__, defaults, closure)
+    made.__kwdefaults__ = {name: moved(value) for name, value in named.items()} or None
+    made.__qualname__, made.__module__, made.__doc__ = function.__qualname__, function.__module__, function.__doc__
+    vars(made).update(vars(function))
+    return made
+
+
+def _filled(cell: types.CellType) -> bool:
+    """Whether a name that a function closes over has a value yet."""
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
 
 
 def every_module(root: Any) -> Iterator[Any]:

@@ -30,7 +30,7 @@ from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Recording, attributes_in, read_graph
 from pytest_torchscript.tracing.misread import lines_are_off, repair_lines
 from pytest_torchscript.tracing.source_code import statement_names
-from pytest_torchscript.tracing.watch import ChangedRead, changed_reads, watch
+from pytest_torchscript.tracing.watch import HANDED_TO_NUMPY, ChangedRead, changed_reads, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,12 +60,13 @@ Points = tuple[tuple[float, str], ...]
 @dataclass(frozen=True)
 class Finding:
     """A line (innermost frame of the model's code first) with its evidence. ``points`` are what its score is made of;
-    ``order`` is its place in the execution."""
+    ``order`` is its place in the execution; ``operation`` is what was given another number there."""
 
     stack: Stack
     evidence: str
     points: Points
     order: int
+    operation: str = ""
 
     @property
     def score(self) -> float:
@@ -190,10 +191,11 @@ def _constants(
             if evidence == ANOTHER_RESULT:
                 evidence = f"{show(read.old)} became {show(read.new)}, so that another result is taken"
         elif read is not None and read.stack[0] != stack[0]:
-            told = f"{show(read.old)} became {show(read.new)}"
+            told = evidence if read.name in HANDED_TO_NUMPY else f"{show(read.old)} became {show(read.new)}"
             decides = difference.kind == CHOICE and isinstance(read.old, bool)
             findings.append(Finding(read.stack, told, points if decides else (*points, _READ_BEFORE), order))
-        findings.append(Finding(stack, evidence, points, order))
+        kind = difference.operation.kind.rpartition("::")[2] if difference.operation else ""
+        findings.append(Finding(stack, evidence, points, order, kind))
     return findings
 
 
@@ -218,7 +220,10 @@ def _read_for(difference: Difference, stack: Stack, changed: Sequence[ChangedRea
         if (isinstance(read.old, (int, float)) and not isinstance(read.old, bool))
         or (isinstance(read.old, tuple) and _holds(read.old, difference.old) and _holds(read.new, difference.new))
     ]
-    return find_source(stack, statement_names(stack[0]), numbers)
+    same = [read for read in numbers if (read.old, read.new) == (difference.old, difference.new)]
+    handed = [read for read in changed if read.name in HANDED_TO_NUMPY]
+    names = statement_names(stack[0])
+    return find_source(stack, names, same or numbers) or find_source(stack, names, handed)
 
 
 def _holds(read: Any, value: Any) -> bool:
@@ -267,7 +272,7 @@ def _rank(findings: Iterable[Finding]) -> list[Cause]:
     ranked = sorted(
         lines.values(), key=lambda found: (-max(item.score for item in found), min(item.order for item in found))
     )
-    return [make_cause(found[0].stack, _join_evidence(found)) for found in ranked[:MOST_CAUSES]]
+    return [make_cause(found[0].stack, _join_evidence(found), found[0].operation) for found in ranked[:MOST_CAUSES]]
 
 
 def _join_evidence(found: Sequence[Finding], most: int = 3) -> str:

@@ -23,15 +23,18 @@ _READING_MODULES = frozenset(("math", "np", "numpy"))
 _READ_ATTRIBUTES = frozenset(("shape", "data", "device", "dtype", "ndim"))
 
 
-def make_cause(stack: Stack, evidence: str) -> Cause:
-    """Name the innermost line of a stack of the model's code. Where it cannot be read the cause says so: the line
-    number stays when the file has a name on disk (a package without sources), and is 0 for code that has none."""
+def make_cause(stack: Stack, evidence: str, operation: str = "") -> Cause:
+    """Name the innermost line of a stack of the model's code, and on it what was given to an operation, where one is told.
+    Where it cannot be read the cause says so: the line number stays when the file has a name on disk (a package without
+    sources), and is 0 for code that has none."""
     if not stack:
         return Cause("", 0, "", "", evidence)
     frame = stack[0]
     source = source_line(frame)
     if source:
-        return Cause(frame.file, frame.line, frame.function, source, evidence, *frozen_columns(frame, evidence))
+        return Cause(
+            frame.file, frame.line, frame.function, source, evidence, *frozen_columns(frame, evidence, operation)
+        )
     if not frame.file.startswith("<"):
         return Cause(frame.file, frame.line, frame.function, "", f"{evidence} (the source cannot be read)")
     caller = next((outer for outer in stack if not outer.file.startswith("<")), None)
@@ -39,15 +42,16 @@ def make_cause(stack: Stack, evidence: str) -> Cause:
     return Cause(frame.file, 0, frame.function, "", f"{evidence} (in generated code{called})")
 
 
-def frozen_columns(frame: Frame, evidence: str = "") -> tuple[int, int]:
+def frozen_columns(frame: Frame, evidence: str = "", operation: str = "") -> tuple[int, int]:
     """Return the first and the last column, from 1 in the stripped line, of the expression that froze something: what the
     line decides by, else what it reads into Python, else all that it computes. Zeros where the syntax tells nothing.
 
-    Of several readings the first of the kind of number that the evidence tells of is meant.
+    Of several readings those in the arguments of the operation are meant, of these the first of the kind of number that the
+    evidence tells of.
 
     Of an expression over several lines the part on this line is meant.
     """
-    node = _frozen(frame, evidence)
+    node = _frozen(frame, evidence, operation)
     line = linecache.getline(frame.file, frame.line)
     if node is None or node.lineno != frame.line:
         return 0, 0
@@ -63,7 +67,7 @@ def _characters(line: str, offset: int) -> int:
     return len(line.encode()[:offset].decode(errors="ignore"))
 
 
-def _frozen(frame: Frame, evidence: str) -> ast.expr | None:
+def _frozen(frame: Frame, evidence: str, operation: str) -> ast.expr | None:
     around = [node for node in nodes_around(frame.file, frame.line) if not isinstance(node, ast.arguments)]
     for node in around:
         starts = getattr(node, "lineno", 0) == frame.line
@@ -74,18 +78,9 @@ def _frozen(frame: Frame, evidence: str) -> ast.expr | None:
         if isinstance(node, ast.Assert) and starts:
             return node.test
     on_line = [node for node in around if isinstance(node, ast.expr) and node.lineno == frame.line]
-    reading = (node for node in on_line if isinstance(node, ast.Call) and _reads(node))
-    calls = iter(sorted(reading, key=lambda call: _unlike(call, evidence)))
-    values = (node for node in on_line if isinstance(node, ast.Attribute) and node.attr in _READ_ATTRIBUTES)
-    subscripts = (
-        node
-        for node in on_line
-        if isinstance(node, ast.Subscript)
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr in _READ_ATTRIBUTES
-    )
-    for found in (calls, subscripts, values):
-        first = next(found, None)
+    given = {id(node) for call in on_line if _calls(call, operation) for node in _arguments(call)}
+    for part in ([node for node in on_line if id(node) in given], on_line):
+        first = next(_readings(part, evidence), None)
         if first is not None:
             return first
     return next(_computed(around, frame.line), on_line[0] if on_line else None)
@@ -100,6 +95,30 @@ def _unlike(call: ast.Call, evidence: str) -> bool:
     return call.func.id in ("int", "float", "bool", "len", "range") and not (
         call.func.id == kind or (kind == "int" and call.func.id in ("len", "range"))
     )
+
+
+def _readings(on_line: list[ast.expr], evidence: str) -> Iterator[ast.expr]:
+    """Yield what reads a number into Python among expressions, the likeliest kind of reading first."""
+    calls = (node for node in on_line if isinstance(node, ast.Call) and _reads(node))
+    yield from sorted(calls, key=lambda call: _unlike(call, evidence))
+    values = [node for node in on_line if isinstance(node, ast.Attribute) and node.attr in _READ_ATTRIBUTES]
+    yield from (node for node in on_line if isinstance(node, ast.Subscript) and node.value in values)
+    yield from values
+
+
+def _calls(node: ast.expr, operation: str) -> bool:
+    """Whether an expression calls an operation by its name."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+    return bool(operation) and name == operation
+
+
+def _arguments(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield all that stands in the arguments of a call, less that of calls in there, but for those that read a number."""
+    inside = [*node.args, *node.keywords] if isinstance(node, ast.Call) else list(ast.iter_child_nodes(node))
+    for part in inside:
+        yield part
+        if not isinstance(part, ast.Call) or _reads(part):
+            yield from _arguments(part)
 
 
 def _reads(call: ast.Call) -> bool:

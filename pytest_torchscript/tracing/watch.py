@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+#: Calls that hand all that a tensor holds to numpy: what comes of it there is read by nobody else.
+HANDED_TO_NUMPY = frozenset(("numpy", "__array__"))
+
+
 class Read(NamedTuple):
     """Python took a number out of a tensor: how, where (innermost frame of the model's code first), which."""
 

@@ -193,8 +193,59 @@ class ReachesBack(nn.Module):
 def patched() -> nn.Module:
     module = nn.Linear(4, 4)
     forward = module.forward
-    module.forward = lambda x: forward(x) * 2  # the copy's forward is that of the original
+    module.forward = lambda x: forward(x) * 2  # a method that was bound to the original
     return module
+
+
+class Hooked(nn.Module):
+    """Keeps what a layer answered by a hook that closes over the model, as those who want features do."""
+
+    def __init__(self, register: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.features: dict[str, torch.Tensor] = {}
+        features = self.features
+
+        def by_closure(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
+            self.features["linear"] = output
+
+        def by_default(module: nn.Module, inputs: Any, output: torch.Tensor, model: nn.Module = self) -> None:
+            model.features["linear"] = output
+
+        def by_name(module: nn.Module, inputs: Any, output: torch.Tensor, *, model: nn.Module = self) -> None:
+            model.features["linear"] = output
+
+        hooks = {
+            "closure": by_closure,
+            "default": by_default,
+            "keyword": by_name,
+            "container": lambda module, inputs, output: features.__setitem__("linear", output),
+        }
+        self.linear.register_forward_hook(hooks[register])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.linear(x)
+        return self.features["linear"] * 2
+
+
+@pytest.mark.parametrize("register", ["closure", "default", "keyword", "container"])
+def test_a_hook_writes_on_the_copy_that_it_hangs_on(register: str) -> None:
+    module = Hooked(register).eval()
+    x = torch.ones(3, 4)
+    expected = module(x)
+    module.features.clear()
+    made = copy_module(module)
+    with quiet():
+        assert torch.equal(made(x), expected)
+        assert torch.equal(answer(jit.trace(copy_module(made), (x,)), x), expected)
+    assert not module.features
+
+
+def test_a_function_that_closes_over_nothing_of_the_model_is_the_same() -> None:
+    module = nn.Linear(4, 4)
+    times = 2
+    module.scaled = lambda x: x * times
+    assert copy_module(module).scaled is module.scaled
 
 
 @pytest.mark.parametrize("make", [ReachesBack, patched])

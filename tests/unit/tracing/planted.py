@@ -269,6 +269,20 @@ def product_by_numpy(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 @frozen("time")
+def two_statistics(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    steps = torch.ones_like(x[0]).cumsum(0)
+    mean = steps.mean().item()  # frozen
+    return (x - mean) / steps.std().item()  # frozen
+
+
+@frozen("time")
+def scale_by_numpy(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    scale = float(np.cumsum(torch.ones_like(x[0]).numpy()).mean())  # frozen
+    hidden = self.layers[0](x)
+    return hidden / scale  # frozen
+
+
+@frozen("time")
 def through_text(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
     text = f"{x.shape[1]}"  # frozen
     return x * int(text)  # frozen

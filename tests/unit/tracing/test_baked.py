@@ -36,6 +36,12 @@ def test_the_frozen_line_is_named_and_nothing_else(name: str) -> None:
     assert not causes_of(Planted(forward), "batch" if axis == "time" else "time")
 
 
+@pytest.mark.parametrize("name", ["two_statistics", "scale_by_numpy", "product_by_numpy"])
+def test_a_number_is_named_where_it_is_read_and_where_it_is_used(name: str) -> None:
+    forward, axis = FROZEN[name]
+    assert {(cause.file, cause.line) for cause in causes_of(Planted(forward), axis)} == marked_lines(name)
+
+
 @pytest.mark.parametrize("name", SOUND)
 @pytest.mark.parametrize("axis", ANCHOR)
 def test_a_sound_model_has_no_cause(name: str, axis: str) -> None:

@@ -69,6 +69,18 @@ def test_of_several_readings_the_evidence_chooses(tmp_path: Path, evidence: str,
     assert cause.source[cause.column - 1 : cause.end_column] == marked
 
 
+@pytest.mark.parametrize(
+    ("operation", "marked"),
+    [("", "i.shape[0]"), ("ones", "i.shape[0]"), ("sparse_coo_tensor", "x.shape[1]"), ("relu", "i.shape[0]")],
+)
+def test_the_arguments_of_the_operation_are_meant(tmp_path: Path, operation: str, marked: str) -> None:
+    path = tmp_path / "model.py"
+    line = "y = torch.sparse_coo_tensor(i, torch.ones(i.shape[0]), (x.shape[1], x.shape[1]))"
+    path.write_text(f"{line}\n", encoding="utf-8")
+    cause = make_cause((Frame(str(path), 1, "f"),), "11 became 13", operation)
+    assert cause.source[cause.column - 1 : cause.end_column] == marked
+
+
 def test_an_expression_over_several_lines_is_marked_on_its_own(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
     path.write_text("y = reshape(\n    int(\n        x.shape[1]\n    )\n)\n", encoding="utf-8")
