@@ -29,10 +29,24 @@ IMAGES = Axis("images", min=1, max=3, typical=2)
 _MANY_PATCHES = 300
 #: A grid of patches, in units of what is merged into one token: small, and not square.
 ROWS, COLUMNS = Axis("rows", min=1, max=8, typical=2), Axis("columns", min=1, max=8, typical=3)
+#: What is asked of each picture, where a part of the model reads that alone; and the frames of a film.
+_QUESTIONS = "qformer_input_ids"
+_QUESTION, _FRAMES = Axis("qformer_sequence", max=512, typical=7), 4
 #: Around the ids of one picture stand one that opens and one that closes it.
 _AROUND = 2
 
-_TOKENS = ("image_token_id", "image_token_index", "image_patch_id", "image_placeholder_id")
+_TOKENS = (
+    "image_token_id",
+    "image_token_index",
+    "image_patch_id",
+    "image_placeholder_id",
+    "video_token_id",
+    "video_token_index",
+)
+#: Says where in the text the parts of a picture go, whatever ids stand there.
+_PLACES = "image_embeds_position_mask"
+#: How towers name the grids of their patches.
+_GRIDS = ("grid_thw", "image_grid_thw")
 _OPENS = ("vision_start_token_id", "image_start_token_id", "boi_token_id", "boi_token_index", "image_begin_token_id")
 _CLOSES = ("vision_end_token_id", "image_end_token_id", "eoi_token_id", "eoi_token_index")
 
@@ -64,21 +78,24 @@ class Joined:
 
 def placeholder(reading: Reading) -> int | None:
     """Return the id that stands for a part of a picture; None where pictures do not stand in the text."""
-    found = reading.value(*_TOKENS)
-    named = reading.takes("input_ids", "pixel_values") and hasattr(reading.model_class, "get_image_features")
+    found = reading.value(*_TOKENS, default=0 if reading.takes(_PLACES) else None)
+    counted = hasattr(reading.model_class, "get_image_features") or reading.takes(_QUESTIONS)
+    named = reading.takes("input_ids", "pixel_values") and counted
     return found if named and isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
 def pictures_in_text(reading: Reading, ask: Ask) -> Joined:
     """Return the inputs of a text with pictures in it; none where pictures do not stand in the text, or cannot be given."""
-    if reading.takes("grid_thw") and not reading.takes("input_ids"):
+    if not reading.takes("input_ids") and any(reading.takes(name) for name in _GRIDS):
         return _tower(reading, ask)
+    if not reading.takes("input_ids") and reading.takes("pixel_values", "target_sizes"):
+        return _strip(reading, ask)
     if placeholder(reading) is None:
         return _laid_out(reading)
     said: list[str] = []
     for way in _ways(reading):
         try:
-            found = _counted(way, ask)
+            found = _taken(reading, way, ask) if _QUESTIONS in way.inputs else _counted(way, ask)
         except Exception as error:  # not this way
             said.append(first_line(error))
             continue
@@ -94,8 +111,11 @@ def pictures_in_text(reading: Reading, ask: Ask) -> Joined:
 
 def _tower(reading: Reading, ask: Ask) -> Joined:
     """Return the inputs of a part that takes patches and their grids alone; none where it takes them in no shape."""
+    grid = next(name for name in _GRIDS if reading.takes(name))
+    merge = _merge(reading)
+    beside = {"merge_sizes": _constant(merge, IMAGES.name)} if reading.takes("merge_sizes") else {}
     for way in _patches(reading, IMAGES.name):
-        named = dict(zip((reading.main_input, "grid_thw"), way.inputs.values()))
+        named = {**dict(zip((reading.main_input, grid), way.inputs.values())), **beside}
         try:
             ask("forward", _drawn(named, way, images=2))
         except Exception:
@@ -104,22 +124,53 @@ def _tower(reading: Reading, ask: Ask) -> Joined:
     return Joined()
 
 
-def _laid_out(reading: Reading) -> Joined:
-    """Return patches in rows of one length, each row with the height and width of its picture in patches."""
-    if not reading.takes("pixel_values", "spatial_shapes"):
-        return Joined()
+def _strip(reading: Reading, ask: Ask) -> Joined:
+    """Return the patches of all pictures side by side in one strip, and the height and width of each picture in patches."""
+    patch = _patch(reading)
+    for unit in (1, 2, 4):  # windows and merges want multiples
+        width = "*".join(map(str, (patch * unit**2, IMAGES.name, ROWS.name, COLUMNS.name)))
+        sizes = TensorSpec(IMAGES.name, 2, dtype=torch.int64, fill=_in_patches(unit))
+        inputs = {"pixel_values": TensorSpec(1, channels(reading), patch, width), "target_sizes": sizes}
+        way = Pictures(inputs, (), (ROWS, COLUMNS))
+        try:
+            ask("forward", _drawn(inputs, way, images=2))
+        except Exception:
+            continue  # not this way: the message of the rules says what is missing
+        return Joined(inputs, {axis.name: axis for axis in (IMAGES, *way.axes)})
+    return Joined()
 
-    def shapes(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
-        return torch.tensor([sizes[ROWS.name], sizes[COLUMNS.name]]).expand(shape).clone()
+
+def _in_patches(unit: int) -> Callable[..., torch.Tensor]:
+    """Return a fill that tells each picture's height and width in patches, `unit` of which a side go together."""
+
+    def fill(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
+        return torch.tensor([unit * sizes[ROWS.name], unit * sizes[COLUMNS.name]]).expand(shape).clone()
+
+    return fill
+
+
+def _laid_out(reading: Reading) -> Joined:
+    """Return patches in rows of one length, and beside them where they come from: each picture's height and width in
+    patches, or each patch's column and row."""
+    placed = reading.takes("pixel_values", "pixel_position_ids") and not reading.takes("input_ids")
+    if not placed and not reading.takes("pixel_values", "spatial_shapes"):
+        return Joined()
+    pooled = (reading.number("pooling_kernel_size", within=VISION) or 1) if placed else 1
 
     def real(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ARG001
         return torch.ones(shape, dtype=torch.int64)
 
-    count = f"{ROWS.name}*{COLUMNS.name}"
+    def places(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
+        columns = pooled * sizes[COLUMNS.name]
+        index = torch.arange(shape[-2])
+        return torch.stack([index % columns, index // columns], -1).expand(shape).clone()
+
+    count = "*".join(map(str, (*([pooled**2] if placed else []), ROWS.name, COLUMNS.name)))
     found = {
         "pixel_values": TensorSpec(batch_axis(), count, channels(reading) * _patch(reading) ** 2),
+        "pixel_position_ids": TensorSpec(batch_axis(), count, 2, dtype=torch.int64, fill=places),
         "pixel_attention_mask": TensorSpec(batch_axis(), count, dtype=torch.int64, fill=real),
-        "spatial_shapes": TensorSpec(batch_axis(), 2, dtype=torch.int64, fill=shapes),
+        "spatial_shapes": TensorSpec(batch_axis(), 2, dtype=torch.int64, fill=_in_patches(1)),
     }
     return Joined(
         {name: spec for name, spec in found.items() if reading.takes(name)}, {a.name: a for a in (ROWS, COLUMNS)}
@@ -137,6 +188,9 @@ def _ways(reading: Reading) -> Iterator[Pictures]:
     if reading.takes("image_grid_thw"):
         yield from _patches(reading, each)
         return
+    if reading.takes(_QUESTIONS):
+        yield from _questioned(reading, each)
+        return
     for height, width in _sides(reading):
         plain = TensorSpec(each, planes, height, width)
         if reading.takes("image_sizes"):
@@ -147,6 +201,22 @@ def _ways(reading: Reading) -> Iterator[Pictures]:
                 yield Pictures({"pixel_values": crop, "image_sizes": sizes}, ())
         yield Pictures({"pixel_values": plain}, ())
         yield Pictures({"pixel_values": TensorSpec(batch_axis(), IMAGES, planes, height, width)}, ())
+
+
+def _questioned(reading: Reading, each: str) -> Iterator[Pictures]:
+    """Yield pictures, and films, each with a question that is read of it alone: its answer takes a fixed number of ids."""
+    high, count = reading.number("vocab_size", within=("qformer",)), reading.number("num_query_tokens")
+    asked = TensorSpec(each, _QUESTION.name, dtype=torch.int64, low=0, high=high)
+    for height, width in _sides(reading):
+        for frames in ((), (_FRAMES,)):
+            film = TensorSpec(each, *frames, channels(reading), height, width)
+            yield Pictures({"pixel_values": film, _QUESTIONS: asked}, (*frames, count or 1), (_QUESTION,))
+
+
+def _taken(reading: Reading, way: Pictures, ask: Ask) -> Pictures:
+    """Return a way whose number of ids is known, which the model takes with a text. Raises what the model raises."""
+    ask("forward", _drawn({**_text(reading, way), **way.inputs}, way, images=2))
+    return way
 
 
 def _sides(reading: Reading) -> Iterator[tuple[int, int]]:
@@ -162,31 +232,49 @@ def _patch(reading: Reading) -> int:
     return reading.number("patch_size", "spatial_patch_size", within=VISION) or 14
 
 
+def _merge(reading: Reading) -> int:
+    """Return how many patches a side become one token."""
+    names = ("spatial_merge_size", "merge_size", "merge_kernel_size", "downsample_factor")
+    sides = reading.value(*names, within=VISION, default=1)
+    side = sides[0] if isinstance(sides, (list, tuple)) else sides
+    return side if isinstance(side, int) and side > 0 else 1
+
+
 def _patches(reading: Reading, each: str) -> Iterator[Pictures]:
     """Yield patches laid flat, with the grid that each picture's came from."""
     number = reading.number
     patch = _patch(reading)
-    merge = number("spatial_merge_size", "merge_size", within=VISION) or 1
-    films = number("temporal_patch_size", within=VISION)
+    merge = _merge(reading)
+    films = number("temporal_patch_size", "patch_temporal", within=VISION)
     planes = channels(reading)
 
-    def grid(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
-        return torch.tensor([1, merge * sizes[ROWS.name], merge * sizes[COLUMNS.name]]).expand(shape).clone()
+    def grids(unit: int) -> TensorSpec:
+        def grid(generator: torch.Generator, shape: tuple[int, ...], sizes: Mapping[str, int]) -> torch.Tensor:  # noqa: ARG001
+            return torch.tensor([1, unit * sizes[ROWS.name], unit * sizes[COLUMNS.name]]).expand(shape).clone()
 
-    grids = TensorSpec(each, 3, dtype=torch.int64, fill=grid)
-    total = "*".join(map(str, (merge**2, each, ROWS.name, COLUMNS.name)))
+        return TensorSpec(each, 3, dtype=torch.int64, fill=grid)
+
+    merged = "*".join(map(str, (each, ROWS.name, COLUMNS.name)))
+    total = f"{merge**2}*{merged}"
     flat = planes * patch**2
-    shapes: tuple[tuple[Dim, ...], ...] = ((total, flat * (films or 1)), (total, planes, patch, patch))
-    for dims in shapes:
-        inputs = {"pixel_values": TensorSpec(*dims), "image_grid_thw": grids}
+    shapes: tuple[tuple[int, tuple[Dim, ...]], ...] = (
+        (merge, (total, flat * (films or 1))),
+        (merge, (total, planes, patch, patch)),
+        (1, (merged, merge * patch, merge * patch, planes)),  # what becomes one token comes as one patch
+    )
+    for unit, dims in shapes:
+        inputs = {"pixel_values": TensorSpec(*dims), "image_grid_thw": grids(unit)}
         yield Pictures(inputs, (ROWS.name, COLUMNS.name), (ROWS, COLUMNS))
 
 
-def _constant(values: tuple[int, ...], each: str) -> TensorSpec:
+def _constant(values: int | tuple[int, ...], each: str) -> TensorSpec:
+    """Return the spec of one number, or of a row of numbers, that are the same for each picture."""
+
     def fill(generator: torch.Generator, shape: tuple[int, ...]) -> torch.Tensor:  # noqa: ARG001
         return torch.tensor(values).expand(shape).clone()
 
-    return TensorSpec(each, len(values), dtype=torch.int64, fill=fill)
+    dims: tuple[Dim, ...] = (each,) if isinstance(values, int) else (each, len(values))
+    return TensorSpec(*dims, dtype=torch.int64, fill=fill)
 
 
 def _counted(way: Pictures, ask: Ask) -> Pictures | None:
@@ -202,7 +290,7 @@ def _counted(way: Pictures, ask: Ask) -> Pictures | None:
 
 def _drawn(inputs: Mapping[str, TensorSpec], way: Pictures, *, images: int) -> dict[str, torch.Tensor]:
     """Return small inputs of one row of text with so many pictures."""
-    sizes = {"batch": 1, IMAGES.name: images, **{axis.name: axis.typical or 1 for axis in way.axes}}
+    sizes = {"batch": 1, "sequence": 5, IMAGES.name: images, **{axis.name: axis.typical or 1 for axis in way.axes}}
     generator = torch.Generator().manual_seed(0)
     shaped = {name: spec.at(sizes) for name, spec in inputs.items()}
     return {name: draw(spec, spec.shape(sizes), generator) for name, spec in shaped.items()}
@@ -246,7 +334,7 @@ def _text(reading: Reading, pictures: Pictures) -> dict[str, TensorSpec]:
         found["attention_mask"] = TensorSpec(
             *dims, dtype=torch.int64, low=f"{columns} + 1", high=None, role="mask", optional=True
         )
-    for name in ("mm_token_type_ids", "token_type_ids"):
+    for name in ("mm_token_type_ids", "token_type_ids", _PLACES):
         if reading.takes(name):
             found[name] = TensorSpec(*dims, dtype=torch.int64, fill=types)
     return found

@@ -42,6 +42,7 @@ def attention_mask(reading: Reading) -> TensorSpec | None:
 #: Parameter -> rule, for every model.
 RULES: Mapping[str, Rule] = {
     "input_ids": text.input_ids,
+    "lang_ids": text.language_ids,
     "inputs_embeds": text.inputs_embeds,
     "attention_mask": attention_mask,
     "token_type_ids": text.token_type_ids,
@@ -50,6 +51,9 @@ RULES: Mapping[str, Rule] = {
     "xpath_subs_seq": text.xpath_subscripts,
     "decoder_input_ids": text.decoder_input_ids,
     "pixel_values": vision.pixel_values,
+    "prompt_pixel_values": vision.pixel_values,
+    "prompt_masks": vision.pixel_values,
+    "image_attention_mask": vision.image_attention_mask,
     "pixel_mask": vision.pixel_mask,
     "pixel_values_videos": vision.pixel_values_videos,
     "visual_feats": vision.visual_feats,
@@ -59,6 +63,8 @@ RULES: Mapping[str, Rule] = {
     "decoder_input_values": signals.decoder_frames,
     "inputs": signals.plain_inputs,
     "past_values": signals.past_values,
+    "past_values_padding": signals.past_values_padding,
+    "freq": signals.frequency,
     "past_observed_mask": signals.past_observed_mask,
     "past_time_features": signals.past_time_features,
     "static_categorical_features": signals.static_categorical_features,
@@ -75,6 +81,8 @@ RULES: Mapping[str, Rule] = {
 
 _LONGFORMER_QUESTION: Mapping[str, Rule] = {"global_attention_mask": text.global_attention_mask}
 
+_TRACKS: Mapping[str, Rule] = {"input_ids": text.tracks}
+
 _PAIR: Mapping[str, Rule] = {"pixel_values": vision.pair_of_pictures}
 
 #: Class -> parameter -> rule, where the same name holds something else than anywhere else.
@@ -88,6 +96,9 @@ SPECIAL: Mapping[str, Mapping[str, Rule]] = {
     "SuperGlueForKeypointMatching": _PAIR,
     # A token of every codebook at each step; the first one is the text's.
     "KyutaiSpeechToTextModel": {"input_ids": text.codes},
+    # The codebooks of one sound are rows of their own.
+    "MusicgenModel": _TRACKS,
+    "MusicgenMelodyModel": _TRACKS,
     # A spectrogram is a picture of one channel.
     "ClapModel": {"input_features": signals.fused_features, "is_longer": signals.is_longer},
     "ClapAudioModel": {"input_features": signals.fused_features, "is_longer": signals.is_longer},
@@ -102,12 +113,15 @@ SPECIAL: Mapping[str, Mapping[str, Rule]] = {
 def rule_for(reading: Reading, parameter: str) -> Rule | None:
     """Return the rule of a parameter: the class's own, else the general one."""
     own = SPECIAL.get(reading.model_class.__name__, {}).get(parameter, RULES.get(parameter))
-    return own or (embeddings if parameter.endswith(("_embeds", "hidden_states")) else None)
+    if own is None and parameter.endswith(("_embeds", "hidden_states")):
+        return lambda reading: embeddings(reading, parameter)
+    return own
 
 
-def embeddings(reading: Reading) -> TensorSpec | None:
+def embeddings(reading: Reading, parameter: str) -> TensorSpec | None:
     """What a part of a model is handed by another, where it cannot do without."""
     required = [name for name, item in reading.parameters.items() if item.default is item.empty]
     if not any(name.endswith(("_embeds", "hidden_states")) for name in required) or not reading.number("hidden_size"):
         return None
-    return signals.hidden_states(reading, "sequence")
+    wide = reading.number("encoder_hidden_size") if parameter.startswith("encoder") else None
+    return signals.hidden_states(reading, "encoder_sequence" if wide else "sequence", wide)

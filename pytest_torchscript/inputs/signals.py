@@ -101,11 +101,10 @@ def _steps(reading: Reading) -> Axis:
     return Axis("sequence", max=min(_MOST_FRAMES, (reading.number("n_positions") or 3 * _MOST_FRAMES) // 3))
 
 
-def hidden_states(reading: Reading, axis: str) -> TensorSpec:
-    """Return hidden states as a model without its own prenet takes them."""
-    return TensorSpec(
-        batch_axis(), Axis(axis, max=_MOST_FRAMES), reading.require("hidden_size", needed_by="input_values")
-    )
+def hidden_states(reading: Reading, axis: str, width: int | None = None) -> TensorSpec:
+    """Return hidden states as a model without its own prenet takes them, of its own width if not of another's."""
+    wide = width or reading.require("hidden_size", needed_by="input_values")
+    return TensorSpec(batch_axis(), Axis(axis, max=_MOST_FRAMES), wide)
 
 
 def decoder_frames(reading: Reading) -> TensorSpec:
@@ -129,7 +128,8 @@ def past_values(reading: Reading) -> TensorSpec:
     """The series so far: its context and as far back as the lags reach."""
     length = past_length(reading)
     width = reading.number("num_input_channels") or reading.number("input_size") or 1
-    series = reading.value("lags_sequence") is not None and width == 1
+    one = reading.value("lags_sequence") is not None or reading.takes("past_values_padding")
+    series = one and width == 1
     return TensorSpec(batch_axis(), length, *(() if series else (width,)))
 
 
@@ -137,6 +137,17 @@ def past_length(reading: Reading) -> int:
     """Return ``context_length + max(lags_sequence)``: the series must reach back exactly so far."""
     lags = reading.value("lags_sequence") or (0,)
     return reading.require("context_length", "prediction_length", needed_by="past_values") + max(lags)
+
+
+def past_values_padding(reading: Reading) -> TensorSpec:
+    """1 where the series so far is only padding, which is at its beginning: here it is all real."""
+    dims = past_values(reading).dims
+    return TensorSpec(*dims, dtype=torch.int64, fill=lambda generator, shape: torch.zeros(shape, dtype=torch.int64))  # noqa: ARG005
+
+
+def frequency(reading: Reading) -> TensorSpec:
+    """How often a series was measured: one of a few kinds."""
+    return TensorSpec(batch_axis(), 1, dtype=torch.int64, low=0, high=reading.require("freq_size", needed_by="freq"))
 
 
 def past_observed_mask(reading: Reading) -> TensorSpec:

@@ -8,7 +8,7 @@ from pytest_torchscript.inputs.caches import KEYWORDS, cache_keyword, past_axes
 from pytest_torchscript.inputs.code import counts_ends, counts_from_padding, pools_at_end
 from pytest_torchscript.inputs.draw import CLOSED_IDS
 from pytest_torchscript.inputs.reading import Hints, Reading, batch_axis, undeclared
-from pytest_torchscript.spec import Axis, Dim, TensorSpec
+from pytest_torchscript.spec import Axis, Dim, TensorSpec, dim_name
 
 TEXT: Hints = ("text", "encoder")
 DECODER: Hints = ("decoder", "text")
@@ -109,6 +109,13 @@ def text_length(reading: Reading, within: Hints, names: tuple[str, ...]) -> int:
     return max(1, min(longest, buckets or longest, LONGEST))
 
 
+def language_ids(reading: Reading) -> TensorSpec | None:
+    """Which of the model's languages each row is in; None where the configuration lists none."""
+    languages = reading.value("languages")
+    count = len(languages) if isinstance(languages, (list, tuple)) else 0
+    return TensorSpec(batch_axis(), dtype=torch.int64, low=0, high=count) if count else None
+
+
 def inputs_embeds(reading: Reading) -> TensorSpec | None:
     """Embeddings in place of identifiers, where they were asked for or are the main input."""
     asked = reading.embeds and feeds_text(reading)
@@ -181,6 +188,14 @@ def codes(reading: Reading) -> TensorSpec:
     count = reading.require("num_codebooks", needed_by="input_ids")
     high = min(reading.require(name, needed_by="input_ids") for name in ("vocab_size", "codebook_vocab_size"))
     return TensorSpec(*text_dims(reading), count + 1, dtype=torch.int64, low=0, high=high)
+
+
+def tracks(reading: Reading) -> TensorSpec:
+    """The codes of a sound, the codebooks of each row below one another."""
+    count = reading.require("num_codebooks", needed_by="input_ids")
+    batch, *_, sequence = text_dims(reading)
+    high = reading.require("vocab_size", needed_by="input_ids")
+    return TensorSpec(f"{count}*{dim_name(batch)}", sequence, dtype=torch.int64, low=0, high=high)
 
 
 def past_length(reading: Reading) -> Axis:

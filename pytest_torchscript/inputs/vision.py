@@ -8,11 +8,14 @@ import torch
 
 from pytest_torchscript.inputs.draw import PIXEL_MASK
 from pytest_torchscript.inputs.reading import Hints, Reading, batch_axis
+from pytest_torchscript.inputs.text import text_dims
 from pytest_torchscript.spec import Axis, Dim, TensorSpec
 
 VISION: Hints = ("vision", "image", "encoder")
 #: What models are trained at that state no size of their own (ResNet, DETR).
 USUAL_SIZE = 224
+#: Pictures beside one text, where they do not stand in it.
+PICTURES = Axis("images", min=1, max=4, typical=2)
 #: Detected regions of one picture.
 _MOST_BOXES = 64
 
@@ -26,7 +29,9 @@ def pixel_values(reading: Reading) -> TensorSpec | None:
         return None
     if reading.takes("input_ids") and reading.value("image_token_id", "image_token_index") is not None:
         return None
-    frames = reading.number("num_frames", within=VISION)
+    frames: Dim | None = reading.number("num_frames", within=VISION)
+    if reading.takes("input_ids", "image_attention_mask"):
+        frames = PICTURES
     dims: tuple[Dim, ...] = (batch_axis(), *([frames] if frames else []), channels(reading), *picture_axes(reading))
     return TensorSpec(
         *dims, optional=reading.main_input != "pixel_values" and reading.value("visual_embed") is not None
@@ -54,6 +59,8 @@ def channels(reading: Reading) -> int:
 def picture_axes(reading: Reading) -> tuple[Axis, Axis]:
     """Return height and width: from half to twice the model's own size, which is tried where others are refused."""
     height, width = picture_size(reading.value("image_size", "input_size", "img_size", "crop_size", within=VISION))
+    if reading.takes("prompt_pixel_values"):  # a picture is laid below its prompt, and both are one
+        height //= 2
     return _side("height", height), _side("width", width)
 
 
@@ -79,6 +86,11 @@ def pixel_mask(reading: Reading) -> TensorSpec | None:
     return TensorSpec(
         batch_axis(), *picture_axes(reading), dtype=torch.int64, low=0, high=2, role=PIXEL_MASK, optional=True
     )
+
+
+def image_attention_mask(reading: Reading) -> TensorSpec:
+    """1 where a token sees a picture."""
+    return TensorSpec(*text_dims(reading), PICTURES, dtype=torch.int64, low=0, high=2)
 
 
 def visual_feats(reading: Reading) -> TensorSpec:

@@ -115,7 +115,8 @@ def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int
     for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
         yield fill(functools.partial(multiple, step))
     yield fill(lambda axis, _: axis.first)
-    yield fill(lambda axis, _: axis.last)
+    # Not the largest batch as well: it costs much and makes no model take a length that it refuses.
+    yield fill(lambda axis, taken: awkward(axis, taken) if axis.name == "batch" else axis.last)
 
 
 def _multiple(axis: Axis, step: int) -> int:

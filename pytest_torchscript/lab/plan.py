@@ -209,7 +209,7 @@ def resolve_inputs(
         except InputError:
             if declared is not None or task.endswith("-with-past"):
                 raise
-            asked = twin.asked(settings)
+            asked = twin.laid_out() or twin.asked(settings)
             if asked is None:
                 raise
             spec = asked
@@ -220,7 +220,7 @@ def resolve_inputs(
                 and not task.endswith("-with-past")
                 and twin.refuses(spec)
             ):
-                spec = twin.asked(settings) or spec
+                spec = twin.laid_out() or twin.asked(settings) or spec
         return _overlaid(spec, settings)
     return _overlaid(_found_spec(blueprint, settings), settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +19,8 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, first_line
 from pytest_torchscript.inputs.discover import described, required, search
 from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
-from pytest_torchscript.inputs.reading import read_signature
+from pytest_torchscript.inputs.reading import Reading, read_signature
+from pytest_torchscript.inputs.sounds import layouts
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import proposals
 from pytest_torchscript.models.blueprint import TINY, Blueprint
@@ -53,6 +55,21 @@ class Twin:
     def refuses(self, spec: InputSpec) -> bool:
         """Whether the twin takes none of a few sizes of these inputs."""
         return all(said is not None for said in _refusals(self.module, spec, self.blueprint.task, tried=4))
+
+    def laid_out(self, *, seconds: float = 10.0) -> InputSpec | None:
+        """Return the inputs in the first of the layouts of a sound that the twin takes; None where it takes none."""
+        config, model_class, task = self.blueprint.config, self.blueprint.model_class, self.blueprint.task
+        assert model_class is not None
+        until = time.monotonic() + seconds
+        reading = Reading(config, model_class, task, parameters=read_signature(model_class))
+        alone = not (reading.takes("input_ids") or reading.takes("decoder_input_ids"))
+        for layout in layouts(reading):
+            if time.monotonic() > until:
+                break
+            spec = infer_inputs(config, model_class, task, declared=layout, complete=alone)
+            if any(said is None for said in _refusals(self.module, spec, task, tried=_TRIED)):
+                return spec
+        return None
 
     def asked(self, settings: Settings) -> InputSpec | None:
         """Return the inputs that the twin's layers and answers tell of, where no rule knows them; None where they do not."""

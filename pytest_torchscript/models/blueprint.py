@@ -22,6 +22,7 @@ from pytest_torchscript.models.checkpoint import (
 from pytest_torchscript.models.construct import SEED
 from pytest_torchscript.models.factory import call_factory
 from pytest_torchscript.models.functions import name_of
+from pytest_torchscript.models.holes import filled
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
 from pytest_torchscript.models.shrink import Fault, shrink_config
 from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
@@ -273,6 +274,9 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
     notes = blueprint.notes
     if blueprint.weights == PRETRAINED and settings.task is None:
         notes = (*notes, *_head_note(config, model_class))
+    if blueprint.weights in (TINY, RANDOM):
+        config, said = filled(config, model_class)
+        notes = (*notes, *said)
     if blueprint.weights == TINY:
         config = shrink_config(config, model_class, fault(task) if fault is not None else None)
     _require_layers(blueprint.reference, config)

@@ -148,6 +148,8 @@ def _parameters(module: nn.Module) -> Iterator[tuple[nn.Parameter, float, bool]]
 
 def _fan_in(owner: nn.Module, weight: torch.Tensor) -> int | None:
     """Return how many inputs one output element of a layer sums over; None where the owner is no such layer."""
+    if weight.numel() == 0:
+        return None
     if isinstance(owner, _TRANSPOSED):
         taps = weight[0, 0].numel() / math.prod(owner.stride)
         return max(1, round(owner.in_channels / owner.groups * taps))

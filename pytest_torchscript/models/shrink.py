@@ -43,7 +43,8 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
     with quiet():
         changes = propose(config)
         others = [propose(config, sections=True)]
-    for whole in (changes, *others):
+        smaller = propose(config, pictures=True)
+    for whole in (*([smaller] if smaller != changes else []), changes, *others):
         best = _tried(config, whole, model_class, asked)
         if best is not None:
             return best

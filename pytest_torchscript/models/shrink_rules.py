@@ -22,29 +22,31 @@ from pytest_torchscript.versions import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
 EXPERTS = 4
+#: Pictures of more pixels a side than the first cost more passes than they tell, and may become the second.
+LARGE_PICTURE, PICTURE = 512, 256
 #: Widths up to here stay.
 SMALLEST = 16
 
 _LAYER = re.compile(
-    r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|_blocks$|block_repeats|_per_block$"
+    r"(^|_)(n_|num_)?(hidden_|encoder_|decoder_|[a-z]_)?layers?$|^n_layers?$|^depths?$|block_sizes|(^|_)blocks$|block_repeats|_per_block$"
     r"|^(en|de)coder_depths?$"
 )
 _NOT_LAYER = re.compile(
-    r"feat_extract|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share"
+    r"feat_extract|attention_blocks|source|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share"
 )
 _HEAD = re.compile(r"(^|_)(n|num)_(.*_)?heads?$|attention_heads$|(^|_)heads?$")
 _HEAD_DIM = re.compile(
     r"head_dim$|head_size$|^d_kv$|^d_head$|^rotary_dim$|kv_channels$|(^|_)(qk|v|k|q)_head_dim$|^rotary_emb_dim$"
 )
 _WIDTH = re.compile(
-    r"(^|_)(size|sizes|dim|dims|width|units|rank|inner|embd|ff|dff|features|hidden|channels|latents|model|dimension|bottleneck)$"
+    r"(^|_)(size|sizes|dim|dims|width|units|rank|inner|embd|ff|dff|features|feats|hidden|channels|latents|model|dimension|bottleneck)$"
     r"|^d_|_dim_|hidden_size|^dim_"
 )
 _NOT_WIDTH = re.compile(
     r"vocab|patch|image|window|kernel|stride|block|chunk|max_|label|class|queue|group_size|mel|num_channels|in_channels|out_channels"
     r"|input_channels|^n_channels|codebook_size|state|conv_size|pool|crop|frame|tubelet|merge|bucket|seq|position|temporal|context"
     r"|batch|cache|beam|ngram|shard|grid|train_size|sample|hop|fft|tag|audio|output_shape|num_positions|type_"
-    r"|spec_|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
+    r"|spec_|pos_emb|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
@@ -68,21 +70,23 @@ class _Scales:
     """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside.
 
     ``sections`` states how the rotary pairs of a head are shared among time, height and width, where the configuration
-    leaves it to a constant of the class, which fits full heads alone.
+    leaves it to a constant of the class, which fits full heads alone. ``pictures`` makes large pictures smaller, and with
+    them the maps of features whose sizes are stated.
     """
 
     factor: float
     vocabulary: int | None
     sections: bool = False
+    pictures: int = 1
 
     def width(self, value: int) -> int:
         """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
         return value if value <= SMALLEST else max(8, 8 * math.ceil(value * self.factor / 8))
 
 
-def propose(config: Any, *, sections: bool = False) -> list[Change]:
+def propose(config: Any, *, sections: bool = False, pictures: bool = False) -> list[Change]:
     """Return every change that makes a configuration tiny."""
-    scales = _Scales(_factor(config), _vocabulary(config), sections)
+    scales = _Scales(_factor(config), _vocabulary(config), sections, _picture_ratio(config) if pictures else 1)
     changes = [change for path, part in tree(config) for change in _changes(path, part, scales)]
     joints = list(_joints(config, scales))
     places = {(change.path, change.name) for change in joints}
@@ -149,6 +153,29 @@ def _vocabulary(config: Any) -> int | None:
     return max((_number(part, "vocab_size") for part in sub_configs(config)), default=0) or None
 
 
+def _picture_ratio(config: Any) -> int:
+    """Return by which power of two square pictures become smaller."""
+    sides = [_side(getattr(part, "image_size", None)) for part in sub_configs(config)]
+    large = max(sides, default=0)
+    return 2 ** math.ceil(math.log2(large / PICTURE)) if large > LARGE_PICTURE else 1
+
+
+def _side(size: Any) -> int:
+    """Return the side of a square picture, 0 for any other."""
+    if _ints(size) and len(set(size)) == 1:
+        size = size[0]
+    return size if _int(size) else 0
+
+
+def _picture(name: str, value: Any, ratio: int) -> Any:
+    """Return the smaller size of a picture, or of the maps of its features; None for what is neither."""
+    if name == "image_size" and _side(value) > LARGE_PICTURE:
+        return value // ratio if _int(value) else [each // ratio for each in value]
+    if name.endswith("feature_sizes") and isinstance(value, (list, tuple)) and all(map(_ints, value)):
+        return [[each // ratio for each in sizes] for sizes in value]
+    return None
+
+
 def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Change]:
     derived = derived_names(config)
     values = {name: value for name, value in vars(config).items() if not name.startswith("_") and name not in derived}
@@ -168,12 +195,15 @@ def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Ch
 
 def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old_depths: set[int]) -> Any:
     """Return the tiny value of one attribute, or None where it stays."""
+    if scales.pictures > 1 and (smaller := _picture(name, value, scales.pictures)) is not None:
+        return smaller
     if _int(value):
         return _shrunk_number(name, value, config, scales, depth)
     if isinstance(value, dict) and name.startswith("rope_"):
         return _rotary(value, config, scales)
     if isinstance(value, (list, tuple)) and value:
-        return _shrunk_list(name, list(value), scales, depth, old_depths)
+        placed = any(other.endswith("attention_blocks") for other in vars(config))  # by their place among all
+        return _shrunk_list(name, list(value), scales, depth, old_depths, placed=placed)
     if isinstance(value, float) and _MULTIPLIER.search(name):
         return min(value, 0.25)
     if isinstance(value, float) and name == "depth_coefficient":
@@ -198,10 +228,26 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
         return min(value, 2)
     if _TOKEN_ID.search(name) and scales.vocabulary:
         return _token_id(value, scales.vocabulary)
-    return scales.width(value) if _is_width(name) else None
+    return _whole_heads(_multiple(value, config, scales), value, config) if _is_width(name) else None
 
 
-def _shrunk_list(name: str, value: list[Any], scales: _Scales, depth: int, old_depths: set[int]) -> list[Any] | None:
+def _multiple(value: int, config: Any, scales: _Scales) -> int:
+    """Return a shrunk width: what is a multiple of the main width stays that multiple of it."""
+    main = _main_width(config)
+    times = value // main if main and value % main == 0 else 0
+    return times * scales.width(main) if times > 1 else scales.width(value)
+
+
+def _whole_heads(width: int, before: int, config: Any) -> int:
+    """Return a width that the heads of a pyramid's first stage divide as they did before."""
+    heads = next((value for name, value in vars(config).items() if _HEAD.search(name) and _ints(value)), None)
+    step = 2 * heads[0] if heads and before % (2 * heads[0]) == 0 else 1
+    return -(-width // step) * step
+
+
+def _shrunk_list(
+    name: str, value: list[Any], scales: _Scales, depth: int, old_depths: set[int], *, placed: bool = False
+) -> list[Any] | None:
     if _is_repeats(value):
         return [[kinds, 1] for kinds, _ in value]
     if len(value) in old_depths and len(value) > depth and not _is_layers(name):
@@ -210,7 +256,7 @@ def _shrunk_list(name: str, value: list[Any], scales: _Scales, depth: int, old_d
     if not _ints(value):
         return None
     if _is_layers(name):
-        return [min(each, LAYERS) for each in value]
+        return None if placed else [min(each, LAYERS) for each in value]
     if name.endswith(("indices", "idxs", "layers")) and old_depths:
         return _spread(value, depth, max(old_depths))
     if _HEAD.search(name):
@@ -362,11 +408,18 @@ def derived_names(config: Any) -> set[str]:
     }
 
 
+def _plain(name: str) -> str:
+    """Return a name without the words that only say that it lists one value a stage."""
+    return re.sub(r"(?<=s)_per_stage$|(?<=dim)_per_stage$", "", re.sub(r"_channel_list$", "_channels", name))
+
+
 def _is_layers(name: str) -> bool:
+    name = _plain(name)
     return bool(_LAYER.search(name)) and not _NOT_LAYER.search(name) and not _EVERY.search(name)
 
 
 def _is_width(name: str) -> bool:
+    name = _plain(name)
     return bool(_WIDTH.search(name)) and not _NOT_WIDTH.search(name) and not _HEAD_DIM.search(name)
 
 

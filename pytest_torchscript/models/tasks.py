@@ -131,7 +131,10 @@ def config_for(config: Any, model_class: type[Any]) -> Any:
     wanted = getattr(model_class, "config_class", None)
     if wanted is None or isinstance(config, wanted):
         return config
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    try:
+        text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    except ValueError:  # of several texts it does not say which
+        return next((part for part in vars(config).values() if isinstance(part, wanted)), config)
     return text if isinstance(text, wanted) else config
 
 

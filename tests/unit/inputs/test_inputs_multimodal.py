@@ -117,3 +117,103 @@ def test_nothing_is_asked_where_pictures_do_not_stand_in_the_text() -> None:
         raise AssertionError("asked")
 
     assert "pixel_values" in infer_inputs(found, Plain, ask=ask)
+
+
+def takes(*shapes: tuple[str, tuple[int, ...]]) -> Any:
+    """Return a model that takes inputs of these shapes alone."""
+
+    def ask(method: str, given: Any) -> int:
+        if [(name, tuple(given[name].shape)) for name, _ in shapes] != list(shapes):
+            raise RuntimeError("another shape")
+        return 1
+
+    return ask
+
+
+class Merged:
+    """A part that sees, told how many patches become one token."""
+
+    main_input_name = "pixel_values"
+
+    def forward(self, pixel_values: Any, image_grid_thw: Any, merge_sizes: Any) -> Any:
+        return pixel_values, image_grid_thw, merge_sizes
+
+
+def test_what_becomes_one_token_may_come_as_one_patch() -> None:
+    spec = infer_inputs(config(), Merged, ask=takes(("pixel_values", (12, 28, 28, 3))))
+    made = make_inputs(spec, {"images": 2, "rows": 1, "columns": 3}, seed=0)
+    assert made["pixel_values"].shape == (6, 28, 28, 3)
+    assert made["image_grid_thw"].tolist() == [[1, 1, 3]] * 2
+    assert made["merge_sizes"].tolist() == [2, 2]
+
+
+class Strip:
+    """The patches of all pictures side by side."""
+
+    main_input_name = "pixel_values"
+
+    def forward(self, pixel_values: Any, target_sizes: Any = None) -> Any:
+        return pixel_values, target_sizes
+
+
+def test_a_strip_of_patches_comes_with_the_sizes_of_its_pictures() -> None:
+    spec = infer_inputs(config(), Strip, ask=takes(("pixel_values", (1, 3, 14, 14 * 4 * 2 * 6))))
+    made = make_inputs(spec, {"images": 3, "rows": 1, "columns": 2}, seed=0)
+    assert made["pixel_values"].shape == (1, 3, 14, 14 * 4 * 3 * 2)
+    assert made["target_sizes"].tolist() == [[2, 4]] * 3
+    assert list(infer_inputs(config(), Strip, ask=takes(("pixel_values", (1,))))) == ["pixel_values"]
+
+
+class Placed:
+    """Patches, each with the column and row that it comes from."""
+
+    main_input_name = "pixel_values"
+
+    def forward(self, pixel_values: Any, pixel_position_ids: Any) -> Any:
+        return pixel_values, pixel_position_ids
+
+
+def test_patches_come_with_the_column_and_row_of_each() -> None:
+    spec = infer_inputs(config(pooling_kernel_size=2), Placed, ask=lambda *_: 1)
+    made = make_inputs(spec, {"batch": 2, "rows": 1, "columns": 2}, seed=0)
+    assert made["pixel_values"].shape == (2, 8, 3 * 14 * 14)
+    assert made["pixel_position_ids"][1].tolist() == [[column, row] for row in range(2) for column in range(4)]
+
+
+class Questioned(Plain):
+    """A question is asked of each picture."""
+
+    def forward(  # type: ignore[override]
+        self, pixel_values: Any, qformer_input_ids: Any, input_ids: Any = None, attention_mask: Any = None
+    ) -> Any:
+        return pixel_values, qformer_input_ids, input_ids, attention_mask
+
+
+def test_a_question_goes_with_each_picture_and_its_answer_takes_a_fixed_number_of_ids() -> None:
+    found = config()
+    found.num_query_tokens, found.qformer_config = 5, PretrainedConfig()
+    found.qformer_config.vocab_size = 20
+    film = ("pixel_values", (2, 4, 3, 28, 28))
+    spec = infer_inputs(found, Questioned, ask=takes(film, ("qformer_input_ids", (2, 7))))
+    made = make_inputs(spec, {"batch": 2, "images": 1, "qformer_sequence": 3, "sequence": 4}, seed=0)
+    assert made["pixel_values"].shape == (2, 4, 3, 28, 28)
+    assert made["qformer_input_ids"].shape == (2, 3)
+    assert made["qformer_input_ids"].max() < 20
+    assert (made["input_ids"] == PICTURE).sum(1).tolist() == [20, 20]
+
+
+class Marked(Plain):
+    """Where a picture goes is marked, whatever ids stand there."""
+
+    def forward(  # type: ignore[override]
+        self, pixel_values: Any, input_ids: Any = None, image_embeds_position_mask: Any = None
+    ) -> Any:
+        return pixel_values, input_ids, image_embeds_position_mask
+
+
+def test_places_of_pictures_are_marked() -> None:
+    found = config()
+    found.image_token_id = None
+    spec = infer_inputs(found, Marked, ask=lambda _, given: 4 * len(given["pixel_values"]))
+    made = make_inputs(spec, {"batch": 2, "images": 2, "sequence": 3}, seed=0)
+    assert made["image_embeds_position_mask"].sum(1).tolist() == [8, 8]

@@ -1,6 +1,9 @@
 import pytest
+from transformers import PretrainedConfig
 
 from pytest_torchscript.errors import InputError
+from pytest_torchscript.inputs.infer import infer_inputs
+from pytest_torchscript.inputs.values import make_inputs
 from tests.feeding import SEQ2SEQ, dims, infer, run
 
 
@@ -49,3 +52,18 @@ def test_perceiver_takes_floats_when_bare_and_ids_for_text():
         "attention_mask": ["batch", "sequence"],
     }
     assert dims(infer("PerceiverForImageClassificationLearned")) == {"inputs": ["batch", 3, "height", "width"]}
+
+
+def test_a_series_says_what_is_padding_and_how_often_it_was_measured():
+    class Series:
+        main_input_name = "past_values"
+
+        def forward(self, past_values, past_values_padding, freq): ...
+
+    config = PretrainedConfig()
+    config.context_length, config.freq_size = 64, 3
+    spec = infer_inputs(config, Series)
+    assert dims(spec) == {"past_values": ["batch", 64], "past_values_padding": ["batch", 64], "freq": ["batch", 1]}
+    made = make_inputs(spec, {"batch": 2}, seed=0)
+    assert not made["past_values_padding"].any()
+    assert made["freq"].max() < 3

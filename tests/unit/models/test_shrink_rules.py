@@ -72,3 +72,37 @@ def test_changes_name_their_place_in_the_tree() -> None:
     changes = propose(config)
     assert {change.path for change in changes} <= paths
     assert apply(config, changes).vision_config.hidden_size == 48
+
+
+def changed(model: str, **values: object) -> dict[str, object]:
+    config = config_of(model)
+    for name, value in values.items():
+        setattr(config, name, value)
+    return {change.name: change.value for change in propose(config, pictures=True)}
+
+
+def test_large_square_pictures_become_smaller_with_the_maps_of_their_features() -> None:
+    found = changed("ViT", image_size=1024, backbone_feature_sizes=[[256, 256], [64, 64]])
+    assert found["image_size"] == 256
+    assert found["backbone_feature_sizes"] == [[64, 64], [16, 16]]
+    assert changed("ViT", image_size=[1024, 1024])["image_size"] == [256, 256]
+    for size in (224, 512, [800, 1333]):
+        assert "image_size" not in changed("ViT", image_size=size)
+
+
+def test_a_multiple_of_the_main_width_stays_that_multiple() -> None:
+    found = changed("Bert", hidden_size=3712, attention_hidden_size=7424)
+    assert found["attention_hidden_size"] == 2 * found["hidden_size"]  # type: ignore[operator]
+
+
+def test_widths_a_stage_are_widths_and_blocks_by_their_place_keep_all_blocks() -> None:
+    found = changed("Bert", embed_dim_per_stage=[96, 192], blocks_per_stage=[1, 7])
+    assert found["embed_dim_per_stage"] == [24, 48]
+    assert found["blocks_per_stage"] == [1, 2]
+    placed = changed("Bert", blocks_per_stage=[1, 7], global_attention_blocks=[5])
+    assert not {"blocks_per_stage", "global_attention_blocks"} & set(placed)
+
+
+def test_a_pyramid_keeps_widths_that_its_heads_divide() -> None:
+    swin = changed("Swin", hidden_size=768, num_heads=[3, 6], embed_dim=96, depths=[2, 2])
+    assert swin.get("embed_dim", 96) % 6 == 0  # type: ignore[operator]
