@@ -31,8 +31,8 @@ from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import InputSpec
 
-#: Of the proposed sizes so many are tried: awkward ones, then usual ones.
-_TRIED = 2
+#: Of the proposed sizes so many are tried: awkward ones, usual ones, then equal ones, which some inputs must have.
+_TRIED = 3
 
 
 @dataclass
