@@ -42,6 +42,7 @@ def compare_outputs(
     *,
     closeness: str = "traced",
     precise: Precise | None = None,
+    nudged: Precise | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     tf32: bool = False,
@@ -49,13 +50,17 @@ def compare_outputs(
     """Compare an artifact's output with eager's.
 
     ``actual`` may be flat where ``expected`` is nested. ``precise`` runs the model in float64, at most once, and may
-    return None or raise. ``rtol`` and ``atol``, both or neither, replace the calibrated tolerance. ``tf32``: float32 is
-    multiplied with fewer digits, on both sides.
+    return None or raise. ``nudged`` runs it on inputs that are moved by their last places, where that does not explain a
+    difference: eager may have met the exact answer by luck.
+
+    ``rtol`` and ``atol``, both or neither, replace the calibrated tolerance. ``tf32``: float32 is multiplied with fewer
+    digits, on both sides.
     """
     given = GivenTolerance.from_options(rtol, atol)
     with torch.no_grad():
         paired = pair_leaves(actual, expected)
-        judgement = Judgement(paired, closeness_named(closeness), PreciseRun(precise, expected), given, tf32=tf32)
+        runs = PreciseRun(precise, expected), PreciseRun(nudged, expected)
+        judgement = Judgement(paired, closeness_named(closeness), *runs, given, tf32=tf32)
         return judgement.run()
 
 
@@ -75,12 +80,13 @@ def margin(
     given = GivenTolerance.from_options(rtol, atol)
     with torch.no_grad():
         paired = pair_leaves(actual, expected)
-        judgement = Judgement(paired, closeness_named("optimised"), PreciseRun(precise, expected), given)
+        runs = PreciseRun(precise, expected), PreciseRun(None, expected)
+        judgement = Judgement(paired, closeness_named("optimised"), *runs, given)
         return judgement.margin()
 
 
 class PreciseRun:
-    """The float64 run, made when first asked for. ``reason`` says why it was impossible."""
+    """Another run of eager, in float64 or nudged, made when first asked for. ``reason`` says why it was impossible."""
 
     def __init__(self, run: Precise | None, expected: object) -> None:
         self._run = run
@@ -142,6 +148,7 @@ class Judgement:
     paired: Paired
     closeness: Closeness
     precise: PreciseRun
+    nudged: PreciseRun
     given: GivenTolerance | None
     notes: list[str] = field(default_factory=list)
     max_abs_difference: float = 0.0
@@ -243,13 +250,20 @@ class Judgement:
         return self._floats[number]
 
     def _allowance(self, leaf: FloatLeaf, decides: Callable[[Allowance], bool]) -> Allowance:
-        """Return r x scale where that decides, else what the float64 run allows, else the wide tolerance."""
+        """Return r x scale where that decides, else what the float64 run allows, and where that does not decide what moving
+        the inputs by their last places does; the wide tolerance where there is no float64 run."""
         allowance = leaf.allowance(self.closeness)
         if self.given is not None or decides(allowance):
             return allowance
         precise = self.precise.leaf(leaf.number)
         if precise is not None:
-            return leaf.allowance(self.closeness, noise=leaf.noise(precise))
+            noise = leaf.noise(precise)
+            allowance = leaf.allowance(self.closeness, noise=noise)
+            nudged = None if decides(allowance) else self.nudged.leaf(leaf.number)
+            if nudged is not None:
+                ordinary, large = map(max, noise, leaf.noise(nudged))
+                allowance = leaf.allowance(self.closeness, noise=(ordinary, large))
+            return allowance
         wide = self.closeness.relative(leaf.digits, wide=True)
         self._note(f"no float64 run to calibrate on ({self.precise.reason}): {wide:.2g} of the scale allowed instead")
         return leaf.allowance(self.closeness, wide=True)

@@ -42,6 +42,11 @@ class Policy:
         """Whether bf16 on the CPU is the measure."""
         return self.arithmetic == BF16 and not self.given
 
+    @property
+    def reordered(self) -> bool:
+        """Whether other kernels than eager's sum in another order."""
+        return self.arithmetic == REORDERED and not self.given
+
     def closeness(self, asked: str) -> str:
         """Return the closeness of an answer that a check calls `traced` or `optimised`: only equal kernels are bit-equal."""
         return asked if self.arithmetic == SAME else "optimised"

@@ -67,6 +67,29 @@ def test_eagers_own_rounding_may_be_too_large_to_judge_by() -> None:
     assert judge(Noisy()).trial(lambda x: x + 0.6, X).status == UNDECIDABLE
 
 
+class InTurn(nn.Module):
+    """Sums three places: the large ones first, which leaves nothing to round."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x[:, 0] + x[:, 2]) + x[:, 1]
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "factor", "status"),
+    [("same", 1.0, DIFFERS), ("reordered", 1.0, AGREES), ("reordered", 1.1, DIFFERS)],
+)
+def test_another_order_of_summation_may_err_where_eager_is_right_by_luck(
+    arithmetic: str, factor: float, status: str
+) -> None:
+    x = torch.tensor([[1e3, 1 / 3, -1e3]]).repeat(4, 1)
+    reordered = lambda x: ((x[:, 0] + x[:, 1]) + x[:, 2]) * factor  # noqa: E731
+    assert judge(InTurn(), policy=Policy(arithmetic)).trial(reordered, {"x": x}).status == status
+
+
+def test_numbers_alone_are_not_nudged() -> None:
+    assert judge(InTurn(), policy=Policy("reordered")).nudged({"x": torch.ones(2, 3, dtype=torch.int64)}) is None
+
+
 def test_a_given_tolerance_counts() -> None:
     assert judge(toys.Even(), policy=Policy("same", 0.0, 2.0)).compare(X["x"] + 1, X["x"], X).status == AGREES
 
