@@ -54,7 +54,8 @@ class Cause:
 @dataclass
 class CheckResult:
     """How one check ended. ``message`` is complete: evidence and hint included. ``passes`` counts the forward passes that it
-    took, of eager and of the export together. ``reproducer`` is the path of a script that repeats a failure without us."""
+    took, of eager and of the export together. ``reproducer`` is the path of a script that repeats a failure without us.
+    ``peak_memory``: the most bytes that its process held in memory since the check before it ended, None where nobody knows."""
 
     name: str
     outcome: str = PASSED
@@ -62,6 +63,7 @@ class CheckResult:
     message: str = ""
     passes: int = 0
     reproducer: str | None = None
+    peak_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -264,10 +266,12 @@ class RunReport:
 
     @property
     def totals(self) -> dict[str, Any]:
-        """What all checks took together: forward passes, and seconds."""
+        """What all checks took together: forward passes, seconds, and the most bytes of memory that one process held."""
         checks = [check for model in self.models for check in model.checks]
         seconds = round(sum(check.seconds for check in checks), 3)
-        return {"passes": sum(check.passes for check in checks), "seconds": seconds}
+        peak = max((check.peak_memory or 0 for check in checks), default=0)
+        totals = {"passes": sum(check.passes for check in checks), "seconds": seconds}
+        return {**totals, "peak_memory": peak} if peak else totals
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as the report file holds it."""
@@ -285,7 +289,7 @@ _RENAMED = {"class_name": "class"}
 #: Keys that stand in the record only when they say something.
 _OMIT_EMPTY = {
     *("reason", "device", "history", "portability", "notes", "buckets", "ladder", "inputs_found", "dtype"),
-    *("joint", "speed", "column", "end_column"),
+    *("joint", "speed", "column", "end_column", "peak_memory"),
 }
 
 

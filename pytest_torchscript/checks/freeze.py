@@ -20,7 +20,7 @@ from pytest_torchscript.lab.trial import DIFFERS, UNDECIDABLE, artifact_error
 from pytest_torchscript.tracing.words import spoken
 
 
-@check("freeze", order=110, needs=(*COMPARED, OUTPUT, TORCHSCRIPT))
+@check("freeze", order=110, copies=2.5, needs=(*COMPARED, OUTPUT, TORCHSCRIPT))
 def check_freeze(lab: Lab) -> Finding:
     """Freezing and optimising for inference change nothing.
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 from pytest_torchscript.backends.base import COMPILE, SKIP
 from pytest_torchscript.backends.registry import DEFAULT
 from pytest_torchscript.checks.finding import Finding
+from pytest_torchscript.common.room import free_memory
 from pytest_torchscript.lab.lab import Lab
+from pytest_torchscript.models.weights import are_many, bytes_of_weights
 from pytest_torchscript.results import AxisResult
 
 #: The backend can be used on this machine; its artifacts can be run here, not only made.
@@ -44,6 +46,19 @@ def of_axis(lab: Lab, axis: str | None, finding: Finding, reason: str) -> Findin
         return finding
     known = lab.spec.axes[axis]
     return replace(finding, axis=AxisResult(axis, known.min, known.max, reason=reason))
+
+
+def without_room(lab: Lab, copies: float, axis: str | None = None) -> Finding | None:
+    """Return the skip of a check that holds so many ``copies`` of the weights, where they are many and do not fit."""
+    module = lab.subject.loaded.module
+    if not copies or lab.subject.meta or not are_many(module):
+        return None
+    free = free_memory(None if lab.settings.memory is None else lab.settings.memory * 1e9)
+    needed = copies * bytes_of_weights(module)
+    if free is None or needed <= free:
+        return None
+    said = f"would take {needed / 1e9:.1f} GB, {copies:g} more copies of the weights, and {free / 1e9:.1f} GB are free"
+    return of_axis(lab, axis, Finding.skipped(said), said)
 
 
 def _not_ready(lab: Lab) -> str:

@@ -31,6 +31,8 @@ class Check:
 
     ``order`` places it in the suite: the built-in ones leave room in between. ``needs`` says what must be there for an
     answer (checks/needs.py). ``tasks`` are the beginnings of the tasks it means something for, none for all.
+    ``copies`` are what it holds of the model's weights beside the one copy that there is, in any process, at its peak: where
+    they are many and there is no room it is skipped.
     ``asks``: how often it asks, as a rule, beside one that asks little. ``on_request``: only where the setting of its name is
     true. ``applies`` tells from settings and the name of a backend.
     """
@@ -42,6 +44,7 @@ class Check:
     over: str = ""
     tasks: tuple[str, ...] = ()
     asks: int = 1
+    copies: float = 0.0
     on_request: bool = False
     applies: Callable[[Settings, str], bool] | None = None
 

@@ -7,13 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from pytest_torchscript.checks.answers import FIRST, answer, carried_out, unmet
 from pytest_torchscript.checks.finding import Finding
-from pytest_torchscript.checks.needs import obstacle, of_axis
+from pytest_torchscript.checks.needs import obstacle, of_axis, without_room
 from pytest_torchscript.checks.registry import AXIS, Check, check_named, checks_for
 from pytest_torchscript.checks.shares import grant_share
+from pytest_torchscript.common.devices import let_go
+from pytest_torchscript.common.room import forget_peak, peak_memory
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, MachineFailure, OptionError, clean, with_hint
+from pytest_torchscript.models.weights import are_many
 from pytest_torchscript.results import (
     ERROR,
     FAILED,
@@ -46,6 +51,7 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
 
     def found() -> Finding:
         hindered = obstacle(lab, asked.needs, axis) or unmet(lab, check, asked.needs, axis)
+        hindered = hindered or without_room(lab, asked.copies, axis)
         if hindered is not None or check in FIRST:
             return hindered or answer(lab, check)
         return asked(*([lab] if axis is None else [lab, axis]))
@@ -54,10 +60,14 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
         finding = carried_out(lab, name, found)
     finally:
         lab.bench.judge.free()
+        if are_many(lab.subject.loaded.module):
+            let_go(torch.device("cpu"))
     if finding.outcome in (ERROR, SKIPPED) and finding.axis is None:
         finding = of_axis(lab, axis, finding, finding.headline.partition("\n")[0])
     piece = _piece(lab, name, labelled(lab, finding))
     piece.checks[0].seconds = round(time.perf_counter() - start, 3)
+    peak = peak_memory()
+    piece.checks[0].peak_memory = peak if forget_peak() else None
     piece.checks[0].passes = lab.subject.passes.count - passes
     return piece
 

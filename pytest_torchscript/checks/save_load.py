@@ -36,7 +36,7 @@ torch.save({"answers": answers, "alien": alien}, outputs)
 LOAD_SECONDS = 600
 
 
-@check("save_load", order=100, needs=(*COMPARED, OUTPUT, SAVES))
+@check("save_load", order=100, copies=1.2, needs=(*COMPARED, OUTPUT, SAVES))
 def check_save_load(lab: Lab) -> Finding:
     """The saved file, loaded in a fresh process, answers the same.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.room import give_back
 from pytest_torchscript.errors import OptionError, first_line
 
 
@@ -55,8 +56,13 @@ def rounds_to_tf32(device: torch.device) -> bool:
 
 
 def let_go(device: torch.device) -> None:
-    """Give the memory of a device back that nothing holds any more, before another model comes to it."""
+    """Give the memory of a device back that nothing holds any more, before another model comes to it.
+
+    Of the CPU's the C library keeps what is freed in pieces, gigabytes of a large model, until it is asked.
+    """
     gc.collect()
+    if device.type == "cpu":
+        give_back()
     module: Any = getattr(torch, device.type, None)
     if device.type != "cpu" and hasattr(module, "empty_cache"):
         module.empty_cache()

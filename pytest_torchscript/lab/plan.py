@@ -261,7 +261,8 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     if offered is not None:
         return _declared_spec(blueprint, offered, read_inputs(offered, _naming(blueprint)), settings)
     kept = KeptWeights(module)
-    guesses, state = search(module, names, call, sides=_sides(module))
+    with kept.watching():
+        guesses, state = search(module, names, call, sides=_sides(module))
     kept.put_back()  # they are the user's own
     if guesses is not None:
         return described(guesses, state)

@@ -12,6 +12,7 @@ import torch
 from pytest_torchscript.common.devices import generators_of, let_go, rounds_to_tf32
 from pytest_torchscript.common.jit import unoptimised
 from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
+from pytest_torchscript.common.room import free_memory
 from pytest_torchscript.compare.compare import Comparison, compare_outputs
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.policy import Policy
@@ -28,6 +29,8 @@ AGREES, REFUSED, RAISES, DIFFERS, UNDECIDABLE = "agrees", "refused", "raises", "
 _LAST_PLACES = 4
 #: The machine has no room for it: nothing is known, and larger sizes are not asked.
 BEYOND = "beyond"
+#: What a copy in double precision takes while it is made, in copies of the weights.
+_COPIES = 3
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Judge:
     device: torch.device | None = None
     calls: int = 1
     _precise: Any = None
-    _place: torch.device | None = None
+    _way: tuple[torch.device, bool] | None = None
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
         """Run both sides on clones, from the same seed."""
@@ -177,24 +180,25 @@ class Judge:
 
         Nothing is wider than double precision: a model in that is measured by its answer in float32, whose rounding is as many
         times larger as its unit in the last place (compare/floats.py). Where its device has no room for the copy, or no such
-        dtype, the CPU makes it.
+        dtype, the CPU makes it. Many weights are not copied: see `layer_by_layer`.
         """
         measure = torch.float32 if self.eager.dtype is torch.float64 else torch.float64
         turned = {name: tensor.to(measure) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()}
-        places = [self.eager.device, torch.device("cpu")] if self._place is None else [self._place]
-        for place in (places := list(dict.fromkeys(places))):
+        ways = self._ways() if self._way is None else [self._way]
+        for way in ways:
+            place, whole = way
             try:
                 if self._precise is None:
-                    self._precise = self.eager.in_dtype(measure, place)
+                    self._precise = self.eager.in_dtype(measure, place, whole=whole)
                 answer = self.eager.run(self._precise, turned, at=place)
             except (Exception, MachineFailure) as error:  # twice the weights may be too much where the rest has room
-                if place == places[-1] and isinstance(error, Exception):
-                    self._place = place  # it does not compute in that: no need to copy it again
+                if way == ways[-1] and isinstance(error, Exception):
+                    self._way = way  # it does not compute in that: no need to copy it again
                 else:
                     self._precise = None
                     let_go(place)
             else:
-                self._place = place
+                self._way = way
                 return answer
         return None
 
@@ -208,6 +212,16 @@ class Judge:
                 signs = torch.randint(0, 2, tensor.shape, generator=generator).mul_(2).sub_(1).to(tensor)
                 moved[name] = tensor * (1 + _LAST_PLACES * torch.finfo(tensor.dtype).eps * signs)
         return self.eager({**inputs, **moved}) if moved else None
+
+    def _ways(self) -> list[tuple[torch.device, bool]]:
+        """Return where a double-precision copy may be made, and whether all of it at once: of many weights only layer by layer
+        where that goes, else as a whole where there is room for it."""
+        places = list(dict.fromkeys([self.eager.device, torch.device("cpu")]))
+        if not self.eager.many_weights:
+            return [(place, True) for place in places]
+        free = free_memory()
+        fits = free is None or _COPIES * self.eager.bytes_of_weights < free
+        return [(self.eager.device, False), *((place, True) for place in places if fits or place.type != "cpu")]
 
     def free(self) -> None:
         """Drop the double-precision copy: it holds twice the weights."""

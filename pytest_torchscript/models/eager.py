@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -19,9 +20,10 @@ from pytest_torchscript.common.devices import generators_of
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
+from pytest_torchscript.models.layer_by_layer import layer_by_layer
 from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
 from pytest_torchscript.models.state import changes, look_at
-from pytest_torchscript.models.weights import KeptWeights
+from pytest_torchscript.models.weights import KeptWeights, are_many, bytes_of_weights
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -60,6 +62,16 @@ class Eager:
         self.dtype = dtype_of(module) if dtype is None else dtype
         self.device = device_of(module) if device is None else device
         self.counted = Passes() if counted is None else counted
+
+    @cached_property
+    def bytes_of_weights(self) -> int:
+        """What its parameters take in memory."""
+        return bytes_of_weights(self._pristine)
+
+    @property
+    def many_weights(self) -> bool:
+        """Whether a second copy of its parameters has to fit first."""
+        return are_many(self._pristine)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,7 +122,8 @@ class Eager:
             return module.call(*tensors)
         answered = False
         try:
-            answer = module.call(*tensors)
+            with self._kept.watching():
+                answer = module.call(*tensors)
             answered = True
         finally:
             if self._kept.put_back():
@@ -133,9 +146,12 @@ class Eager:
         copied: Positional = copy_module(self._pristine, share=share and self.shares)
         return copied
 
-    def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None) -> Positional:
+    def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None, *, whole: bool = True) -> Positional:
         """Return a copy that computes in another dtype, on another device where one is named; costs its weights until it is
-        dropped."""
+        dropped. Not ``whole`` it costs those of one layer, and may raise when it is called: see `layer_by_layer`."""
+        if not whole:
+            turned_late: Positional = layer_by_layer(self._pristine, dtype)
+            return turned_late
         copied = copy_module(self._pristine, share=False)
         turned: Positional = in_dtype(copied if device in (None, self.device) else copied.to(device), dtype)
         return turned

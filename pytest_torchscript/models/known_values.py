@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from pytest_torchscript.common.dispatch import carry_out
 from pytest_torchscript.common.frames import is_model_file, is_own
 
 #: Numbers in a tensor whose values are followed; what is larger is read by no code.
@@ -50,7 +51,7 @@ class KnownValues(TorchDispatchMode):
         made_on = kwargs.get("device")
         on_meta = made_on is not None and torch.device(made_on).type == "meta"
         if not on_meta and not any(tensor.is_meta for tensor in tensors):
-            return func(*args, **kwargs)
+            return carry_out(func, args, kwargs)
         name, arguments = func._schema.name, func._schema.arguments
         values = [_value_of(tensor) for tensor in tensors]
         followed = None not in values and not any(word in name for word in _NO_VALUE)

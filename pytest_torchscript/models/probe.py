@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -17,7 +18,7 @@ from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.models.weights import SPARE, bytes_of_weights
+from pytest_torchscript.models.weights import KeptWeights, are_many
 from pytest_torchscript.outputs import tensor_leaves
 
 _BATCH, _LENGTH, _SAMPLES, _IMAGE = 2, 8, 4000, 224
@@ -48,7 +49,7 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
         if watch is not None:
             watch(copy)
         try:
-            with quiet(), seeded(seed), torch.no_grad():
+            with quiet(), seeded(seed), torch.no_grad(), _written_to_no_more(module):
                 return _response(copy(**inputs))
         except Exception:  # it wants other inputs, other sizes, or more of them
             continue
@@ -57,11 +58,22 @@ def run_probe(module: nn.Module, *, seed: int, watch: Callable[[nn.Module], None
 
 def _copied(module: nn.Module) -> Any:
     """Copy a module with its cache of keys and values off: some of them need a newer torch than the model does."""
-    # It may write to them (RWKV): they are shared only where that is many.
-    copy = copy_module(module, share=bytes_of_weights(module) > SPARE)
+    copy = copy_module(module, share=are_many(module))
     if getattr(getattr(copy, "config", None), "use_cache", None):
         copy.config.use_cache = False
     return copy
+
+
+@contextmanager
+def _written_to_no_more(module: nn.Module) -> Iterator[None]:
+    """Put the weights back where a call wrote to them (RWKV): a copy that shares them, for they are many, may."""
+    kept = KeptWeights(module) if are_many(module) else None
+    with kept.watching() if kept is not None else nullcontext():
+        try:
+            yield
+        finally:
+            if kept is not None:
+                kept.put_back()
 
 
 def probe_error(module: nn.Module, *, seed: int) -> str | None:
@@ -73,7 +85,7 @@ def probe_error(module: nn.Module, *, seed: int) -> str | None:
     fault = None
     for inputs in _inputs(module, seed):
         try:
-            with quiet(), seeded(seed), torch.no_grad():
+            with quiet(), seeded(seed), torch.no_grad(), _written_to_no_more(module):
                 _copied(module)(**inputs)
         except (RuntimeError, IndexError, AssertionError) as error:
             fault = first_line(error)

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.dispatch import memory_of
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.tracing.differences import show
@@ -261,7 +262,7 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
             evidence = "a tensor is changed here by way of its .data, which no trace records"
             for other in self.known.values():
                 tensor = other.tensor()
-                if tensor is None or _memory(tensor) != _memory(tensors[0]):
+                if tensor is None or memory_of(tensor) != memory_of(tensors[0]):
                     continue
                 content = _content(tensor)
                 if content != other.content and tensor._version == other.version:
@@ -295,14 +296,6 @@ def _in_place(name: str) -> bool:
 def _number(tensor: Any) -> Any:
     """Return a size as the number it is."""
     return tensor.tolist() if isinstance(tensor, torch.Tensor) else tensor
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    try:
-        storage = getattr(tensor, "untyped_storage", tensor.storage)  # the former came with torch 2.0
-        return int(storage().data_ptr())
-    except Exception:  # a sparse tensor has several
-        return -1
 
 
 def _content(tensor: torch.Tensor) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import ClassVar
 
@@ -27,11 +28,13 @@ from pytest_torchscript.checks.needs import (
     TORCHSCRIPT,
     WEIGHTS,
     obstacle,
+    without_room,
 )
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from tests import toys
+from tests.asking import answer, ask
 
 
 class Bare(Backend):
@@ -132,3 +135,26 @@ def test_what_costs_nothing_is_looked_at_first() -> None:
     assert lab.export.made is None
     assert isinstance(lab.subject.draw(lab.sizes)["x"], torch.Tensor)
     assert WEIGHTS in COMPARED
+
+
+@pytest.mark.parametrize("check", ["save_load", "freeze"])
+def test_copies_of_many_weights_that_do_not_fit_are_told_before_they_are_made(
+    check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_torchscript.models.weights.SPARE", 1)
+    monkeypatch.setattr("pytest_torchscript.checks.needs.free_memory", lambda _limit: 64)
+    found = answer(ask(toys.Sound(), check))
+    assert found.outcome == "skipped"
+    assert re.search(r"^would take 0\.0 GB, [12]\.\d more copies of the weights, and 0\.0 GB are free$", found.message)
+    monkeypatch.setattr("pytest_torchscript.checks.needs.free_memory", lambda _limit: 1 << 30)
+    assert answer(ask(toys.Sound(), check)).outcome == "passed"
+
+
+def test_a_limit_that_the_user_gave_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float | None] = []
+    monkeypatch.setattr("pytest_torchscript.models.weights.SPARE", 1)
+    monkeypatch.setattr("pytest_torchscript.checks.needs.free_memory", asked.append)
+    lab = make_plan(toys.Sound(), Settings(memory=2.5), inputs=toys.SIGNAL).load()
+    assert without_room(lab, 0.0) is None
+    assert without_room(lab, 1.0) is None
+    assert asked == [2.5e9]

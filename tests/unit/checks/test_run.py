@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+import torch
 from torch import nn
 
 from pytest_torchscript import OptionError, TensorSpec, check
@@ -25,7 +28,31 @@ def test_forward_passes_are_counted_for_each_check() -> None:
     assert passes["values"] > passes["outputs"]
     assert passes["hidden_states"] == 0
     seconds = round(sum(item.seconds for item in result.checks), 3)
-    assert RunReport(models=[result]).to_dict()["totals"] == {"passes": sum(passes.values()), "seconds": seconds}
+    totals = RunReport(models=[result]).to_dict()["totals"]
+    assert (totals["passes"], totals["seconds"]) == (sum(passes.values()), seconds)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
+def test_the_most_memory_that_was_held_is_told_for_each_check() -> None:
+    class Hungry(toys.Sound):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x + torch.zeros(64 << 20)[0] * (x.shape[0] == 1))  # 256 MB
+
+    result = ask(Hungry(), "trace", "axis", "device")
+    peaks = [item.peak_memory for item in result.checks]
+    assert None not in peaks
+    trace, batch, time, device = (peak or 0 for peak in peaks)
+    assert batch - max(trace, device) > 200e6
+    assert RunReport(models=[result]).totals["peak_memory"] == max(batch, time)
+
+
+def test_where_nobody_knows_the_peak_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_torchscript.checks.run.forget_peak", lambda: False)
+    result = ask(toys.Sound(), "trace")
+    assert result.checks[0].peak_memory is None
+    plain = RunReport(models=[result]).to_dict()
+    assert "peak_memory" not in plain["totals"]
+    assert "peak_memory" not in plain["models"][0]["exports"][0]["checks"][0]
 
 
 @pytest.mark.parametrize("model", [toys.SwitchesItself(), toys.WritesIntoInput(), toys.Nested()])

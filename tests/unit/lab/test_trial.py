@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.compare.policy import Policy
+from pytest_torchscript.lab import trial
 from pytest_torchscript.lab.trial import (
     AGREES,
     DIFFERS,
@@ -105,6 +106,26 @@ def test_the_wider_copy_is_dropped_when_asked() -> None:
     assert made.precise(X).dtype is torch.float64
     made.free()
     assert made._precise is None
+
+
+class ReadsAnothers(toys.Sound):
+    """Uses the weights of a layer that it does not call: these cannot be turned layer by layer."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.linear(x, self.linear.weight)
+
+
+@pytest.mark.parametrize(("free", "measured"), [(1 << 40, True), (None, True), (1, False)])
+def test_many_weights_are_turned_as_a_whole_only_where_that_fits(
+    free: int | None, measured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_torchscript.models.weights.SPARE", 1)
+    monkeypatch.setattr(trial, "free_memory", lambda: free)
+    made, whole = judge(toys.Sound()), judge(ReadsAnothers())
+    assert made.precise(X).dtype is torch.float64
+    assert next(made._precise.model.parameters()).dtype is torch.float32
+    assert (whole.precise(X) is not None) == measured
+    assert (whole.precise(X) is not None) == measured
 
 
 def test_an_artifact_gets_clones_and_a_seed() -> None:

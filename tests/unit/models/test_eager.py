@@ -102,11 +102,16 @@ def test_a_call_that_is_refused_shows_nothing_yet() -> None:
     assert not eager.shares
 
 
-def test_many_weights_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_weights_that_a_model_writes_to_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_torchscript.models.weights.SPARE", 1)
-    kept = KeptWeights(toys.Sound())
-    assert not kept.kept
-    assert not kept.put_back()
+    module = histories.DividesOnce().eval()
+    before = module.linear.weight.detach().clone()
+    eager = eager_of(module)
+    assert eager.many_weights
+    first = eager({"x": X})
+    assert not eager.shares
+    assert torch.equal(eager({"x": X}), first)
+    assert torch.equal(module.linear.weight, before)
 
 
 def test_weights_of_another_shape_and_nan_are_put_back() -> None:
