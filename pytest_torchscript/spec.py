@@ -27,6 +27,8 @@ DEFAULT_MAX = 512
 DEFAULT_BATCH_MAX = 64
 #: Below so many sizes a scan that cannot miss is cheap enough.
 SCAN = 64
+#: A range that holds no more than this has no middle worth trying beside its ends.
+NARROW = 8
 
 Sizes = Mapping[str, int]
 
@@ -105,9 +107,15 @@ class Axis:
             wanted.update((number, number + 1, 2 * number))
         power = 1 << max(last.bit_length() - 1, 0)
         wanted.update((power, power + 1, min(64, power), min(16, power)))
-        if last - first > 8:
+        if last - first > NARROW:
             wanted.add((first + last) // 2 // step * step)
         return sorted(size for size in wanted if self.allows(size) and size != anchor and size >= 0)
+
+    def few(self, anchor: int, hints: Iterable[int] = ()) -> list[int]:
+        """Return the sizes to run where nothing but hints is suspicious, ascending: the ends, 1, one in between, the hints."""
+        half = -(-anchor // 2 // self.multiple_of) * self.multiple_of
+        wanted = {self.first, self.last, 1, half, *hints}
+        return sorted(size for size in wanted if self.allows(size) and size != anchor)
 
     def smallest(self, failing: int, fails: Callable[[int], bool]) -> int:
         """Return the smallest allowed size that fails, up to `failing`, which does.

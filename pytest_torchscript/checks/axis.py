@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_torchscript.backends.base import Spent
@@ -14,13 +14,13 @@ from pytest_torchscript.checks.padding import padding_helps
 from pytest_torchscript.checks.registry import AXIS, check
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import MachineFailure
-from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
+from pytest_torchscript.lab.draw import EXAMPLES, FEW, draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume
 from pytest_torchscript.lab.trial import AGREES, BEYOND, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial, TrialLog
 from pytest_torchscript.results import DIVERGES, DYNAMIC, ERROR, FIXED, STATIC, AxisResult
-from pytest_torchscript.spec import Axis
+from pytest_torchscript.spec import NARROW, Axis
 
 #: Sizes whose product is above this are run with one row: a wide range must not mean a wide cost.
 DEAR_VOLUME = 2048
@@ -63,27 +63,44 @@ class Exploration:
         """The sizes beside the anchor's that the artifact is right at."""
         return [size for size in self.sizes(AGREES) if size != self.lab.sizes[self.axis.name]]
 
-    def explore(self, hints: Iterable[int]) -> None:
+    def explore(self, suspicion: Suspicion) -> None:
+        """Try few sizes where the graph is clear and all of them agree; else all that are worth it."""
+        lab, axis = self.lab, self.axis
+        anchor = lab.sizes[axis.name]
+        self.trials[anchor] = self.at(lab.sizes)
+        few = axis.few(anchor, suspicion.hints)
+        if not suspicion.few or not all(self.ask(size).status == AGREES for size in few):
+            self.search(suspicion)
+        elif few and axis.last - axis.first > NARROW:
+            self.draw(axis, usual=FEW)
+
+    def search(self, suspicion: Suspicion) -> None:
         """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
 
         An artifact that raises is not the last word: `diverges` wins over `fixed`, so the search for a wrong answer goes on
         over the listed sizes, but hypothesis draws no more.
         """
+        if self.sizes(DIFFERS):
+            return
         lab, axis = self.lab, self.axis
         anchor = lab.sizes[axis.name]
-        self.trials[anchor] = self.at(lab.sizes)
         numbers = [number for number in lab.subject.windows if axis.allows(number)]
-        self.needed = {axis.first, axis.last, 1, anchor - axis.multiple_of, anchor + axis.multiple_of, *hints}
-        listed = axis.worth_trying(anchor, hints=hints, numbers=numbers)
+        self.needed = {axis.first, axis.last, 1, anchor - axis.multiple_of, anchor + axis.multiple_of, *suspicion.hints}
+        listed = axis.worth_trying(anchor, hints=suspicion.hints, numbers=numbers)
         if lab.backend.budget is not None:  # it may end before the rest
             listed.sort(key=lambda size: size not in self.needed)
+        whole = {2 * anchor, 3 * anchor}  # the example may stand there as a whole
+        if suspicion.causes:
+            listed = sorted({*listed, *filter(axis.allows, whole)})
         for size in listed:
+            if suspicion.causes and len(self.sizes(RAISES)) >= _ENOUGH and size not in self.needed | whole:
+                continue  # the line is known: what is left is whether the artifact answers anywhere, and wrongly
             if self.ask(size).status == DIFFERS:
                 return
             if len(self.sizes(UNDECIDABLE)) >= _ENOUGH and not self.right:
                 break
         if self.sizes(UNDECIDABLE) and not self.right:
-            for size in (2 * anchor, 3 * anchor):  # the example may stand there as a whole
+            for size in sorted(whole):
                 if axis.allows(size) and self.ask(size).status == DIFFERS:
                     return
             if not self.right:
@@ -104,10 +121,14 @@ class Exploration:
                 return
         if not self.sizes(RAISES, DIFFERS, UNDECIDABLE):
             first, last = self.accepted[0], max(self.accepted[-1], self.accepted[0], axis.multiple_of)
-            learned = Axis(axis.name, min=first, max=last, multiple_of=axis.multiple_of)
-            for sizes in draw_sizes({axis.name: learned}, examples_wanted(lab.settings), lab.settings.seed):
-                if self.ask(sizes[axis.name]).fails:
-                    break
+            self.draw(Axis(axis.name, min=first, max=last, multiple_of=axis.multiple_of))
+
+    def draw(self, axis: Axis, *, usual: int = EXAMPLES) -> None:
+        """Try sizes that hypothesis draws from an axis, up to the first that fails."""
+        settings = self.lab.settings
+        for sizes in draw_sizes({axis.name: axis}, examples_wanted(settings, usual), settings.seed):
+            if self.ask(sizes[axis.name]).fails:
+                break
 
     def ask(self, size: int) -> Trial:
         """Run both sides at one size, once. Where there was no room for a smaller one nothing is run."""
@@ -189,7 +210,7 @@ def check_axis(lab: Lab, name: str) -> Finding:
     found = Exploration(lab, axis)
     ended = ""
     try:
-        found.explore(suspicion.hints)
+        found.explore(suspicion)
     except MachineFailure as failed:
         if not isinstance(failed.error, Spent):
             raise
@@ -246,6 +267,8 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
     status = DIFFERS if found.sizes(DIFFERS) else RAISES
     start = found.affordable(found.sizes(status)[0])
     limit = max(volume(start), volume(lab.sizes))
+    agreed = [size for size in found.sizes(AGREES) if size < start[axis.name]]
+    right = max(agreed, default=0) if suspicion.alone else 0
 
     def kind(trial: Trial) -> str:
         # What was raised, less its numbers: shrinking must not slip from one axis's error to another's.
@@ -253,7 +276,10 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
 
     def fails(sizes: Mapping[str, int]) -> bool:
         # At the anchor's own size of this axis a failure would be another axis's.
-        if sizes[axis.name] == lab.sizes[axis.name] or volume(sizes) > limit:
+        size = sizes[axis.name]
+        if size == lab.sizes[axis.name] or volume(sizes) > limit:
+            return False
+        if size <= right:  # what changes there was tried
             return False
         trial = lab.bench.afforded(sizes)  # what was found is told, shrunk or not
         if trial is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import MOVES, OUTPUTS, SHAPES
 from pytest_torchscript.checks.registry import check
-from pytest_torchscript.lab.draw import draw_sizes, examples_wanted
+from pytest_torchscript.lab.draw import EXAMPLES, FEW, draw_sizes, examples_wanted
 from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, smallest_failing, volume, within
@@ -51,7 +51,11 @@ def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis], log: TrialLog) -> t
     # What the widest axis costs with one row: its own test goes no further either, and memory has an end.
     limit = max(*(volume({**lab.sizes, **smallest, name: size}) for name, size in largest.items()), CHEAP_VOLUME)
     tried = 0
-    for sizes in [smallest, largest, *draw_sizes(axes, examples_wanted(lab.settings) - 1, lab.settings.seed)]:
+    # What one axis alone decides its own test finds: without two that could meet in a branch little is left to draw for.
+    deciding = [name for name in axes if lab.evidence.suspect_axis(name).deciding]
+    usual = EXAMPLES if len(deciding) > 1 else FEW + 1
+    drawn = draw_sizes(axes, examples_wanted(lab.settings, usual) - 1, lab.settings.seed)
+    for sizes in [smallest, largest, *drawn]:
         joint = within(limit, {**lab.sizes, **sizes}, axes)
         trial = log.note(joint, lab.bench.at(joint))
         if trial.fails:

@@ -122,6 +122,16 @@ def variations(spec: InputSpec, sizes: Sizes, seed: int) -> Iterator[tuple[str, 
             yield label, made
 
 
+def first_of_each(varied: Iterator[tuple[str, Tensors]]) -> Iterator[tuple[str, Tensors]]:
+    """Yield of `variations` the first of each kind: of masks, of ids, of floats, of each input by itself."""
+    kinds: set[str] = set()
+    for label, inputs in varied:
+        kind = label.partition(" ")[0]
+        if kind not in kinds:
+            kinds.add(kind)
+            yield label, inputs
+
+
 def _changes(spec: InputSpec, base: Tensors, seed: int) -> Iterator[tuple[str, Tensors]]:
     masks = {name: tensor for name, tensor in spec.items() if is_mask(tensor)}
     free = {name: tensor for name, tensor in spec.items() if tensor.fill is None and name not in masks}

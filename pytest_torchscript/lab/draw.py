@@ -7,20 +7,22 @@ from collections.abc import Mapping
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis
 
-#: Draws an axis: the sizes of checks/sizes.py go first and find nearly everything, so few are needed.
+#: Draws an axis: the sizes that are worth trying go first and find nearly everything, so few are needed.
 EXAMPLES = 5
+#: Draws where the graph gives no reason to look further; hypothesis begins with the smallest sizes.
+FEW = 2
 #: hypothesis's own default; a profile that says something else was meant.
 PROFILE_DEFAULT = 100
 
 
-def examples_wanted(settings: Settings) -> int:
+def examples_wanted(settings: Settings, usual: int = EXAMPLES) -> int:
     """Return the number of draws: the option's, else that of a profile that differs from hypothesis's default, else ours."""
     import hypothesis
 
     if settings.max_examples is not None:
         return settings.max_examples
     profile: int = hypothesis.settings().max_examples
-    return EXAMPLES if profile == PROFILE_DEFAULT else profile
+    return usual if profile == PROFILE_DEFAULT else profile
 
 
 def draw_sizes(axes: Mapping[str, Axis], count: int, seed: int) -> list[dict[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,19 +23,32 @@ from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.misread import lines_are_off
-from pytest_torchscript.tracing.size_hints import size_hints
+from pytest_torchscript.tracing.reach import Reach, sizes_moved
+from pytest_torchscript.tracing.size_hints import neighbours, size_hints
 from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
 from pytest_torchscript.tracing.unlike_eager import UnlikeEager, unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
+from pytest_torchscript.tracing.watch import watch
 from pytest_torchscript.tracing.words import places_of, spoken
 
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What the tracer says before anything is run: lines that froze an axis, and integers written on such lines."""
+    """What the tracer says before anything is run: lines that froze an axis, and integers written on such lines.
+
+    ``few``: nothing hangs on the axis but what changes at the hints, so that few sizes besides show whether it moves.
+    ``alone``: and that wherever other axes stand.
+    """
 
     causes: tuple[Cause, ...] = ()
     hints: tuple[int, ...] = ()
+    few: bool = False
+    alone: bool = False
+
+    @property
+    def deciding(self) -> bool:
+        """Whether some branch may hang on the axis."""
+        return bool(self.causes or self.hints) or not self.few
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Evidence:
     subject: Subject
     export: Export
     bench: Bench
+    _suspected: dict[str, Suspicion] = field(default_factory=dict)
 
     def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
         """Trace a fresh copy. What torch raises passes through."""
@@ -80,22 +94,61 @@ class Evidence:
         return () if self.untraced else self.anchor.warnings
 
     def suspect_axis(self, axis: str) -> Suspicion:
-        """Compare the main trace with one where a single axis moved. Empty where the other size cannot be traced."""
-        sizes = self.subject.sizes
-        size = self.subject.spec.axes[axis].neighbour(sizes[axis])
-        causes = self.causes_at(axis, {**sizes, axis: size})
-        return Suspicion(tuple(causes), size_hints(causes, self.warnings))
+        """Compare the main trace with one where a single axis moved, once. Empty where the other size cannot be traced."""
+        if axis not in self._suspected:
+            self._suspected[axis] = self._suspicion(axis)
+        return self._suspected[axis]
+
+    def _suspicion(self, axis: str) -> Suspicion:
+        main = self.subject.sizes
+        size = self.subject.spec.axes[axis].neighbour(main[axis])
+        moved = self._moved({**main, axis: size})
+        causes = self._differences(moved, (main[axis], size))
+        if moved is None or causes:
+            return Suspicion(tuple(causes), size_hints(causes, self.warnings))
+        return self._clear(moved) or Suspicion(hints=size_hints((), self.warnings))
 
     def causes_at(self, axis: str, sizes: Sizes) -> list[Cause]:
         """Compare the main trace with one at other sizes."""
-        main = self.subject.sizes
-        if dict(sizes) == main or self.untraced:
-            return []
+        return self._differences(self._moved(sizes), (self.subject.sizes[axis], sizes[axis]))
+
+    def _moved(self, sizes: Sizes) -> Trace | None:
+        if dict(sizes) == self.subject.sizes or self.untraced:
+            return None
         try:
-            moved = self.trace(self.subject.moved(sizes, EXAMPLE))
+            return self.trace(self.subject.moved(sizes, EXAMPLE))
         except (Exception, MachineFailure):
-            return []
-        return find_baked(self.anchor, self.control, moved, sizes=(main[axis], sizes[axis]))
+            return None
+
+    def _differences(self, moved: Trace | None, sizes: tuple[int, int]) -> list[Cause]:
+        return [] if moved is None else find_baked(self.anchor, self.control, moved, sizes=sizes)
+
+    def _clear(self, moved: Trace) -> Suspicion | None:
+        """Return a suspicion of the numbers that sizes are compared with which are others in a moved trace; None where that
+        is not known, or where more than that follows from such sizes."""
+        reach, changed = self.reach, sizes_moved(self.anchor, moved)
+        if reach is None or reach.values or changed is None or reach.taken & changed:
+            return None
+        numbers = {number for size in changed & reach.compared.keys() for number in reach.compared[size]}
+        return Suspicion(hints=neighbours(numbers), few=True, alone=not changed & reach.together)
+
+    @property
+    def unread(self) -> bool:
+        """Whether it is known that nothing that the inputs hold has reached Python."""
+        return self.reach is not None and not self.reach.values
+
+    @cached_property
+    def reach(self) -> Reach | None:
+        """What of its inputs the model let Python see at the anchor. None where the export is no trace of it, where it does
+        not bear the watch, or where the tracer warned of a line that was not seen; and where several backends are compared,
+        which are all asked at the same sizes."""
+        is_trace = getattr(self.export.made, "trace", None) is not None
+        if not is_trace or self.untraced or len(self.subject.settings.backends) > 1:
+            return None
+        seen = watch(self.anchor)
+        lines = {(read.stack[0].file, read.stack[0].line) for read in seen.reads if read.stack}
+        known = all((warned.file, warned.line) in lines for warned in self.warnings)
+        return seen.reach if seen.whole and known else None
 
     def explain_axis(
         self, axis: str, counterexample: Sizes, suspicion: Suspicion, raised: BaseException | None = None

@@ -54,6 +54,7 @@ class Lab:
         self.export = Export(self.subject, self.backend)
         self.bench = Bench(self.subject, self.export)
         self.evidence = Evidence(self.subject, self.export, self.bench)
+        self.bench.unread = lambda: self.evidence.unread
 
     @cached_property
     def readiness(self) -> Readiness:

@@ -37,7 +37,7 @@ def _moved_shapes(subject: Subject, name: str) -> dict[str, tuple[int, ...]]:
         if other in (0, size) or not (axis.allows(other) or (axis.sizes and other < size)):
             continue
         try:
-            return _shapes(subject.eager(subject.draw({**subject.sizes, name: other})))
+            return _shapes(subject.eager(subject.moved({**subject.sizes, name: other})))  # as the axis will ask
         except Exception:  # refused: perhaps not the next one
             continue
     return {}

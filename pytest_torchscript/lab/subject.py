@@ -21,7 +21,7 @@ from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import Refusal, choose_anchor
 from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_place
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
-from pytest_torchscript.models.answers import Answers
+from pytest_torchscript.models.answers import FOR_ONE, LIMIT, Answers
 from pytest_torchscript.models.calling import Knowing, Positional, takes_keywords
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.known_values import KnownValues
@@ -81,11 +81,10 @@ class Subject:
     @cached_property
     def eager(self) -> Eager:
         """The truth that every answer is compared with."""
-        several = len(self.settings.backends) > 1
         return Eager(
             self.module,
             seed=self.settings.seed,
-            answers=Answers() if several else None,
+            answers=Answers(LIMIT if len(self.settings.backends) > 1 else FOR_ONE),
             counted=self.passes,
             dtype=getattr(torch, self.loaded.dtype),
             device=torch.device(self.loaded.device),
@@ -97,7 +96,7 @@ class Subject:
 
         Without weights there is nothing that could differ.
         """
-        return Steadiness() if self.meta else steadiness_of(self.eager, self.inputs)
+        return Steadiness() if self.meta else steadiness_of(self.eager, self.inputs, self.answer)
 
     @property
     def meta(self) -> bool:

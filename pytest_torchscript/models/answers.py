@@ -1,4 +1,4 @@
-"""What eager answered before, so that several backends ask it once."""
+"""What eager answered before, so that it is asked once: by several backends, and by the checks of one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import torch
 from pytest_torchscript.common.hashing import bytes_of
 from pytest_torchscript.outputs import tensor_leaves
 
-#: Bytes of answers that are kept; the oldest go first.
-LIMIT = 256 * 2**20
+#: Bytes of answers that are kept; the oldest go first. One backend seldom asks the same twice.
+LIMIT, FOR_ONE = 256 * 2**20, 16 * 2**20
 
 
 class Answers:

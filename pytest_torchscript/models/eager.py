@@ -54,6 +54,8 @@ class Eager:
             None if any(each.is_meta for each in module.parameters()) else KeptWeights(module)
         )
         self._working = copy_module(module)
+        #: The copy that every call so far was made on, where none has changed it.
+        self.used: Positional | None = None
         self._state = look_at(self._working)
         self.seed = seed
         self.passes = 0
@@ -92,11 +94,12 @@ class Eager:
     def anew(self, inputs: Tensors, seed: int | None = None) -> Any:
         """Ask again, whatever was said before: to time it."""
         try:
+            self.used = self._working
             return self.run(self._working, inputs, seed=seed)
         finally:
             before, self._state = self._state, look_at(self._working)
             if not self.shares or changes(before, self._state):
-                self._working = self.copy()
+                self._working, self.used = self.copy(), None
                 self._state = look_at(self._working)
 
     def run(

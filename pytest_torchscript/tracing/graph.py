@@ -78,7 +78,7 @@ def read_graph(module: Any) -> Recording:
     reader = _Reader()
     for number, value in enumerate(graph.inputs()):
         reader.values[value.unique()] = Attribute("") if number == 0 else Result(-1, number - 1)
-    for node, inner in _nodes(graph):
+    for node, inner in nodes_of(graph):
         reader.read(node, inner)
     returned = tuple(reader.argument(value) for value in graph.outputs())
     _mark_live(reader.operations, returned)
@@ -140,12 +140,13 @@ class _Reader:
         return self.stacks[text]
 
 
-def _nodes(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
+def nodes_of(block: Any, inner: bool = False) -> Iterator[tuple[Any, bool]]:
+    """Yield the nodes of a graph, and whether each stands in a block of another."""
     for node in block.nodes():
         yield node, inner
         if node.kind() in _BRANCHING:
             for part in node.blocks():
-                yield from _nodes(part, True)
+                yield from nodes_of(part, True)
 
 
 def _origin(arguments: Iterable[Argument], operations: list[Operation]) -> tuple[Stack, str]:

@@ -40,7 +40,12 @@ def size_hints(causes: Iterable[Cause], warned: Iterable[WarnedLine]) -> tuple[i
     frames = [Frame(cause.file, cause.line, cause.function) for cause in causes]
     frames += [Frame(warning.file, warning.line, warning.function) for warning in warned]
     found = {number for frame in set(frames) if frame.line for number in _numbers_at(frame)}
-    near = {size for number in found for size in (number - 1, number, number + 1)}
+    return neighbours(found)
+
+
+def neighbours(numbers: Iterable[int]) -> tuple[int, ...]:
+    """Return numbers that may be sizes with their two neighbours, ascending."""
+    near = {size for number in numbers for size in (number - 1, number, number + 1)}
     return tuple(sorted(size for size in near if 1 <= size <= LARGEST))
 
 

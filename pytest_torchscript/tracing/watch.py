@@ -21,6 +21,7 @@ from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.misread import Call, call_at, lines_are_off
+from pytest_torchscript.tracing.reach import Reach
 from pytest_torchscript.tracing.trace import Trace
 
 if TYPE_CHECKING:
@@ -42,9 +43,11 @@ class Read(NamedTuple):
 
 @dataclass
 class Seen:
-    """What a trace under watch showed, in order."""
+    """What a trace under watch showed, in order; ``whole`` where it came to its end."""
 
     reads: list[Read] = field(default_factory=list)
+    reach: Reach = field(default_factory=Reach)
+    whole: bool = False
     calls: list[Call] = field(default_factory=list)
 
 
@@ -65,6 +68,7 @@ def watch(trace: Trace) -> Seen:
             # A model may not bear the watch: what was seen until then still counts.
             with suppress(Exception), quiet(), _Watch(seen):
                 jit.trace(copy_module(trace.origin), trace.example)
+                seen.whole = True
     return trace.derived["seen"]  # type: ignore[no-any-return]
 
 
@@ -79,6 +83,7 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         value = _plain(result)
+        self.seen.reach.add(name_of(func), (args, tuple((kwargs or {}).values())), result)
         caller = caller_of(sys._getframe(1))
         self.forget_parsing(caller, value)
         stack = model_stack(live_stack(caller)) if value is not None else ()

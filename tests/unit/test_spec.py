@@ -317,3 +317,8 @@ def test_a_dim_may_be_a_sum_of_products() -> None:
         InputSpec({"y": TensorSpec("batch"), "x": TensorSpec("2*batch")}).sizes_of({"y": Tensor(2), "x": Tensor(5)})
     with pytest.raises(InputError, match=r"dim '2[*]two words' is not an axis name"):
         InputSpec({"x": TensorSpec("2*two words")})
+
+
+def test_few_sizes_are_the_ends_one_between_and_hints() -> None:
+    assert Axis("time", max=512).few(11, (36, 37, 900)) == [1, 6, 36, 37, 512]
+    assert Axis("time", min=4, max=20, multiple_of=4).few(12) == [4, 8, 20]

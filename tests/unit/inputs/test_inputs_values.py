@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.values import make_inputs, pad_inputs, redraw, variations
+from pytest_torchscript.inputs.values import first_of_each, make_inputs, pad_inputs, redraw, variations
 from pytest_torchscript.spec import InputSpec, TensorSpec
 
 TEXT = InputSpec(
@@ -114,6 +114,12 @@ def test_variations_of_a_text():
         49,
     }
     assert len(found["ids repeated"]["input_ids"].unique()) == 1
+
+
+def test_of_each_kind_of_variation_there_is_a_first():
+    found = [label for label, _ in first_of_each(variations(TEXT, SIZES, 0))]
+    assert found[:2] == ["mask unpadded", "ids pad under the mask"]
+    assert len({label.partition(" ")[0] for label in found}) == len(found) < len(list(variations(TEXT, SIZES, 0)))
 
 
 def test_variations_are_all_different_and_legal():

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from pytest_torchscript import Axis, TensorSpec, check
+from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.results import FAILED, CheckResult
 from tests import toys
+from tests.asking import lab_of
 
 
 def failure(model: nn.Module, name: str, inputs: dict[str, TensorSpec] = toys.SIGNAL) -> CheckResult:
@@ -148,3 +150,29 @@ def test_what_freezing_breaks_is_named(model: type[nn.Module], dims: tuple[int |
     inputs = {"x": TensorSpec(*(Axis(dim, min=4, max=4) if dim == "width" else dim for dim in dims))}
     message = failure(model().eval(), "freeze", inputs).message
     assert f"{line_of(model)}forward: {operation}" in message
+
+
+def test_an_axis_is_clear_where_nothing_of_it_reaches_python() -> None:
+    evidence = lab_of(toys.Sound()).evidence
+    evidence.export.artifact  # noqa: B018 - the export is the trace that is asked about
+    assert evidence.suspect_axis("time") == Suspicion(few=True, alone=True)
+    assert not evidence.suspect_axis("time").deciding
+    assert evidence.unread
+
+
+def test_where_sizes_are_compared_the_numbers_are_worth_trying() -> None:
+    evidence = lab_of(toys.Needle()).evidence
+    evidence.export.artifact  # noqa: B018 - as above
+    found = evidence.suspect_axis("time")
+    assert (found.few, found.alone, found.hints, found.deciding) == (True, True, (28, 29, 30), True)
+    assert evidence.suspect_axis("batch") == Suspicion(few=True, alone=True)
+
+
+def test_nothing_is_clear_where_python_takes_the_size_or_where_the_export_is_no_trace() -> None:
+    evidence = lab_of(toys.FrozenMean()).evidence
+    evidence.export.artifact  # noqa: B018 - as above
+    assert not evidence.suspect_axis("time").few
+    assert evidence.suspect_axis("batch").few
+    untried = lab_of(toys.Sound()).evidence
+    assert untried.reach is None
+    assert not untried.unread
