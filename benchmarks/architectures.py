@@ -3,6 +3,8 @@
     python -m benchmarks.architectures [--only NAME ...]           those of benchmarks/lists.py, by their bare reference
     python -m benchmarks.architectures --all [--feed-only]         every base model of the installed transformers, from the
                                                                    configuration that its class makes by default
+    python -m benchmarks.architectures --bare                      models of torchvision and timm and modules of torch, with no
+                                                                   inputs beside them
     python -m benchmarks.architectures --all --count --page FILE   the page, from the rows that are there
 
 ``--feed-only`` asks whether a model can be built tiny, whether eager takes what it is fed, and whether it is traced: that
@@ -19,9 +21,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.lists import ARCHITECTURES
-from benchmarks.page import all_table, checked_table, totals
-from benchmarks.rows import CHECKED, FED, FEED, FULL, TABLE, make_row, model_types
+from benchmarks.lists import ARCHITECTURES, NOT_BARE, bare
+from benchmarks.page import all_table, bare_table, checked_table, totals
+from benchmarks.rows import BARE, CHECKED, FED, FEED, FULL, TABLE, make_row, model_types
 from benchmarks.sweep import Row, Sweep
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     """Run a table, or lay out the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--bare", action="store_true")
     parser.add_argument("--feed-only", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", nargs="*", default=None)
@@ -43,7 +46,9 @@ def main() -> None:
     sweep = Sweep(
         options.records, workers=options.workers, seconds=options.timeout, gigabytes=options.memory, preload=preload
     )
-    if options.all:
+    if options.bare:
+        kind, names = BARE, bare()
+    elif options.all:
         kind, names = (FEED if options.feed_only else FULL), model_types()
     else:
         kind, names = TABLE, list(ARCHITECTURES)
@@ -64,9 +69,9 @@ def page(rows: Mapping[str, Row]) -> str:
 
     from pytest_torchscript.inputs.rules import SPECIAL
 
-    table, feed, full = (
+    table, feed, full, plain = (
         {name.partition("/")[2]: row for name, row in rows.items() if name.startswith(f"{kind}/")}
-        for kind in (TABLE, FEED, FULL)
+        for kind in (TABLE, FEED, FULL, BARE)
     )
     release = f"torch {torch.__version__} and transformers {transformers.__version__}"
     said = "Verdicts are about a trace at our main anchor; line numbers are those of this transformers release."
@@ -94,6 +99,16 @@ def page(rows: Mapping[str, Row]) -> str:
             f"Those with verdicts ({len(full)}) went through the checks, the others as far as the tracer. {_pictures(best)}",
             f"Rules by the name of a class ({len(SPECIAL)}): {', '.join(SPECIAL)}.",
             all_table(feed, full),
+        ]
+    if plain:
+        wanted = [row for name, row in plain.items() if name not in NOT_BARE]
+        found = sum(row["kind"] in FED for row in wanted)
+        said = f"{found} of {len(wanted)} are fed, the last {len(plain) - len(wanted)} are refused."
+        parts += [
+            "## Handed over bare",
+            "    python -m benchmarks.architectures --bare",
+            f"Models of torchvision and timm and modules of torch, with no inputs beside them: {said}",
+            bare_table(plain),
         ]
     return "\n\n".join(parts) + "\n"
 

@@ -92,3 +92,133 @@ ARCHITECTURES = {
     "XLNet": "xlnet/xlnet-base-cased",
     "YOLOS": "hustvl/yolos-tiny",
 }
+
+#: One small model of each of sixty families of timm.
+TIMM = (
+    "beit_base_patch16_224",
+    "botnet26t_256",
+    "cait_xxs24_224",
+    "coat_tiny",
+    "coatnet_nano_rw_224",
+    "convit_tiny",
+    "convmixer_768_32",
+    "convnext_atto",
+    "crossvit_tiny_240",
+    "cspresnet50",
+    "darknet53",
+    "davit_tiny",
+    "deit_tiny_patch16_224",
+    "densenet121",
+    "dla34",
+    "dm_nfnet_f0",
+    "dpn68",
+    "edgenext_xx_small",
+    "efficientformer_l1",
+    "efficientnet_b0",
+    "efficientvit_b0",
+    "eva02_tiny_patch14_224",
+    "fastvit_t8",
+    "focalnet_tiny_srf",
+    "gcvit_xxtiny",
+    "gernet_s",
+    "ghostnet_100",
+    "hardcorenas_a",
+    "hgnet_tiny",
+    "hiera_tiny_224",
+    "hrnet_w18_small",
+    "inception_v3",
+    "lcnet_050",
+    "levit_128s",
+    "maxvit_nano_rw_256",
+    "mixer_s32_224",
+    "mixnet_s",
+    "mnasnet_small",
+    "mobilenetv3_small_050",
+    "mobilenetv4_conv_small",
+    "mobileone_s0",
+    "mobilevit_xxs",
+    "mvitv2_tiny",
+    "nest_tiny",
+    "nextvit_small",
+    "pit_ti_224",
+    "poolformer_s12",
+    "pvt_v2_b0",
+    "regnetx_002",
+    "repvgg_a0",
+    "res2net50_26w_4s",
+    "resnet18",
+    "rexnet_100",
+    "swin_tiny_patch4_window7_224",
+    "tiny_vit_5m_224",
+    "tresnet_m",
+    "twins_pcpvt_small",
+    "vgg11",
+    "vit_tiny_patch16_224",
+    "xception41",
+)
+
+#: Plain modules of torch: recurrent, convolutional, transformers, embeddings, several inputs.
+MODULES = (
+    "LSTM(16, 32, batch_first=True)",
+    "LSTM(16, 32, num_layers=2, bidirectional=True)",
+    "GRU(16, 32)",
+    "GRU(16, 32, batch_first=True)",
+    "RNN(8, 12, batch_first=True)",
+    "LSTMCell(16, 32)",
+    "GRUCell(16, 32)",
+    "Conv1d(4, 8, 3)",
+    "Conv2d(3, 8, 3)",
+    "Conv3d(2, 4, 3)",
+    "ConvTranspose1d(4, 8, 3)",
+    "ConvTranspose2d(3, 8, 3)",
+    "ConvTranspose3d(2, 4, 3)",
+    "Transformer(16, 2, 1, 1, 32, batch_first=True)",
+    "TransformerEncoderLayer(16, 2, 32, batch_first=True)",
+    "TransformerDecoderLayer(16, 2, 32, batch_first=True)",
+    "MultiheadAttention(16, 2, batch_first=True)",
+    "Embedding(100, 16)",
+    "EmbeddingBag(100, 16)",
+    "Bilinear(4, 5, 6)",
+    "CosineSimilarity()",
+    "PairwiseDistance()",
+    "Linear(16, 4)",
+    "LayerNorm(16)",
+    "BatchNorm1d(8)",
+    "BatchNorm2d(8)",
+    "GroupNorm(2, 8)",
+    "PReLU(4)",
+    "PixelShuffle(2)",
+    "AdaptiveAvgPool2d((2, 2))",
+    "CrossEntropyLoss()",
+    "AdaptiveLogSoftmaxWithLoss(16, 20, [5, 10])",
+    "Upsample(scale_factor=2)",
+)
+
+#: What takes no tensors by place, or what nothing tells: each is refused in a sentence.
+NOT_BARE = (
+    "torchvision.ops:FeaturePyramidNetwork([8, 16], 4)",
+    "torchvision.ops:MultiScaleRoIAlign(['0'], 7, 2)",
+    "torchvision.ops:RoIAlign(7, 1.0, 2)",
+    "torchvision.ops:PSRoIPool(7, 1.0)",
+    "torchvision.ops:DeformConv2d(3, 4, 3)",
+    "torch.nn:ModuleList()",
+    "torch.nn:ModuleDict()",
+    "torch.nn:ParameterList()",
+    "torch.nn:MaxUnpool2d(2)",
+    "torch.nn:CTCLoss()",
+)
+
+
+def bare() -> list[str]:
+    """Return references with no inputs beside them: models of torchvision and timm, modules of torch, and what is refused."""
+    import torchvision
+
+    models = torchvision.models
+    seen = [f"torchvision.models:{name}" for name in models.list_models(module=models)]
+    for part in ("segmentation", "video"):
+        module = getattr(models, part)
+        names = models.list_models(module=module)
+        plain = "weights=None, weights_backbone=None" if part == "segmentation" else ""
+        seen += [f"torchvision.models.{part}:{name}{f'({plain})' if plain else ''}" for name in names]
+    families = [f"timm:create_model({name!r})" for name in TIMM]
+    return [*seen, *families, *(f"torch.nn:{call}" for call in MODULES), *NOT_BARE]

@@ -31,6 +31,19 @@ def all_table(feed: Mapping[str, Row], full: Mapping[str, Row]) -> str:
     return "\n".join([_ALL_HEAD, *(_any(name, feed.get(name), full.get(name)) for name in names)])
 
 
+def bare_table(rows: Mapping[str, Row]) -> str:
+    """Return the table of models that were handed over with no inputs: what was found, or why nothing was."""
+    head = "| reference | fed | traced | inputs | seconds | why not, or what torch says |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *(_bare(name, row) for name, row in rows.items())])
+
+
+def _bare(name: str, row: Row) -> str:
+    traced = {TRACED: "yes", REFUSED: "no"}.get(row["kind"], "")
+    dims = "; ".join(f"{name} ({', '.join(map(str, found))})" for name, found in row.get("dims", {}).items())
+    fed = "yes" if row["kind"] in FED else "no"
+    return f"| `{name}` | {fed} | {traced} | {_cell(dims)} | {row['seconds']:.0f} | {_cell(row.get('why', ''))} |"
+
+
 def totals(rows: Iterable[Row]) -> str:
     """Return in one paragraph how many are fed and traced, and how many are not, by kind."""
     kinds = Counter(row["kind"] for row in rows)

@@ -11,8 +11,10 @@ from benchmarks.sweep import Row
 
 CHECKS = ("trace", "determinism", "outputs", "axis", "anchors", "joint", "values", "save_load")
 #: The sets of models, each with the stage that is asked of it: rows are named SET/NAME.
-TABLE, FEED, FULL = "table", "feed", "full"
+TABLE, FEED, FULL, BARE = "table", "feed", "full", "bare"
 
+#: Weights that are made up, of a model that is shrunk.
+TINY = "tiny"
 #: Kinds of rows: what came of a model.
 TRACED, REFUSED, CHECKED = "traced", "trace refused", "checked"
 NO_CONFIG, NO_CLASS, NO_LIBRARY, NOT_BUILT, NOT_TINY = "no config", "no class", "no library", "not built", "not tiny"
@@ -30,6 +32,11 @@ def make_row(name: str) -> Row:
     kind, _, model = name.partition("/")
     if kind == TABLE:
         return checked(ARCHITECTURES[model])
+    if kind == BARE:
+        try:
+            return fed(model, weights="auto")
+        except Exception as error:
+            return told(error)
     with tempfile.TemporaryDirectory() as directory:
         said = write_default(model, directory)
         if said is not None:
@@ -68,14 +75,15 @@ def builds(directory: str) -> bool:
     return True
 
 
-def fed(directory: str) -> Row:
-    """Plan a model, build it tiny, ask eager and trace it."""
+def fed(reference: str, *, weights: str = TINY) -> Row:
+    """Plan a model, build it, ask eager and trace it."""
     from pytest_torchscript.checks.run import feed
     from pytest_torchscript.lab.plan import make_plan
     from pytest_torchscript.settings import make_settings
+    from pytest_torchscript.spec import dim_name
 
     times = [time.perf_counter()]
-    plan = make_plan(directory, make_settings(weights="tiny"))
+    plan = make_plan(reference, make_settings(weights=weights))
     times.append(time.perf_counter())
     lab = plan.load()
     feed(lab)
@@ -85,6 +93,7 @@ def fed(directory: str) -> Row:
         "parameters": lab.subject.loaded.parameters,
         "inputs": list(plan.spec),
         "sizes": dict(lab.sizes),
+        "dims": {name: [dim_name(dim) for dim in spec.dims] for name, spec in plan.spec.items()},
         "notes": list(lab.subject.loaded.notes),
     }
     try:
@@ -103,7 +112,7 @@ def checked(reference: str) -> Row:
     from pytest_torchscript import check
     from pytest_torchscript.results import to_plain
 
-    record: dict[str, Any] = to_plain(check(reference, weights="tiny", checks=CHECKS))
+    record: dict[str, Any] = to_plain(check(reference, weights=TINY, checks=CHECKS))
     return {"kind": CHECKED, "class": record["class"], "record": record, "glance": _glance(record)}
 
 

@@ -22,10 +22,11 @@ from pytest_torchscript.errors import first_line
 from pytest_torchscript.inputs.declare import describe, read_inputs, with_role
 from pytest_torchscript.inputs.layers import SPACE, Wanted, wanted_by
 from pytest_torchscript.inputs.propose import find_axes
-from pytest_torchscript.spec import Dim, InputSpec, TensorSpec
+from pytest_torchscript.spec import Dim, InputSpec, TensorSpec, dim_name
 
-#: What asking may cost: calls in all, seconds until eager takes something, and seconds more for its axes.
-CALLS, SECONDS, SECONDS_FOR_AXES = 200, 6.0, 4.0
+#: What asking may cost: calls in all, seconds until eager takes something, and seconds more for its axes. They are of this
+#: thread's own time, so that a busy machine finds the same; of the clock's there are never more than the last.
+CALLS, SECONDS, SECONDS_FOR_AXES, SECONDS_IN_ALL = 200, 6.0, 4.0, 60.0
 #: Sizes of dims that nothing fixes yet, by place: all different, so that what a layer sees shows which is which.
 FREE = (2, 7, 11, 13, 17)
 #: What a picture's sides, a clip's frames and a series' steps are first, and then in turn. Not square first: that needs it.
@@ -85,13 +86,14 @@ class Search:
 
     call: Call
     calls: int = 0
-    until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
+    until: float = field(default_factory=lambda: time.thread_time() + SECONDS)
+    ends: float = field(default_factory=lambda: time.monotonic() + SECONDS_IN_ALL)
     tried: dict[str, str] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
         """Whether no more may be asked."""
-        return self.calls >= CALLS or time.monotonic() > self.until
+        return self.calls >= CALLS or time.thread_time() > self.until or time.monotonic() > self.ends
 
     def refused(self, arguments: Mapping[str, Any]) -> str:
         """Ask eager; what it says where it refuses."""
@@ -127,15 +129,21 @@ def required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
 
 
 def search(
-    module: nn.Module, names: list[str], call: Call, *, sides: tuple[tuple[int, int], ...] = ()
+    module: nn.Module,
+    names: list[str],
+    call: Call,
+    *,
+    sides: tuple[tuple[int, int], ...] = (),
+    known: Mapping[str, TensorSpec] | None = None,
 ) -> tuple[Guesses | None, Search]:
     """Return guesses that eager takes, or None, and what was tried.
 
     ``call`` calls ``module``, a copy of the model that is given hooks for a while; ``sides`` are heights and widths of
-    pictures that the model is known to be made for.
+    pictures that the model is known to be made for; ``known`` are inputs whose dims are known in part, and tried first.
     """
     state = Search(call)
-    guesses = {name: first_guess(name) for name in names}
+    known = known or {}
+    guesses = {name: guess_of(known[name]) if name in known else first_guess(name) for name in names}
     while not state.over:
         if state.takes(guesses):
             usual = _by_layers(module, guesses, call, usual=True)
@@ -162,6 +170,22 @@ def first_guess(name: str) -> Guess:
     if "mask" in name:
         return Guess(FREE[:2], below=2)
     return of_rank(4 if _PICTURES.search(name) else 2)
+
+
+def guess_of(spec: TensorSpec) -> Guess:
+    """Return what a spec of an input is as a guess: with its names, and with sizes that are not those of another dim."""
+    axes = {axis.name: axis for axis in spec.axes()}
+    sizes, names = [], []
+    for index, dim in enumerate(spec.dims):
+        name = "" if isinstance(dim, int) else str(dim_name(dim))
+        axis = axes.get(name)
+        usual = axis.typical if axis is not None and axis.typical else FREE[index % len(FREE)]
+        sizes.append(dim if isinstance(dim, int) else max(usual, axis.first if axis is not None else 1))
+        names.append(name if axis is not None else "")
+    settled = frozenset(index for index, dim in enumerate(spec.dims) if isinstance(dim, int))
+    whole = spec.dtype is not None and not spec.dtype.is_floating_point
+    below = int(spec.high) if isinstance(spec.high, (int, float)) else 2
+    return Guess(tuple(sizes), tuple(names), settled, below if whole else None)
 
 
 def of_rank(rank: int, names: tuple[str, ...] = ()) -> Guess:
@@ -391,7 +415,7 @@ def _with_size(guess: Guess, index: int, old: int, size: int) -> Guess:
 
 def described(guesses: Guesses, state: Search) -> InputSpec:
     """Return what was found as inputs: the axes that eager lets move, under the names that layers give them."""
-    state.until = time.monotonic() + SECONDS_FOR_AXES
+    state.until = time.thread_time() + SECONDS_FOR_AXES
     guesses = spread(guesses, state)
     plain = read_inputs({name: guess.tensors() for name, guess in guesses.items()})
     owner = {name: guesses[name.split(".")[0]] for name in plain.examples}

@@ -22,12 +22,16 @@ _MASKS = ("input_features_mask", "audio_mel_mask", "padding_mask", "attention_ma
 _BINS = ("num_mel_bins", "input_feat_size", "feature_size", "n_mels", "mel_bins", "input_dim")
 #: So many frames may be laid side by side, if the configuration does not say.
 _STACKED = (2, 4)
+_FRAMES_A_TOKEN = (8, 4, 2, 1)
 #: A second of frames is what models are made for; the longest tried is a few of them.
 _SECOND, _LONGEST = 100, 512
 
 
 def layouts(reading: Reading) -> Iterator[dict[str, TensorSpec]]:
     """Yield the sound that a model takes in the layouts that sounds have, the usual ones first."""
+    if reading.takes("input_values", "input_features"):
+        yield from _both(reading)
+        return
     for name in SPECTROGRAMS:
         if reading.takes(name):
             for frames, dims in _spectrograms(reading):
@@ -38,10 +42,25 @@ def layouts(reading: Reading) -> Iterator[dict[str, TensorSpec]]:
                 yield from _with_masks(reading, name, dims, samples)
 
 
+def _both(reading: Reading) -> Iterator[dict[str, TensorSpec]]:
+    """Yield a wave and its spectrogram, which has a frame for every so many samples."""
+    wide = reading.number("feature_projection_input_dim", *_BINS, within=AUDIO)
+    frames = Axis("frames", min=2, max=_LONGEST // 4, typical=_SECOND // 2)
+    for step in _hops(reading) if wide else ():
+        for spectrogram in ((frames, wide), (wide, frames)):
+            yield {
+                "input_values": TensorSpec(batch_axis(), 1, f"{step}*{frames.name}"),
+                "input_features": TensorSpec(batch_axis(), *spectrogram),
+            }
+
+
 def _spectrograms(reading: Reading) -> Iterator[tuple[Axis, tuple[Dim, ...]]]:
     bins = reading.number(*_BINS, within=AUDIO)
     if bins is None:
         return
+    if reading.takes("input_ids"):  # a frame, or a few, for every token
+        for count in _FRAMES_A_TOKEN:
+            yield Axis("frames"), (batch_axis(), bins, f"{count}*sequence")
     window = reading.number("n_window", within=AUDIO)
     stacked = reading.number("num_stacked_frames", within=AUDIO)
     for step in dict.fromkeys((1, 2 * (window or 1))):

@@ -220,7 +220,7 @@ def resolve_inputs(
                 and not task.endswith("-with-past")
                 and twin.refuses(spec)
             ):
-                spec = twin.laid_out() or twin.asked(settings) or spec
+                spec = twin.laid_out() or twin.alone() or twin.asked(settings) or spec
         return _overlaid(spec, settings)
     return _overlaid(_found_spec(blueprint, settings), settings)
 

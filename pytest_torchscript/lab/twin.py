@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -20,6 +20,7 @@ from pytest_torchscript.errors import InputError, first_line
 from pytest_torchscript.inputs.discover import described, required, search
 from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
 from pytest_torchscript.inputs.reading import Reading, read_signature
+from pytest_torchscript.inputs.rules import rule_for
 from pytest_torchscript.inputs.sounds import layouts
 from pytest_torchscript.inputs.values import make_inputs
 from pytest_torchscript.lab.anchors import proposals
@@ -29,7 +30,7 @@ from pytest_torchscript.models.probe import probe_error
 from pytest_torchscript.models.shrink import shrink_config
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import InputSpec
+from pytest_torchscript.spec import InputSpec, TensorSpec
 
 #: Of the proposed sizes so many are tried: awkward ones, usual ones, then equal ones, which some inputs must have.
 _TRIED = 3
@@ -60,21 +61,37 @@ class Twin:
         """Return the inputs in the first of the layouts of a sound that the twin takes; None where it takes none."""
         config, model_class, task = self.blueprint.config, self.blueprint.model_class, self.blueprint.task
         assert model_class is not None
-        until = time.monotonic() + seconds
+        until = time.thread_time() + seconds
         reading = Reading(config, model_class, task, parameters=read_signature(model_class))
         alone = not (reading.takes("input_ids") or reading.takes("decoder_input_ids"))
         for layout in layouts(reading):
-            if time.monotonic() > until:
+            if time.thread_time() > until:
                 break
             spec = infer_inputs(config, model_class, task, declared=layout, complete=alone)
             if any(said is None for said in _refusals(self.module, spec, task, tried=_TRIED)):
                 return spec
         return None
 
+    def alone(self) -> InputSpec | None:
+        """Return the text of a model without the pictures that it was to have; None where the twin refuses that as well."""
+        config, model_class, task = self.blueprint.config, self.blueprint.model_class, self.blueprint.task
+        assert model_class is not None
+        if not {"input_ids", "pixel_values"} <= set(read_signature(model_class)):
+            return None
+        try:
+            spec = infer_inputs(config, model_class, task)
+        except InputError:
+            return None
+        if "pixel_values" in spec or all(said is not None for said in _refusals(self.module, spec, task, tried=_TRIED)):
+            return None
+        note = "the text is fed without pictures: the model refuses the two together"
+        return InputSpec(dict(spec), axes=spec.axes, form=spec.form, notes=(*spec.notes, note))
+
     def asked(self, settings: Settings) -> InputSpec | None:
         """Return the inputs that the twin's layers and answers tell of, where no rule knows them; None where they do not."""
         model_class = self.blueprint.model_class
-        parameters = read_signature(model_class) if model_class is not None else {}
+        assert model_class is not None
+        parameters = read_signature(model_class)
         names = required(parameters)
         if not names:
             return None
@@ -84,8 +101,23 @@ class Twin:
             with torch.no_grad(), quiet(), seeded(settings.seed):
                 module(**arguments)
 
-        guesses, state = search(module, names, call)
+        reading = Reading(self.blueprint.config, model_class, self.blueprint.task, parameters=parameters)
+        guesses, state = search(module, names, call, known=known_of(reading, names))
         return described(guesses, state) if guesses is not None else None
+
+
+def known_of(reading: Reading, names: Iterable[str]) -> dict[str, TensorSpec]:
+    """Return what the rules say of some inputs, of those that they know."""
+    found = {}
+    for name in names:
+        rule = rule_for(reading, name)
+        try:
+            spec = rule(reading) if rule is not None else None
+        except InputError:  # the configuration lacks what the rule asks for
+            continue
+        if spec is not None:
+            found[name] = spec
+    return found
 
 
 def _rows(module: nn.Module, method: str, arguments: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ not. What was put in is told, and weights that were trained are never built so.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import NoMetaError, build, sub_configs
 
-_EXPERTS, _CHOSEN = 8, 2
+_EXPERTS, _CHOSEN, _WINDOW = 8, 2, 128
 #: Steps to predict, and ids of a vocabulary, where nothing says how many.
 _STEPS, _VOCABULARY = 24, 1024
 
@@ -74,9 +75,14 @@ def _first_language(config: Any) -> str | None:
     return next(iter(getattr(config, "languages", None) or ()), None)
 
 
+def _window(config: Any) -> int | None:
+    return _WINDOW if "sliding_attention" in (getattr(config, "layer_types", None) or ()) else None
+
+
 #: What is put in wherever it is missing: the class is built without, and fails when called.
 _TO_RUN: Mapping[str, Callable[[Any], Any]] = {
     "num_experts_per_tok": _experts,
+    "sliding_window": _window,
     "default_language": _first_language,
     "image_token_id": _last_id(2),
     "image_token_index": _last_id(2),
@@ -84,6 +90,9 @@ _TO_RUN: Mapping[str, Callable[[Any], Any]] = {
     "audio_token_id": _last_id(3),
 }
 
+
+#: What configurations lack altogether though their class reads it.
+_ABSENT: Mapping[str, Callable[[Any], Any]] = {"vision_start_token_id": _last_id(4)}
 
 #: What goes with a vocabulary that was put in: embeddings that count from the padding need no other id.
 _IDS = {"pad_token_id": 0, "mask_token_id": 1}
@@ -95,6 +104,10 @@ def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
     The same configuration comes back where nothing is missing, or where nothing known helps.
     """
     found, said = _put_in(config, _TO_RUN)
+    for name, value_for in _ABSENT.items():
+        if not hasattr(found, name) and _reads(model_class, name) and (value := value_for(found)) is not None:
+            setattr(found, name, value)
+            said.append(f"{name}={value}")
     if not _builds(found, model_class):
         tables = [{name: _TO_BUILD[name]} for name in _missing(found)]
         for table in [*tables, _TO_BUILD]:  # one that is enough, else all
@@ -104,6 +117,13 @@ def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
                 break
     note = f"the configuration leaves at None what the model needs, and was filled: {', '.join(said)}"
     return (found, (note,)) if said else (config, ())
+
+
+def _reads(model_class: type[Any], name: str) -> bool:
+    """Whether a method of a class names an attribute."""
+    methods = (vars(base).values() for base in model_class.__mro__)
+    codes = (getattr(inspect.unwrap(each), "__code__", None) for group in methods for each in group if callable(each))
+    return any(name in code.co_names for code in codes if code is not None)
 
 
 def _missing(config: Any) -> list[str]:

@@ -50,12 +50,14 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
             return best
     run = asked if _can_be_run(config, changes, model_class, asked) else None
     candidates = [changes, *([other for other in changes if other is not change] for change in changes)]
-    until = time.monotonic() + _SECONDS
+    until = time.thread_time() + _SECONDS
     for candidate in sorted(candidates, key=lambda each: _parameters(config, each, model_class)):
-        found = _tried(config, candidate, model_class, run) if time.monotonic() < until else None
+        found = _tried(config, candidate, model_class, run) if time.thread_time() < until else None
         if found is not None:
             return found
-    found = _one_by_one(config, changes, model_class, run if time.monotonic() < until else None, until=until + _SECONDS)
+    found = _one_by_one(
+        config, changes, model_class, run if time.thread_time() < until else None, until=until + _SECONDS
+    )
     if _parameters(found, (), model_class) <= _QUICK:
         return found
     # Nothing small runs: the smallest that builds shows at least what eager says of it.
@@ -81,7 +83,7 @@ def _one_by_one(
         smaller = _parameters(config, [*taken, change], model_class)
         if smaller < _IMPOSSIBLE and (
             smaller > _QUICK
-            or time.monotonic() > until
+            or time.thread_time() > until
             or _tried(config, [*taken, change], model_class, run) is not None
         ):
             taken.append(change)

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.discover import CALLS
+from pytest_torchscript.inputs.discover import CALLS, guess_of, search
 from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import InputSpec, dim_name
+from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
 
 
 def found(module: nn.Module) -> InputSpec:
@@ -189,6 +189,35 @@ class Counting(nn.Module):
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         Counting.calls += 1
         raise ValueError("never")
+
+
+def test_what_is_known_of_an_input_is_tried_first() -> None:
+    """Layers tell the width of one input; that both have three dims is known from elsewhere."""
+
+    class Joined(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.narrow = nn.Linear(12, 6)
+
+        def forward(self, states: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+            if states.dim() != 3 or states.shape[-1] != 6:
+                raise RuntimeError("another shape")
+            return torch.cat([states, self.narrow(context)], 1)
+
+    module = Joined()
+    call = lambda given: module(**given)  # noqa: E731
+    names = ["states", "context"]
+    known = {name: TensorSpec("batch", Axis("sequence", max=64), 6) for name in names}
+    guesses, state = search(module, names, call, known=known)
+    assert guesses is not None
+    assert {name: guess.sizes for name, guess in guesses.items()} == {"states": (2, 7, 6), "context": (2, 7, 12)}
+    assert state.calls == 2
+    assert search(module, names, call)[0] is None
+
+
+def test_a_spec_as_a_guess_keeps_what_is_fixed() -> None:
+    guess = guess_of(TensorSpec("batch", Axis("frames", typical=100), 8, dtype=torch.int64, low=0, high=5))
+    assert (guess.sizes, guess.names, guess.settled, guess.below) == ((2, 100, 8), ("batch", "frames", ""), {2}, 5)
 
 
 def test_asking_is_bounded() -> None:

@@ -104,3 +104,26 @@ def test_the_mask_of_a_text_is_none_of_a_sound() -> None:
 
     reading = Reading(SoundConfig(num_mel_bins=8), Both, parameters=read_signature(Both))
     assert all(list(spec) == ["input_features"] for spec in layouts(reading))
+
+
+def test_a_wave_and_its_spectrogram_are_of_one_length() -> None:
+    class Codec(Sound):
+        def forward(self, input_values: Any, input_features: Any) -> Any: ...
+
+    reading = Reading(
+        SoundConfig(downsampling_ratios=[4, 8, 10], num_mel_bins=8), Codec, parameters=read_signature(Codec)
+    )
+    first = next(layouts(reading))
+    sizes = {"batch": 2, "frames": 5}
+    assert {name: spec.shape(sizes) for name, spec in first.items()} == {
+        "input_values": (2, 1, 1600),
+        "input_features": (2, 5, 8),
+    }
+
+
+def test_frames_may_be_counted_by_the_tokens_beside_them() -> None:
+    class Spoken(Sound):
+        def forward(self, input_ids: Any, input_features: Any) -> Any: ...
+
+    reading = Reading(SoundConfig(num_mel_bins=8), Spoken, parameters=read_signature(Spoken))
+    assert [dim_name(dim) for dim in next(layouts(reading))["input_features"].dims] == ["batch", 8, "8*sequence"]

@@ -111,3 +111,24 @@ def test_it_says_how_many_rows_of_features_there_are_and_raises_what_the_model_r
     assert made.rows("forward", {"input_ids": ids}) == 2  # what is pooled is one row a text
     with pytest.raises(AttributeError):
         made.rows("get_picture_features", {"input_ids": ids})
+
+
+class TextOrPictures(Gauge):
+    """Takes texts, and pictures in no layout."""
+
+    main_input_name = "input_ids"
+
+    def forward(self, input_ids: torch.Tensor, pixel_values: torch.Tensor | None = None) -> torch.Tensor:
+        if pixel_values is not None:
+            raise ValueError("no pictures")
+        return self.mix(torch.nn.functional.one_hot(input_ids % 6, 6).float())
+
+
+def test_a_text_goes_alone_where_the_two_together_are_refused() -> None:
+    config = GaugeConfig(vocab_size=40, image_token_id=5)
+    config.vocab_size, config.image_token_id = 40, 5
+    spec = Twin(Blueprint("gauge", config=config, model_class=TextOrPictures, weights=TINY)).alone()
+    assert spec is not None
+    assert list(spec) == ["input_ids"]
+    assert spec.notes == ("the text is fed without pictures: the model refuses the two together",)
+    assert Twin(Blueprint("gauge", config=GaugeConfig(), model_class=Gauge, weights=TINY)).alone() is None

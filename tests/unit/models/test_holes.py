@@ -81,3 +81,14 @@ def test_a_vocabulary_that_is_put_in_has_ids_for_padding_and_masks() -> None:
     config, notes = filled(HoleyConfig(vocab_size=None, mask_token_id=None, pad_token_id=None), Words)
     assert (config.vocab_size, config.pad_token_id, config.mask_token_id, config.head_dim) == (1024, 0, 1, None)
     assert notes[0].endswith(": vocab_size=1024")
+
+
+def test_what_a_method_reads_and_the_configuration_lacks_is_put_in() -> None:
+    class Reads(Plain):
+        def positions(self) -> Any:
+            return self.config.vision_start_token_id
+
+    config, notes = filled(HoleyConfig(vocab_size=50), Reads)
+    assert config.vision_start_token_id == 46
+    assert notes[0].endswith(": vision_start_token_id=46")
+    assert filled(HoleyConfig(vocab_size=50), Plain)[1] == ()
