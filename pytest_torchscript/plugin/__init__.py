@@ -81,7 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
         message = ""
     if message:
         raise pytest.UsageError(message)
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        from pytest_torchscript.plugin.costs import share_threads
+
+        share_threads(config)
+    else:
         from pytest_torchscript.plugin.progress import Progress
 
         config.pluginmanager.register(Progress(config), "torchscript-progress")
@@ -207,6 +211,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each model on one worker."""
     if RUN not in config.stash:
         return None
+    from pytest_torchscript.plugin.costs import costs_of
     from pytest_torchscript.plugin.xdist import make_scheduler
 
-    return make_scheduler(config, log, run_of(config).suites)
+    run = run_of(config)
+    return make_scheduler(config, log, run.suites, costs_of(config, run.settings.weights))

@@ -30,6 +30,7 @@ class Reports:
         self.recorder: Any = None
         self.expected: set[str] = set()
         self.seen: set[str] = set()
+        self.seconds: dict[str, float] = {}
         self.due = 0.0
         self.previous: Any = None
 
@@ -63,6 +64,8 @@ class Reports:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep what concerns us."""
         self.seen.add(report.nodeid)
+        if report.nodeid.startswith(f"{PREFIX}::"):
+            self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if hasattr(report, "torchscript") or report.nodeid.startswith(f"{PREFIX}::"):
             self._recording().add(report)
             if report.when == "call" or report.outcome != "passed":
@@ -84,6 +87,10 @@ class Reports:
             return
         if self.previous is not None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it often follows Ctrl-C, and the reports are being written
+        if self.seconds:
+            from pytest_torchscript.plugin.costs import remember
+
+            remember(self.config, self.seconds)
         recorder = self._recording()
         recorder.finish(complete=exitstatus in _ENDED and self.expected <= self.seen)
         if self.previous is not None:

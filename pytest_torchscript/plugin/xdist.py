@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadGroupScheduling, LoadScopeScheduling
 
+from pytest_torchscript.plugin.costs import Costs
 from pytest_torchscript.plugin.ids import split_nodeid
 from pytest_torchscript.plugin.names import PREFIX
 
@@ -19,6 +20,13 @@ class _ModelScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
     #: References whose own tests (``test_mine[REFERENCE]``) go where their suite goes.
     references: tuple[str, ...] = ()
+    costs: Costs
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Give a worker the longest piece of work that is left: what comes last must not be what takes longest."""
+        longest = max(self.workqueue, key=lambda scope: self.costs.of(self.workqueue[scope]))  # the first of several
+        self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:
         suite_id = split_nodeid(nodeid)
@@ -56,12 +64,13 @@ class _GroupedModelScheduling(_ModelScheduling, LoadGroupScheduling):  # type: i
     """The same for ``--dist loadgroup``, where the user's own groups hold."""
 
 
-def make_scheduler(config: pytest.Config, log: Any, references: tuple[str, ...]) -> Any:
-    """Return a scheduler that keeps models together, or None where the user chose another way to distribute."""
+def make_scheduler(config: pytest.Config, log: Any, references: tuple[str, ...], costs: Costs) -> Any:
+    """Return a scheduler that keeps models together, the longest first, or None where the user chose another way to
+    distribute."""
     kinds = {"load": _ModelScheduling, "worksteal": _ModelScheduling, "loadgroup": _GroupedModelScheduling}
     kind = kinds.get(config.getvalue("dist"))
     if kind is None or not references:
         return None
     scheduler = kind(config, log)
-    scheduler.references = references
+    scheduler.references, scheduler.costs = references, costs
     return scheduler

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from plugin_runs import Run, assert_usage_error, checks_of, names, read_report
 
@@ -104,3 +106,14 @@ def test_override(run_apart: Run, pytester: pytest.Pytester) -> None:
 def test_no_xdist(run: Run) -> None:
     found = names(run("--torchscript-model", "zoo:good", "-p", "no:xdist", "--co", "-q"))
     assert "torchscript::zoo:good::test_trace" in found
+
+
+def test_the_longest_model_is_handed_out_first(run_apart: Run, pytester: pytest.Pytester) -> None:
+    seconds = {f"torchscript::zoo:{name}::test_trace": took for name, took in (("good", 1), ("bad", 3))}
+    folder = pytester.path / ".pytest_cache" / "v" / "torchscript"
+    folder.mkdir(parents=True)
+    (folder / "seconds").write_text(json.dumps(seconds))
+    pytester.makeconftest(WHERE)
+    models = [item for name in ("good", "bad") for item in ("--torchscript-model", f"zoo:{name}")]
+    run_apart(*models, "-k", "trace", "-n", "1", "-p", "cacheprovider").assert_outcomes(passed=2)
+    assert [nodeid.split("::")[1] for nodeid in where(pytester)] == ["zoo:bad", "zoo:good"]
