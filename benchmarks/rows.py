@@ -47,6 +47,8 @@ def make_row(name: str) -> Row:
             row = told(error)
             if row["kind"] == NOT_BUILT and builds(directory):
                 row["kind"] = NOT_TINY
+            elif row["kind"] in (NOT_FED, NO_INPUT) and not builds(directory):  # filled, and not enough
+                row["kind"] = NOT_BUILT
             return row
 
 

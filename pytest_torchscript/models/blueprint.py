@@ -25,7 +25,15 @@ from pytest_torchscript.models.functions import name_of
 from pytest_torchscript.models.holes import filled
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
 from pytest_torchscript.models.shrink import Fault, shrink_config
-from pytest_torchscript.models.tasks import DEFAULT, checkpoint_task, config_for, model_class_for, remote_class, task_of
+from pytest_torchscript.models.tasks import (
+    DEFAULT,
+    checkpoint_task,
+    config_for,
+    model_class_for,
+    remote_class,
+    require_libraries,
+    task_of,
+)
 from pytest_torchscript.settings import WEIGHTS, Settings
 from pytest_torchscript.versions import library_name
 
@@ -270,6 +278,7 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
         model_class = remote_class(config, task, blueprint.fetch or blueprint.directory or blueprint.reference)
     if model_class is None:
         model_class = model_class_for(config, task)
+    require_libraries(model_class)
     config = config_for(config, model_class)
     notes = blueprint.notes
     if blueprint.weights == PRETRAINED and settings.task is None:

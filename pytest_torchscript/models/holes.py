@@ -51,6 +51,7 @@ _TO_BUILD: Mapping[str, Callable[[Any], Any]] = {
     "vocab_size": lambda _: _VOCABULARY,
     "num_experts": lambda _: _EXPERTS,
     "n_routed_experts": lambda _: _EXPERTS,
+    "n_shared_experts": lambda _: 1,
     "moe_intermediate_size": lambda config: getattr(config, "intermediate_size", None),
     "n_group": lambda _: 1,
     "topk_group": lambda _: 1,
@@ -82,6 +83,7 @@ def _window(config: Any) -> int | None:
 #: What is put in wherever it is missing: the class is built without, and fails when called.
 _TO_RUN: Mapping[str, Callable[[Any], Any]] = {
     "num_experts_per_tok": _experts,
+    "top_k_experts": _experts,
     "sliding_window": _window,
     "default_language": _first_language,
     "image_token_id": _last_id(2),
@@ -110,7 +112,7 @@ def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
             said.append(f"{name}={value}")
     if not _builds(found, model_class):
         tables = [{name: _TO_BUILD[name]} for name in _missing(found)]
-        for table in [*tables, _TO_BUILD]:  # one that is enough, else all
+        for table in [*tables, {**_TO_BUILD, **_TO_RUN}]:  # one that is enough, else all
             more, told = _put_in(found, table)
             if _builds(more, model_class):
                 found, said = more, [*said, *told]

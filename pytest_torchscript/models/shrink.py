@@ -129,6 +129,8 @@ def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) ->
     for change in changes:
         if change.path == path:
             values[change.name] = change.value
+            if change.name == "num_hidden_layers":  # what single layers have of their own is derived from their types
+                values.pop("per_layer_config", None)
     made = type(config).from_dict(copy.deepcopy(values))
     for name in ("_name_or_path", "_attn_implementation_internal", "_commit_hash"):
         if name in vars(config):

@@ -22,6 +22,8 @@ from pytest_torchscript.versions import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
 EXPERTS = 4
+#: Filters of a codec's first stage, which double from stage to stage.
+FILTERS = 4
 #: Pictures of more pixels a side than the first cost more passes than they tell, and may become the second.
 LARGE_PICTURE, PICTURE = 512, 256
 #: Widths up to here stay.
@@ -40,15 +42,18 @@ _HEAD_DIM = re.compile(
 )
 _WIDTH = re.compile(
     r"(^|_)(size|sizes|dim|dims|width|units|rank|inner|embd|ff|dff|features|feats|hidden|channels|latents|model|dimension|bottleneck)$"
-    r"|^d_|_dim_|hidden_size|^dim_"
+    r"|^d_|_dim_|hidden_size|^dim_|size_mlp$"
 )
 _NOT_WIDTH = re.compile(
-    r"vocab|patch|image|window|kernel|stride|block|chunk|max_|label|class|queue|group_size|mel|num_channels|in_channels|out_channels"
+    r"vocab|patch(?!_embeds_hidden)|image(?!_token_embed)|window|kernel|stride|block|chunk|max_|label|class|queue|group_size|mel|num_channels|in_channels|out_channels"
     r"|input_channels|^n_channels|codebook_size|state|conv_size|pool|crop|frame|tubelet|merge|bucket|seq|position|temporal|context"
     r"|batch|cache|beam|ngram|shard|grid|train_size|sample|hop|fft|tag|audio|output_shape|num_positions|type_"
-    r"|spec_|pos_emb|token|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
+    r"|spec_|pos_emb|model_in|token(?!_embed_dim)|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
+_PRENET = re.compile(r"^(sscp|subsampling)_")
+_STAGE_CHANNELS = re.compile(r"^(stage|encoder|decoder)_(in|mid|out)_channels$")
+_FILTERS = re.compile(r"(^|_)(num|n)_filters$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
 _EXPERT = re.compile(r"experts$")
 _EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k(_experts)?$|^moe_k$")
@@ -126,8 +131,9 @@ def tree(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
 
 
 def _factor(config: Any) -> float:
-    coefficient = getattr(config, "width_coefficient", None)
-    if isinstance(coefficient, float):  # other widths are stated as products with it
+    coefficients = (getattr(part, "width_coefficient", None) for part in sub_configs(config))
+    coefficient = next((each for each in coefficients if isinstance(each, float)), None)
+    if coefficient is not None:  # other widths are stated as products with it
         return min(1.0, 0.25 / coefficient)
     widest: int = max((_main_width(part) for part in sub_configs(config)), default=0)
     return 1.0 if widest <= WIDTH else 2.0 ** -math.ceil(math.log2(widest / WIDTH))
@@ -139,7 +145,7 @@ def _main_width(config: Any) -> int:
     middles: list[int] = [
         sorted(value)[len(value) // 2]
         for name, value in vars(config).items()
-        if _is_width(name) and _ints(value) and len(value) > 1 and len(value) not in depths
+        if _is_width(name) and _ints(value) and len(value) > 1 and len(value) not in depths and not _PRENET.search(name)
     ]
     if max(middles, default=0) > SMALLEST:
         return max(middles)
@@ -220,7 +226,15 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
         return _heads(value, config, scales)
     if _GROUPS.search(name):
         return min(value, HEADS // 2)
-    if name.endswith("vocab_size") and "type" not in name:
+    if _FILTERS.search(name):
+        return max(FILTERS, value // 8)
+    if name == "num_embeddings":
+        return min(value, VOCABULARY)
+    if name.endswith("_groups") and value == _main_width(config):  # one for each channel
+        return scales.width(value)
+    if name.startswith("upsample_initial_channel"):  # halved at every stage
+        return max(64, value // 8)
+    if re.search(r"vocab(_size|$)", name) and "type" not in name:
         return min(value, VOCABULARY)
     if _EXPERT.search(name):
         return min(value, max(EXPERTS, 2 * (getattr(config, "n_group", None) or 1)))
@@ -233,7 +247,7 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
 
 def _multiple(value: int, config: Any, scales: _Scales) -> int:
     """Return a shrunk width: what is a multiple of the main width stays that multiple of it."""
-    main = _main_width(config)
+    main = _number(config, "patch_embeds_hidden_size") or _main_width(config)
     times = value // main if main and value % main == 0 else 0
     return times * scales.width(main) if times > 1 else scales.width(value)
 
@@ -420,6 +434,8 @@ def _is_layers(name: str) -> bool:
 
 def _is_width(name: str) -> bool:
     name = _plain(name)
+    if _STAGE_CHANNELS.search(name):
+        return True
     return bool(_WIDTH.search(name)) and not _NOT_WIDTH.search(name) and not _HEAD_DIM.search(name)
 
 

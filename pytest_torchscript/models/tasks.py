@@ -126,6 +126,19 @@ def remote_class(config: Any, task: str, source: str) -> type[Any] | None:
     return found
 
 
+def require_libraries(model_class: type[Any]) -> None:
+    """Raise ModelError for the stand-in of a class whose library is missing: it says so when asked for an attribute."""
+    try:
+        model_class.forward  # noqa: B018 - asks
+    except ImportError as error:
+        said = first_line(error)
+        raise ModelError(
+            f"{model_class.__name__}: cannot be built: {said}", hint="install what the model needs"
+        ) from None
+    except AttributeError:  # no such method: what calls it says so
+        pass
+
+
 def config_for(config: Any, model_class: type[Any]) -> Any:
     """Return the part of a configuration that a class is built from: some text heads take the text part alone."""
     wanted = getattr(model_class, "config_class", None)

@@ -106,3 +106,31 @@ def test_widths_a_stage_are_widths_and_blocks_by_their_place_keep_all_blocks() -
 def test_a_pyramid_keeps_widths_that_its_heads_divide() -> None:
     swin = changed("Swin", hidden_size=768, num_heads=[3, 6], embed_dim=96, depths=[2, 2])
     assert swin.get("embed_dim", 96) % 6 == 0  # type: ignore[operator]
+
+
+def test_filters_that_double_from_stage_to_stage_are_few() -> None:
+    found = changed("Bert", num_filters=64, upsample_initial_channel=512, num_embeddings=16384, upsample_groups=768)
+    assert found["num_filters"] == 8
+    assert found["upsample_initial_channel"] == 64
+    assert found["num_embeddings"] == 1024
+    assert found["upsample_groups"] == found["hidden_size"]
+
+
+def test_vocabularies_of_other_names_and_channels_of_stages_shrink_too() -> None:
+    found = changed("Bert", vocab_size_per_layer_input=262144, byte_group_vocab=500002, stage_out_channels=[128, 2048])
+    assert (found["vocab_size_per_layer_input"], found["byte_group_vocab"]) == (1024, 1024)
+    assert found["stage_out_channels"] == [8, 64]
+
+
+def test_what_is_a_multiple_of_the_first_stage_stays_that() -> None:
+    found = changed(
+        "Bert", patch_embeds_hidden_size=96, hidden_size=768, intermediate_size=16384, intermediate_size_mlp=8192
+    )
+    assert found["hidden_size"] == 8 * found["patch_embeds_hidden_size"]  # type: ignore[operator]
+    assert found["intermediate_size_mlp"] == 512
+
+
+def test_a_coefficient_of_a_part_scales_the_whole() -> None:
+    config = config_of("VisionTextDualEncoder", vision_config={"model_type": "vit"}, text_config={"model_type": "bert"})
+    config.vision_config.width_coefficient, config.projection_dim = 2.0, 640
+    assert {change.name: change.value for change in propose(config)}["projection_dim"] == 80

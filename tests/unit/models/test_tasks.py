@@ -92,3 +92,22 @@ def test_a_class_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(tasks, "_mappings", lambda names: iter([broken]))
     with pytest.raises(ModelError, match="its class cannot be imported: ImportError: needs scipy"):
         tasks.model_class_for(config("BertConfig"), "default")
+
+
+class _Absent(type):
+    """As transformers stands in for a class that needs a library."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            return super().__getattribute__(name)
+        raise ImportError("Voices requires the torchaudio library")
+
+
+def test_a_class_whose_library_is_missing_says_which() -> None:
+    class Voices(metaclass=_Absent): ...
+
+    with pytest.raises(
+        ModelError, match="Voices: cannot be built: ImportError: Voices requires the torchaudio library"
+    ):
+        tasks.require_libraries(Voices)
+    tasks.require_libraries(type("Plain", (), {}))
