@@ -74,9 +74,9 @@ def onnx(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def hostile(session: nox.Session) -> None:
-    """Run every hostile model, with and without workers: minutes, for most of them are ended by a limit."""
+    """Run every hostile model and every signal, with and without workers, and scripts of repaired models: half an hour."""
     session.env["HOSTILE"] = "all"
-    _test_wheel(session, "current", arguments=["tests/isolation", *session.posargs])
+    _test_wheel(session, "current", arguments=["tests/isolation", "tests/corpus/test_repaired.py", *session.posargs])
 
 
 @nox.session(python="3.11")
