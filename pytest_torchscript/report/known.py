@@ -10,20 +10,27 @@ reason = "relative positions are built for one length"
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from pytest_torchscript.errors import OptionError, did_you_mean
 from pytest_torchscript.results import DIVERGES, FAILED, FIXED, AxisResult, ExportResult, RunReport
 
 _KEYS = ("model", "check", "axis", "verdict", "backend", "reason")
 _VERDICTS = (FIXED, DIVERGES)
+#: Seconds that another run may take to add to the file: after that this one says that it could not.
+_WAIT = 30
 _EXAMPLE = '[[known]] with model = "…", axis = "…" or check = "…", and reason = "…"'
 
 
@@ -132,26 +139,33 @@ def read_if_there(path: str) -> KnownFailures:
 def add_failures(path: str, report: RunReport, references: Collection[str], expected: KnownFailures | None) -> int:
     """Add what failed of some models to a file of known failures, below what it holds; return how many entries are new.
 
-    What the file lists already is not added, nor what failed only because ``expected`` lists it and it passes. OSError where
-    the file cannot be written, OptionError where it is malformed by now.
+    What the file lists already is not added, nor what failed only because ``expected`` lists it and it passes. Two runs at once
+    wait for each other. OSError where the file cannot be written, OptionError where it is malformed by now.
     """
-    there = read_if_there(path)
-    entries = []
-    for model in report.models:
-        for export in model.exports if model.model in references else ():
-            backend = export.backend if len(model.exports) > 1 else None
-            for item, verdict in _failed_items(model.model, export):
-                listed = there.match(item.model, item.check, axis=item.axis, verdict=verdict, backend=item.backend)
-                out_of_date = verdict is None and expected is not None and expected.listed(item) is not None
-                if listed is None and not out_of_date:
-                    entries.append(_table(item, verdict, backend))
-    if entries:
-        place = Path(path)
-        before = place.read_text(encoding="utf-8") if place.exists() else ""
-        gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
-        with place.open("a", encoding="utf-8") as file:
-            file.write(gap + "\n".join(entries))
+    with _held(path):
+        there = read_if_there(path)
+        entries = []
+        for model in report.models:
+            for export in model.exports if model.model in references else ():
+                backend = export.backend if len(model.exports) > 1 else None
+                for item, verdict in _failed_items(model.model, export):
+                    listed = there.match(item.model, item.check, axis=item.axis, verdict=verdict, backend=item.backend)
+                    out_of_date = verdict is None and expected is not None and expected.listed(item) is not None
+                    if listed is None and not out_of_date:
+                        entries.append(_table(item, verdict, backend))
+        if entries:
+            place = Path(path)
+            before = place.read_text(encoding="utf-8") if place.exists() else ""
+            gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+            with place.open("a", encoding="utf-8") as file:
+                file.write(gap + "\n".join(entries))
     return len(entries)
+
+
+def _held(path: str) -> AbstractContextManager[object]:
+    """Keep other runs from adding to a file meanwhile. The lock lies with the temporary files: no repository wants it."""
+    name = hashlib.sha256(os.fsencode(Path(path).resolve())).hexdigest()[:32]
+    return FileLock(Path(tempfile.gettempdir()) / f"pytest-torchscript-{name}.lock", timeout=_WAIT)
 
 
 def _failed_items(model: str, export: ExportResult) -> Iterator[tuple[Item, str | None]]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_torchscript.errors import OptionError
+from pytest_torchscript.report import known
 from pytest_torchscript.report.known import Item, KnownFailures, add_failures, read_known_failures
 from pytest_torchscript.results import AxisResult, CheckResult, ExportResult, ModelResult, RunReport
 
@@ -154,3 +156,19 @@ def test_a_backend_is_written_where_there_are_several(tmp_path: Path) -> None:
     assert add_failures(path, report, ["m"], None) == 2
     assert [entry.backend for entry in read_known_failures(path).entries] == ["onnx", "torch_export"]
     assert [entry.axis for entry in read_known_failures(path).entries] == ["time", "time"]
+
+
+def test_two_runs_at_once_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "known.toml")
+    checks = [CheckResult("trace", "failed", 0.0, "")]
+    reports = [
+        RunReport(models=[ModelResult(f"m{number}", exports=[ExportResult("torchscript", checks=checks)])])
+        for number in range(8)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(lambda report: add_failures(path, report, [report.models[0].model], None), reports))
+    assert added == [1] * 8
+    assert {entry.model for entry in read_known_failures(path).entries} == {f"m{number}" for number in range(8)}
+    monkeypatch.setattr(known, "_WAIT", 0.01)
+    with known._held(path), pytest.raises(OSError, match="could not be acquired"):
+        add_failures(path, reports[0], ["m0"], None)
