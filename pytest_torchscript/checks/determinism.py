@@ -19,7 +19,9 @@ def check_determinism(lab: Lab) -> Finding:
     """
     found = lab.subject.steadiness
     changed = ", ".join(lab.subject.passes.changed)
+    flooded = ", ".join(lab.subject.passes.flooded)
     told = [f"a call changes {changed}: put back after each"] if changed else []
+    told += [f"a call {flooded}: what is more is dropped"] if flooded else []
     if found.fault:
         hint = "call model.eval(), and pass training=self.training to dropout"
         if found.kept:

@@ -18,13 +18,15 @@ class Passes:
     """Counts forward passes, those of eager and of exports together. Shared by all that run one model.
 
     ``heard`` is told before anything runs: who, and with which tensors by name. What ends the process cannot tell it after.
-    ``changed`` names what a pass changed of its process: see `global_state`; ``read`` the lines that read a value where
+    ``changed`` names what a pass changed of its process: see `global_state`; ``flooded`` says what it prints, logs or warns of
+    without end: see `floods`; ``read`` the lines that read a value where
     the model holds none.
     """
 
     count: int = 0
     heard: Callable[[str, Mapping[str, Any]], None] | None = None
     changed: dict[str, None] = field(default_factory=dict)
+    flooded: dict[str, None] = field(default_factory=dict)
     read: dict[str, None] = field(default_factory=dict)
 
     def begin(self, who: str, inputs: Mapping[str, Any], *, counts: bool = True) -> None:

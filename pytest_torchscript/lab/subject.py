@@ -11,8 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.floods import WARNINGS
 from pytest_torchscript.common.jit import unheard
 from pytest_torchscript.common.phases import Passes
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError
 from pytest_torchscript.form import Form, type_name
 from pytest_torchscript.inputs.caches import called_names, pack_for
@@ -66,7 +68,7 @@ class Subject:
     def module(self) -> Positional:
         """The model in its calling form."""
         module, form = self.loaded.module, self.spec.form
-        changed = self.passes.changed
+        changed, flooded = self.passes.changed, self.passes.flooded
         return Positional(
             module,
             tuple(self.spec),
@@ -75,6 +77,7 @@ class Subject:
             pack=pack_for(self.loaded.blueprint.config, tuple(form.arguments), model_class=type(module)),
             keyword=by_keyword(module, form),
             told=lambda name: changed.setdefault(name),
+            flooded=lambda said: flooded.setdefault(said),
             **({"knowing": _knowing_full_masks(self.spec, self.settings.seed, self.passes)} if self.meta else {}),
         )
 
@@ -96,7 +99,19 @@ class Subject:
 
         Without weights there is nothing that could differ.
         """
-        return Steadiness() if self.meta else steadiness_of(self.eager, self.inputs, self.answer)
+        if self.meta:
+            return Steadiness()
+        warned = 0
+
+        def hear(_said: str) -> None:
+            nonlocal warned
+            warned += 1
+
+        with quiet(told=hear):
+            found = steadiness_of(self.eager, self.inputs, self.answer)
+        if warned > WARNINGS:
+            self.passes.flooded[f"warns more than {WARNINGS:,} times"] = None
+        return found
 
     @property
     def meta(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from pytest_torchscript.common.floods import bounded
 from pytest_torchscript.common.global_state import put_back
 from pytest_torchscript.errors import as_exception, machine_failure, passes_through
 from pytest_torchscript.form import Form, plain_form
@@ -35,8 +36,8 @@ class Positional(nn.Module):
     ``form`` puts the inputs together for the model's own call: nested containers, constants; without it each is an argument.
     ``constants`` are keywords given at every call (``use_cache=False``); ``pack`` joins flat caches; ``keyword`` False
     calls the model by position, for modules whose forward does not name its parameters. ``told`` hears what a call changed of
-    the process; ``knowing`` is entered around every call with its tensors by name: without weights it says what they would
-    hold. Both are functions, which copies share.
+    the process, ``flooded`` what it prints and logs too much of; ``knowing`` is entered around every call with its tensors by
+    name: without weights it says what they would hold. All three are functions, which copies share.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Positional(nn.Module):
         pack: Pack | None = None,
         keyword: bool = True,
         told: Callable[[str], object] = lambda _name: None,
+        flooded: Callable[[str], object] = lambda _said: None,
         knowing: Knowing = lambda _tensors: nullcontext(),
     ) -> None:
         super().__init__()
@@ -59,6 +61,7 @@ class Positional(nn.Module):
         self.pack = pack
         self.keyword = keyword
         self.told = told
+        self.flooded = flooded
         self.knowing = knowing
         self.training = model.training
 
@@ -74,7 +77,7 @@ class Positional(nn.Module):
         try:
             if _is_compiling():  # an exporter that reads this code cannot follow what looks at the process
                 return self._called(tensors)
-            with put_back(self.told), self.knowing(dict(zip(self.names, tensors))):
+            with put_back(self.told), bounded(self.flooded), self.knowing(dict(zip(self.names, tensors))):
                 return self._called(tensors)
         except BaseException as error:
             if passes_through(error):

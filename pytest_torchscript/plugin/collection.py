@@ -9,6 +9,7 @@ import importlib
 import os
 import types
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,8 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Add the tests of every suite that the run wants to the collected ones. Raises UsageError."""
     config = session.config
     run, models = run_of(config), models_of(config)
-    nodes = [_planned(session, reference, run, models) for reference in _wanted_suites(config, run)]
+    with _dropped(config):
+        nodes = [_planned(session, reference, run, models) for reference in _wanted_suites(config, run)]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
@@ -148,6 +150,21 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     for node in nodes:
         items.extend(_expand(node, run.ids))
     warn_of_unmatched(config, nodes)
+
+
+@contextmanager
+def _dropped(config: pytest.Config) -> Iterator[None]:
+    """Capture what models print while they are planned, as pytest does while files are collected: ``-s`` shows it."""
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+    if capture is None or not capture.is_globally_capturing():
+        yield
+        return
+    capture.resume_global_capture()
+    try:
+        yield
+    finally:
+        capture.suspend_global_capture()
+        capture.read_global_capture()
 
 
 def _planned(session: pytest.Session, reference: str, run: Run, models: Models) -> TorchScriptModel:

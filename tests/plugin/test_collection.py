@@ -176,3 +176,20 @@ def test_hooks_of_the_rootdir_apply(suite: Run, pytester: pytest.Pytester) -> No
             print("autouse for", request.node.name)
     """)
     suite("bad", "-k", "axis", "-s").stdout.fnmatch_lines(["*autouse for test_axis*batch*", "*1 passed*1 xfailed*"])
+
+
+@pytest.mark.parametrize("options", [(), ("-s",)], ids=["captured", "-s"])
+def test_what_a_model_prints_while_it_is_planned(run: Run, pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+    pytester.makepyfile(
+        loud="""
+        import torch
+        from pytest_torchscript import TensorSpec
+
+        def printing():
+            print("it is made")
+            return torch.nn.Linear(4, 2).eval(), {"x": TensorSpec("batch", 4)}
+        """
+    )
+    result = run("torchscript::loud:printing::test_trace", *options)
+    result.assert_outcomes(passed=1)
+    assert ("it is made" in result.stdout.str()) is bool(options)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+
 import pytest
+import torch
 from torch import nn
 
 from tests import histories, toys
@@ -58,3 +62,23 @@ def test_only_what_matters_is_named() -> None:
     message = answer(ask(histories.KeepsHidden(), "determinism")).message
     assert "self.hidden" in message
     assert "self.seen" not in message
+
+
+class Loud(nn.Module):
+    """Prints, logs and warns without end."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        print("x" * 200_000)
+        for number in range(1_001):
+            logging.getLogger("zoo").warning("record %d", number)
+            warnings.warn(f"warning {number}", stacklevel=1)
+        return x.mean(1)
+
+
+def test_what_floods_the_output_is_told() -> None:
+    found = answer(ask(Loud(), "determinism"))
+    assert found.outcome == "passed"
+    assert found.message == (
+        "a call prints more than 100,000 characters, logs more than 1,000 records, warns more than 1,000 times: what is more "
+        "is dropped"
+    )
