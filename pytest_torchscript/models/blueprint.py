@@ -283,7 +283,9 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
     notes = blueprint.notes
     if blueprint.weights == PRETRAINED and settings.task is None:
         notes = (*notes, *_head_note(config, model_class))
-    if blueprint.weights in (TINY, RANDOM):
+    if blueprint.weights in (TINY, RANDOM) and not _too_many_layers(
+        config
+    ):  # what is filled is built to see whether it can be
         config, said = filled(config, model_class)
         notes = (*notes, *said)
     if blueprint.weights == TINY:
@@ -296,14 +298,20 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
 _MOST_LAYERS = 10_000
 
 
+def _too_many_layers(config: Any) -> str:
+    """Return what of a configuration nobody could build, as NAME=NUMBER; empty where there is nothing."""
+    asked = ((name, value) for name, value in vars(config).items() if "layers" in name and isinstance(value, int))
+    return next((f"{name}={value}" for name, value in asked if value > _MOST_LAYERS), "")
+
+
 def _require_layers(reference: str, config: Any) -> None:
     """Raise ModelError for a configuration that nobody could build."""
-    for name, value in vars(config).items():
-        if "layers" in name and isinstance(value, int) and value > _MOST_LAYERS:
-            raise ModelError(
-                f"{reference}: its configuration asks for {name}={value}",
-                hint=f"correct {CONFIG}, or give --torchscript-weights tiny to check the architecture",
-            )
+    asked = _too_many_layers(config)
+    if asked:
+        raise ModelError(
+            f"{reference}: its configuration asks for {asked}",
+            hint=f"correct {CONFIG}, or give --torchscript-weights tiny to check the architecture",
+        )
 
 
 def _head_note(config: Any, model_class: type[Any]) -> tuple[str, ...]:
