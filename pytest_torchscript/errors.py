@@ -3,6 +3,7 @@
     Error                    every exception this package raises on purpose
      +-- OptionError         how the tool was called (pytest shows it as a usage error)
      +-- ModelError          a reference that cannot be turned into a model
+     |    +-- MissingLibraryError  its class needs a library that is not installed: nothing is said of the model
      +-- InputError          inputs that cannot be inferred, declared or made
      +-- BackendError        a backend that is absent, or that cannot export or load
      +-- LibraryError        a library whose installed release lacks a name that is used
@@ -39,6 +40,10 @@ class OptionError(Error):
 
 class ModelError(Error):
     """A reference that cannot be turned into a model."""
+
+
+class MissingLibraryError(ModelError):
+    """A model whose class needs a library that is not installed: its one test is skipped."""
 
 
 class InputError(Error):

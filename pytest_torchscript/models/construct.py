@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import ModelError, first_line
+from pytest_torchscript.errors import MissingLibraryError, ModelError, first_line
 from pytest_torchscript.versions import library_name
 
 #: Every process builds equal weights.
@@ -111,10 +111,17 @@ def require_buildable(model_class: type[Any], config: Any) -> nn.Module | None:
         return None
 
 
+def import_error(name: str, error: ImportError) -> ModelError:
+    """Say what a class could not import: a library that is not there is no fault of the model."""
+    absent = isinstance(error, ModuleNotFoundError) or "not found in your environment" in str(error)
+    kind = MissingLibraryError if absent else ModelError
+    return kind(f"{name}: cannot be built: {first_line(error)}", hint="install what the model needs")
+
+
 def _build_error(model_class: type[Any], error: BaseException, *, meta: bool) -> ModelError:
     name = model_class.__name__
     if isinstance(error, ImportError):
-        return ModelError(f"{name}: cannot be built: {first_line(error)}", hint="install what the model needs")
+        return import_error(name, error)
     if meta and (isinstance(error, NotImplementedError) or "meta" in str(error).lower()):
         return NoMetaError(
             f"{name}: cannot be built without weights: {first_line(error)}",

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError, first_line, unknown
+from pytest_torchscript.models.construct import import_error
 from pytest_torchscript.versions import library_name
 
 DEFAULT = "default"
@@ -127,14 +128,11 @@ def remote_class(config: Any, task: str, source: str) -> type[Any] | None:
 
 
 def require_libraries(model_class: type[Any]) -> None:
-    """Raise ModelError for the stand-in of a class whose library is missing: it says so when asked for an attribute."""
+    """Raise MissingLibraryError for the stand-in of a class: it names its library when asked for an attribute."""
     try:
         model_class.forward  # noqa: B018 - asks
     except ImportError as error:
-        said = first_line(error)
-        raise ModelError(
-            f"{model_class.__name__}: cannot be built: {said}", hint="install what the model needs"
-        ) from None
+        raise import_error(model_class.__name__, error) from None
     except AttributeError:  # no such method: what calls it says so
         pass
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_torchscript.common.silence import quiet
-from pytest_torchscript.errors import Error, clean, first_line
+from pytest_torchscript.errors import Error, MissingLibraryError, clean, first_line
 from pytest_torchscript.plugin.models import Models, ModelSource, told
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_KEY, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 
 Loaded = TypeVar("Loaded")
+
+
+def _end_by(error: Error, message: str) -> BaseException:
+    """Return what ends a test whose model cannot be had: it is skipped where only a library is missing, else it fails."""
+    if isinstance(error, MissingLibraryError):
+        return pytest.skip.Exception(message)
+    return pytest.fail.Exception(message, pytrace=False)
 
 
 @dataclass(frozen=True)
@@ -100,10 +107,10 @@ class SuiteTest:
         try:
             self.models.outline(self.source())
         except Error as error:
-            message = told(error, self.reference)
+            ended = error
         else:
             return
-        pytest.fail(message, pytrace=False)
+        raise _end_by(ended, told(ended, self.reference))
 
     def _announce(self) -> None:
         """Let the report of this test say what it was about, whatever becomes of it."""
@@ -123,11 +130,12 @@ class SuiteTest:
         try:
             return load()
         except Error as error:
+            ended = error
             first, message = self.models.first_to_tell(error, self.item.nodeid), told(error, self.reference)
         self.item.stash[PAYLOAD]["name"] = "model"
         if first != self.item.nodeid:
             pytest.skip(f"{PREFIX}::{self.reference} could not be loaded: see {first}")
-        pytest.fail(message, pytrace=False)
+        raise _end_by(ended, message)
 
     def _selected(self) -> frozenset[str]:
         """Return the checks of this run, and those that are known to fail: of both kinds it is known who tells."""

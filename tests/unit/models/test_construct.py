@@ -10,8 +10,15 @@ import torch
 from small_bert import SMALL
 from torch import nn
 
-from pytest_torchscript.errors import ModelError
-from pytest_torchscript.models.construct import NoMetaError, build, float32_config, require_buildable, sub_configs
+from pytest_torchscript.errors import MissingLibraryError, ModelError
+from pytest_torchscript.models.construct import (
+    NoMetaError,
+    build,
+    float32_config,
+    import_error,
+    require_buildable,
+    sub_configs,
+)
 from pytest_torchscript.models.rescale import rescale_weights
 
 
@@ -126,3 +133,14 @@ def test_two_processes_build_equal_weights() -> None:
         for _ in range(2)
     }
     assert len(results) == 1
+
+
+def test_a_library_that_is_not_there_is_told_from_an_import_that_fails() -> None:
+    absent = import_error("Voices", ModuleNotFoundError("No module named 'voices'"))
+    assert isinstance(absent, MissingLibraryError)
+    assert str(absent) == (
+        "Voices: cannot be built: ModuleNotFoundError: No module named 'voices'\n    hint: install what the model needs"
+    )
+    assert not isinstance(
+        import_error("Voices", ImportError("cannot import name 'old' from 'torch'")), MissingLibraryError
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pytest_torchscript.errors import ModelError, OptionError
+from pytest_torchscript.errors import MissingLibraryError, ModelError, OptionError
 from pytest_torchscript.models import tasks
 from pytest_torchscript.settings import TASKS
 
@@ -100,14 +100,14 @@ class _Absent(type):
     def __getattribute__(cls, name: str) -> Any:
         if name.startswith("_"):
             return super().__getattribute__(name)
-        raise ImportError("Voices requires the torchaudio library")
+        raise ImportError("Voices requires the torchaudio library but it was not found in your environment.")
 
 
 def test_a_class_whose_library_is_missing_says_which() -> None:
     class Voices(metaclass=_Absent): ...
 
     with pytest.raises(
-        ModelError, match="Voices: cannot be built: ImportError: Voices requires the torchaudio library"
+        MissingLibraryError, match="Voices: cannot be built: ImportError: Voices requires the torchaudio library"
     ):
         tasks.require_libraries(Voices)
     tasks.require_libraries(type("Plain", (), {}))
