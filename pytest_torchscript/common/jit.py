@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from pytest_torchscript.errors import LibraryError
 from pytest_torchscript.versions import library_name
 
 
@@ -45,3 +48,28 @@ def unoptimised() -> Iterator[None]:
     """Run scripted code as it stands, operation by operation."""
     with library_name("torch.jit", "optimized_execution", used_for="exports of models without weights")(False):
         yield
+
+
+def forget_code() -> bool:
+    """Let torch drop the code of traced and scripted modules that are gone, and say whether it did.
+
+    It keeps all of it as long as the process lives: 4 MB a model of this suite. torch's own tests empty its register the same
+    way. Whoever held a module would find it without its methods: nothing is done while one is alive in this process, or
+    where a class was compiled, which functions may use. Functions, and what was loaded from files, have their own.
+    """
+    used_for = "forgetting the code of modules that are gone"
+    try:
+        clear = library_name("torch._C", "_jit_clear_class_registry", used_for=used_for)
+        recursive: Any = importlib.import_module("torch.jit._recursive")
+        state: Any = importlib.import_module("torch.jit._state")
+        types, classes, forget_classes = recursive.ConcreteTypeStore, state._script_classes, state._clear_class_state
+    except (LibraryError, ImportError, AttributeError):
+        return False
+    gc.collect()
+    scripted = torch.jit.ScriptModule
+    if classes or any(issubclass(type(each), scripted) for each in gc.get_objects()):
+        return False
+    clear()
+    recursive.concrete_type_store = types()  # it knows modules by the types that were dropped
+    forget_classes()
+    return True

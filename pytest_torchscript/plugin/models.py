@@ -62,12 +62,16 @@ def conftest_key(item: Any) -> ModelKey:
     return (CONFTEST, callspec.indices.get(MODEL_FIXTURE) if callspec else None)
 
 
+#: After so many models torch is asked to drop their code: that takes a tenth of a second.
+_MODELS = 8
+
+
 @dataclass
 class Models:
     """Plans and loaded models by key. A failure is remembered too: it is told once, not tried again by every test.
 
     ``keep_one`` (a worker of xdist, which cannot know which test is its last) frees a model when another is asked for.
-    ``fresh`` serves all of them.
+    ``fresh`` serves all of them. ``unloaded`` counts the models that were freed.
     """
 
     config: pytest.Config
@@ -80,6 +84,7 @@ class Models:
     told: dict[int, str] = field(default_factory=dict)
     ready: dict[ModelKey, Backend | None] = field(default_factory=dict)
     selected: dict[tuple[ModelKey, str], set[str]] = field(default_factory=dict)
+    unloaded: int = 0
 
     def plan(self, source: ModelSource) -> ModelPlan:
         """Return the plan of a model. Raises the engine's errors, and no others."""
@@ -197,6 +202,13 @@ class Models:
         labs = self.loaded.pop(key, {})
         devices = {lab.subject.loaded.device for lab in labs.values() if not isinstance(lab, Error)} - {"cpu", "meta"}
         del labs
+        self.unloaded += 1
+        if self.unloaded % _MODELS == 0:
+            from pytest_torchscript.common.jit import forget_code
+            from pytest_torchscript.common.room import give_back
+
+            forget_code()
+            give_back()
         if devices:
             import torch
 

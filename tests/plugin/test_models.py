@@ -108,3 +108,33 @@ def test_freed_after_its_last_test(run: Run, pytester: pytest.Pytester) -> None:
         """
     )
     run().assert_outcomes(passed=3)
+
+
+ASKING = """
+from pathlib import Path
+from pytest_torchscript.common import jit
+from pytest_torchscript.plugin import models
+
+ASKED, FORGET, MODELS = [], jit.forget_code, models._MODELS
+jit.forget_code, models._MODELS = lambda: ASKED.append(1), 2
+
+def pytest_unconfigure():
+    jit.forget_code, models._MODELS = FORGET, MODELS
+    Path("asked.txt").write_text(str(len(ASKED)))
+"""
+
+
+def test_after_some_models_torch_is_asked_to_drop_their_code(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(ASKING)
+    pytester.makepyfile(
+        nets="""
+        import torch
+        from pytest_torchscript import TensorSpec
+
+        def make(width):
+            return torch.nn.Linear(width, 2).eval(), {"input": TensorSpec("batch", width)}
+        """
+    )
+    models = [word for width in range(1, 6) for word in ("--torchscript-model", f"nets:make({width})")]
+    run(*models, "-k", "trace").assert_outcomes(passed=5)
+    assert (pytester.path / "asked.txt").read_text() == "2"
