@@ -522,16 +522,20 @@ def read_keywords(keywords: Mapping[str, Any]) -> dict[str, Any]:
     by_keyword = {keyword: setting for setting in SETTINGS for keyword in setting.keywords if keyword}
     defaults = Settings()
     read: dict[str, Any] = {}
+    given: dict[str, str] = {}
     for keyword, value in keywords.items():
         if keyword not in by_keyword:
             fields = [setting.field for setting in SETTINGS]
             raise unknown("setting", keyword, fields, listed="settings are", also=by_keyword)
         setting = by_keyword[keyword]
-        if setting.field in read:
-            first = next(other for other in keywords if by_keyword[other] is setting)
+        if value is None:
+            read.setdefault(setting.field, getattr(defaults, setting.field))
+            continue
+        first = given.setdefault(setting.field, keyword)
+        if first != keyword:
             raise OptionError(f"{first} and {keyword} are the same setting", hint="give one of the two")
         try:
-            read[setting.field] = getattr(defaults, setting.field) if value is None else setting.read_keyword(value)
+            read[setting.field] = setting.read_keyword(value)
         except OptionError as error:
             named = error.message.startswith(tuple(f"{name} " for name in setting.keywords))
             message = error.message if named else f"{keyword}: {error.message}"

@@ -212,3 +212,8 @@ def test_settings_by_name_are_read_as_pairs() -> None:
     for setting in SETTINGS:
         if setting.given == NAMED:
             assert setting.read_keyword([]) == {}
+
+
+@pytest.mark.parametrize("keywords", [{"axes": None, "axis": {"time": 4}}, {"axis": {"time": 4}, "axes": None}])
+def test_none_under_one_name_leaves_the_other(keywords: dict[str, Any]) -> None:
+    assert list(read_keywords(keywords)["axes"]) == ["time"]
