@@ -8,7 +8,7 @@ from functools import partial
 from pytest_torchscript.spec import Axis
 
 #: Joint sizes whose product stays below this are never cut: no forward pass at such sizes is dear.
-CHEAP_VOLUME = 1024
+CHEAP_VOLUME = 512
 
 
 def volume(sizes: Mapping[str, int]) -> int:
