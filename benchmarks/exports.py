@@ -184,7 +184,7 @@ def quietly() -> Any:
 def truth_of(specimen: Any, way: type[Subject]) -> dict[str, Any]:
     """Return the verdicts of an export, by running every size of every axis alone, and every kind of values."""
     try:
-        subject = way(specimen, {**ANCHOR, **SIZES, **specimen.anchor})
+        subject = way(specimen, {**ANCHOR, **(SIZES if specimen in MODELS else {}), **specimen.anchor})
     except Exception as error:
         return {"refused": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:160]}
     questions = dict.fromkeys(("outputs", *specimen.asks))
