@@ -104,7 +104,7 @@ MODELS: tuple[Specimen, ...] = tuple(
         ("longformer", made("Longformer", **SMALL, attention_window=[4, 4]), text()),
         ("vit", made("ViT", **SMALL, **VISION), pixels(16, 16)),
         ("resnet", made("ResNet", embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]), pixels(*SIDES)),
-        ("swin", made("Swin", embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=2, **VISION), pixels(*SIDES)),
+        ("swin", made("Swin", embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=2, **VISION), pixels(16, 16)),
         ("wav2vec2", made("Wav2Vec2", **SMALL, **AUDIO), SAMPLES),
         ("whisper", made("Whisper", **LAYERS, num_mel_bins=8, max_source_positions=16), {**FEATURES, **TARGET}),
         ("t5", made("T5", d_model=16, d_kv=8, d_ff=24, num_layers=2, num_heads=2, vocab_size=VOCABULARY, use_cache=False,
