@@ -19,6 +19,7 @@ from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
+from pytest_torchscript.lab.trial import AGREES
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.first_operation import first_operation
@@ -161,7 +162,7 @@ class Evidence:
             self.causes_at(axis, {**self.subject.sizes, axis: counterexample[axis]})
             or list(suspicion.causes)
             or self.causes_at(axis, counterexample)
-            or self._by_itself(sizes=tuple(counterexample.values()))
+            or self._by_itself(self.subject.moved(counterexample), sizes=tuple(counterexample.values()))
         )
         line = self._raised_at(raised)
         known = {(cause.file, cause.line) for cause in causes}
@@ -177,13 +178,21 @@ class Evidence:
         try:
             other = self.trace(inputs)
         except (Exception, MachineFailure):
-            return self._by_itself()
-        return value_branches(self.anchor, self.control, other) or self._by_itself()
+            return self._by_itself(inputs)
+        return value_branches(self.anchor, self.control, other) or self._by_itself(inputs)
 
-    def _by_itself(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
+    def _by_itself(self, inputs: Mapping[str, torch.Tensor], *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return lines that no comparison of traces shows, where the export is right on its own example: a branch for the
-        tracer does no harm there, so that it comes last."""
+        tracer does no harm there, so that it comes last. None where a trace is right about these inputs and the export, which
+        is none, is not: what tracing is told by is not to blame."""
+        if self.elsewhere and self.bench.judge.trial(self.anchor.module, inputs).status == AGREES:
+            return []
         return self.unlike.unseen or self.warned(sizes=sizes) or self.unlike.otherwise
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether a trace can be made and the export is another thing, which may be wrong by itself."""
+        return getattr(self.export.made, "trace", None) is None and not self.untraced
 
     def explain_outputs(self, raised: BaseException | None = None) -> list[Cause]:
         """Return the causes of a failure on the example itself: what the model does otherwise under the tracer, or what
@@ -236,6 +245,8 @@ class Evidence:
             return ["wrong at the anchor already, and no line of this model explains it"]
         if not causes and self.untraced:
             return [f"line not known: eager cannot be traced: {self.untraced}"]
+        if not causes and self.elsewhere:
+            return ["line not known: a trace of the model does not show it; exporting or running may be to blame"]
         return cause_lines(causes) or ["line not known: the graphs are equal and nothing warned"]
 
     def advice(self, causes: Sequence[Cause], usual: str) -> str:

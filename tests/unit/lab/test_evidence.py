@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript import Axis, TensorSpec, check
+from pytest_torchscript.backends import Backend
 from pytest_torchscript.lab.evidence import Suspicion
 from pytest_torchscript.results import FAILED, CheckResult
 from tests import toys
@@ -83,6 +84,32 @@ def test_a_trace_that_fails_names_what_led_there() -> None:
     message = failure(SharesSizeAndRaises(), "trace").message
     assert line_of(SharesSizeAndRaises) in message
     assert line_of(SharesSizeAndRaises, "# raises") in message
+
+
+class WarnsInVain(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] == 0:  # the tracer warns of it, and it does no harm
+            return x
+        return x * 2
+
+
+class ClampsLater(Backend):
+    """Its export is wrong where a value is large, whatever the model says."""
+
+    name = "clamps_later"
+
+    def export(self, request):
+        return lambda *tensors: [answer.clamp(-3, 3) for answer in request.module(*tensors)]
+
+
+def test_no_line_is_blamed_for_what_an_export_does_by_itself() -> None:
+    lab = lab_of(WarnsInVain(), backend="clamps_later", own_backends=(ClampsLater,), backends=("clamps_later",))
+    inputs = {"x": torch.full((2, 11, 4), 9.0)}
+    assert lab.bench.trial(inputs).fails
+    assert lab.evidence.warnings
+    assert lab.evidence.explain_values(inputs) == []
+    (said,) = lab.evidence.places([])
+    assert said == "line not known: a trace of the model does not show it; exporting or running may be to blame"
 
 
 class OwnFunction(torch.autograd.Function):
