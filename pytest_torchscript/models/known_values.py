@@ -47,13 +47,15 @@ class KnownValues(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation without values and, where all that it takes has some, with values too."""
         kwargs = kwargs or {}
-        tensors = [leaf for leaf in tree_flatten((args, kwargs))[0] if isinstance(leaf, torch.Tensor)]
+        tensors = _tensors_in((*args, *kwargs.values()))
         made_on = kwargs.get("device")
         on_meta = made_on is not None and torch.device(made_on).type == "meta"
         if not on_meta and not any(tensor.is_meta for tensor in tensors):
             return carry_out(func, args, kwargs)
-        name, arguments = func._schema.name, func._schema.arguments
         values = [_value_of(tensor) for tensor in tensors]
+        if tensors and not any(values):
+            return func(*args, **kwargs)  # most of a model: what depends on its weights alone
+        name, arguments = func._schema.name, func._schema.arguments
         followed = None not in values and not any(word in name for word in _NO_VALUE)
         written = [value for argument, value in zip(arguments, map(_value_of, args)) if _is_written(argument) and value]
         if not followed:
@@ -87,6 +89,11 @@ class KnownValues(TorchDispatchMode):
             if isinstance(leaf, torch.Tensor) and leaf.is_meta:
                 _know(leaf, _Value(value, shared[0] if shared else [True]))
         return made
+
+
+def _tensors_in(values: Iterable[Any]) -> list[torch.Tensor]:
+    parts = (value if isinstance(value, (list, tuple)) else (value,) for value in values)
+    return [leaf for part in parts for leaf in part if isinstance(leaf, torch.Tensor)]
 
 
 def _is_written(argument: Any) -> bool:
