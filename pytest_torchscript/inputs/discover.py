@@ -223,7 +223,8 @@ def _other_pictures(guesses: Guesses, sides: tuple[tuple[int, int], ...]) -> Ite
     if "height" not in named:
         return
     frames = FRAMES if "frames" in named else FRAMES[:1]
-    pictures = list(dict.fromkeys((*SIDES[:2], *sides, *SIDES[2:])))
+    small = [side for side in sides if max(side) < SIDES[1][0]]  # of a map of features, more likely
+    pictures = list(dict.fromkeys((*(side for side in sides if side not in small), *SIDES, *small)))
     for at in sorted(product(range(len(frames)), range(len(pictures))), key=sum):
         height, width = pictures[at[1]]
         sizes = {"frames": frames[at[0]], "height": height, "width": width}
