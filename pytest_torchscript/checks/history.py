@@ -15,7 +15,7 @@ from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import MachineFailure, first_line
 from pytest_torchscript.lab.kept import BREAKS, CHANGES, CURES, NOTHING, Kept, kept_lines, what_is_kept
 from pytest_torchscript.lab.lab import Lab
-from pytest_torchscript.lab.sizes import CHEAP_VOLUME, format_sizes, volume, within
+from pytest_torchscript.lab.sizes import format_sizes, volume, within
 from pytest_torchscript.lab.subject import Tensors
 from pytest_torchscript.lab.trial import AGREES, RAISES, Judge, Trial
 from pytest_torchscript.models.calling import Positional
@@ -26,6 +26,8 @@ from pytest_torchscript.tracing.trace import Trace, trace_module
 
 #: Drawings of inputs that nothing else uses: what the calls before are fed, and what is tried after them.
 _BEFORE, _AFTER = 11, 12
+#: So many positions are called at at least: what switches for good at a length, as BigBird at 705, must be met.
+_LARGE = 1024
 
 
 @check("history", order=25, needs=(READY, WEIGHTS, REEXPORTS, TORCHSCRIPT))
@@ -94,7 +96,7 @@ def _large(lab: Lab) -> dict[str, int]:
 
 
 def _affordable(lab: Lab) -> int:
-    return max(CHEAP_VOLUME, volume(lab.sizes))
+    return max(_LARGE, volume(lab.sizes))
 
 
 @dataclass(frozen=True)

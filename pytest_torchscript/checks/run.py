@@ -60,14 +60,16 @@ def run_check(lab: Lab, check: str, axis: str | None = None) -> ModelResult:
         finding = carried_out(lab, name, found)
     finally:
         lab.bench.judge.free()
-        if are_many(lab.subject.loaded.module):
+        many = are_many(lab.subject.loaded.module)
+        if many:
             let_go(torch.device("cpu"))
     if finding.outcome in (ERROR, SKIPPED) and finding.axis is None:
         finding = of_axis(lab, axis, finding, finding.headline.partition("\n")[0])
     piece = _piece(lab, name, labelled(lab, finding))
     piece.checks[0].seconds = round(time.perf_counter() - start, 3)
-    peak = peak_memory()
-    piece.checks[0].peak_memory = peak if forget_peak() else None
+    if many or lab.settings.memory is not None:  # of small models it would tell of torch, and differ in every run
+        peak = peak_memory()
+        piece.checks[0].peak_memory = peak if forget_peak() else None
     piece.checks[0].passes = lab.subject.passes.count - passes
     return piece
 

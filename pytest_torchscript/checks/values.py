@@ -106,15 +106,17 @@ def _values_failure(lab: Lab, name: str, inputs: Tensors, trial: Trial) -> Findi
     return Finding.failed(
         f"values: the export {verb} for other values at the same sizes: {name}",
         [*trial.lines, *lab.evidence.places(causes)],
-        lab.evidence.advice(causes, _hint(causes)),
+        lab.evidence.advice(causes, _hint(lab, causes)),
         values=ValuesResult(verdict, {"values": name, **lab.sizes}, causes),
     )
 
 
-def _hint(causes: Sequence[Cause]) -> str:
+def _hint(lab: Lab, causes: Sequence[Cause]) -> str:
     """Advise on what was frozen: a branch that Python took, or a number, a list or a length that it read."""
     if causes and is_branch(causes[0]):
         return "a branch on values was frozen: use torch.where, or masks, instead of Python's if"
     if causes:
         return "a value was read into Python and frozen: keep it a tensor, without int(), float(), item() or tolist()"
+    if lab.evidence.elsewhere:
+        return "try another exporter or version; runtimes answer in their own ways for rows that a mask hides whole"
     return "the trace kept something of its example: look for numpy, for .data, and for state outside of the inputs"

@@ -52,10 +52,6 @@ class Suspicion:
         return bool(self.causes or self.hints) or not self.few
 
 
-#: What to do where a trace is right and the export is not.
-_ELSEWHERE = "try another exporter, opset or version; a usual cause are rows that their mask hides whole"
-
-
 @dataclass
 class Evidence:
     """Traces of eager, made for comparison alone: whatever the backend, they tell what an export may have frozen.
@@ -258,8 +254,7 @@ class Evidence:
         if not causes and self.bench.of_another_model:
             return self.export.backend.if_another
         backend = self.export.backend
-        unexplained = backend.unexplained or (_ELSEWHERE if self.elsewhere else "")
-        return backend.hint or (unexplained if not causes else "") or usual
+        return backend.hint or (backend.unexplained if not causes else "") or usual
 
 
 def is_branch(cause: Cause) -> bool:

@@ -124,7 +124,7 @@ def pytest_unconfigure():
 """
 
 
-def test_after_some_models_torch_is_asked_to_drop_their_code(run: Run, pytester: pytest.Pytester) -> None:
+def test_after_some_models_torch_is_asked_to_drop_their_code(run_apart: Run, pytester: pytest.Pytester) -> None:
     pytester.makeconftest(ASKING)
     pytester.makepyfile(
         nets="""
@@ -136,5 +136,5 @@ def test_after_some_models_torch_is_asked_to_drop_their_code(run: Run, pytester:
         """
     )
     models = [word for width in range(1, 6) for word in ("--torchscript-model", f"nets:make({width})")]
-    run(*models, "-k", "trace").assert_outcomes(passed=5)
+    run_apart(*models, "-k", "trace").assert_outcomes(passed=5)
     assert (pytester.path / "asked.txt").read_text() == "2"

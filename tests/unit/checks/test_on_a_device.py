@@ -147,10 +147,10 @@ class Raising(LateArtifact):
 class NoDoubles(Eager):
     """Its device has no room for a copy in double precision; the CPU has."""
 
-    def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None) -> Any:
+    def in_dtype(self, dtype: torch.dtype, device: torch.device | None = None, *, whole: bool = True) -> Any:
         if device is not None and device.type == "lazy":
             raise no_room()
-        return super().in_dtype(dtype, device)
+        return super().in_dtype(dtype, device, whole=whole)
 
 
 @needs_lazy

@@ -33,7 +33,9 @@ def test_forward_passes_are_counted_for_each_check() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells")
-def test_the_most_memory_that_was_held_is_told_for_each_check() -> None:
+def test_the_most_memory_that_was_held_is_told_for_each_check_of_many_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_torchscript.checks.run.are_many", lambda _: True)
+
     class Hungry(toys.Sound):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return super().forward(x + torch.zeros(64 << 20)[0] * (x.shape[0] == 1))  # 256 MB
@@ -47,12 +49,17 @@ def test_the_most_memory_that_was_held_is_told_for_each_check() -> None:
 
 
 def test_where_nobody_knows_the_peak_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_torchscript.checks.run.are_many", lambda _: True)
     monkeypatch.setattr("pytest_torchscript.checks.run.forget_peak", lambda: False)
     result = ask(toys.Sound(), "trace")
     assert result.checks[0].peak_memory is None
     plain = RunReport(models=[result]).to_dict()
     assert "peak_memory" not in plain["totals"]
     assert "peak_memory" not in plain["models"][0]["exports"][0]["checks"][0]
+
+
+def test_of_few_weights_no_peak_is_told() -> None:
+    assert ask(toys.Sound(), "trace").checks[0].peak_memory is None
 
 
 @pytest.mark.parametrize("model", [toys.SwitchesItself(), toys.WritesIntoInput(), toys.Nested()])
