@@ -162,7 +162,7 @@ class Evidence:
             self.causes_at(axis, {**self.subject.sizes, axis: counterexample[axis]})
             or list(suspicion.causes)
             or self.causes_at(axis, counterexample)
-            or self._by_itself(self.subject.moved(counterexample), sizes=tuple(counterexample.values()))
+            or self._by_itself(sizes=tuple(counterexample.values()))
         )
         line = self._raised_at(raised)
         known = {(cause.file, cause.line) for cause in causes}
@@ -178,15 +178,15 @@ class Evidence:
         try:
             other = self.trace(inputs)
         except (Exception, MachineFailure):
-            return self._by_itself(inputs)
-        return value_branches(self.anchor, self.control, other) or self._by_itself(inputs)
+            return self._by_itself()
+        found = value_branches(self.anchor, self.control, other)
+        if not found and self.elsewhere and self.bench.judge.trial(self.anchor.module, inputs).status == AGREES:
+            return []  # what a trace takes is not frozen by the model: no line that the tracer warned of is to blame
+        return found or self._by_itself()
 
-    def _by_itself(self, inputs: Mapping[str, torch.Tensor], *, sizes: tuple[int, ...] = ()) -> list[Cause]:
+    def _by_itself(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return lines that no comparison of traces shows, where the export is right on its own example: a branch for the
-        tracer does no harm there, so that it comes last. None where a trace is right about these inputs and the export, which
-        is none, is not: what tracing is told by is not to blame."""
-        if self.elsewhere and self.bench.judge.trial(self.anchor.module, inputs).status == AGREES:
-            return []
+        tracer does no harm there, so that it comes last."""
         return self.unlike.unseen or self.warned(sizes=sizes) or self.unlike.otherwise
 
     @property
