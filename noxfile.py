@@ -130,5 +130,5 @@ def _copy_without_package(target: Path) -> Path:
     """Copy the checkout, so that no import can find the package's sources."""
     shutil.rmtree(target, ignore_errors=True)
     ignored = shutil.ignore_patterns(PACKAGE, ".*", "__pycache__", "dist", "build")
-    shutil.copytree(Path(__file__).parent, target, ignore=ignored)
+    shutil.copytree(Path(__file__).parent, target, ignore=lambda folder, names: ignored(folder, names) - {".ci"})
     return target
