@@ -89,9 +89,7 @@ def _own_trace(variant: Lab, sizes: Mapping[str, int]) -> Trial:
     """Compare a trace of a model fed otherwise, on fresh inputs; refused where eager wants what is missing."""
     try:
         inputs = variant.subject.draw(sizes)
-        if (
-            not variant.backend.traits.torchscript
-        ):  # asked before an export that takes long; the tracer calls eager itself
+        if not variant.backend.traits.torchscript:  # before an export that takes long; the tracer calls eager itself
             variant.subject.eager(inputs)
         artifact = variant.export.of(inputs)
     except Exception as error:

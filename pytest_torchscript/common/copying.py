@@ -37,20 +37,25 @@ def copy_module(module: Any, *, share: bool = True) -> Any:
             made = copy.deepcopy(module, copied)
         except Exception:
             made, copied = _copied_in_pieces(module, parts, memo), memo
+        made_here = {id(value) for value in copied.values()}
         for part in parts:
             if isinstance(copied.get(id(part)), nn.Module) and not isinstance(part, torch.jit.ScriptModule):
-                _rebind(vars(copied[id(part)]), copied)
+                _rebind(vars(copied[id(part)]), copied, made_here)
         return made
 
 
-def _rebind(held: dict[Any, Any], copied: dict[int, Any]) -> None:
+def _rebind(held: dict[Any, Any], copied: dict[int, Any], made_here: set[int]) -> None:
     """Let the functions that a copy holds, hooks and a forward put on it among them, reach the copy where they reached the
-    original: a copier takes a function for an atom, and what it closes over for no part of it."""
+    original: a copier takes a function for an atom, and what it closes over for no part of it.
+
+    Only in dicts that were ``made_here``, each once: others are the original's own.
+    """
     for name, value in list(held.items()):
         if isinstance(value, types.FunctionType):
             held[name] = _rebound(value, copied)
-        elif isinstance(value, dict):
-            _rebind(value, copied)
+        elif isinstance(value, dict) and id(value) in made_here:
+            made_here.discard(id(value))
+            _rebind(value, copied, made_here)
 
 
 def _rebound(function: types.FunctionType, copied: dict[int, Any]) -> types.FunctionType:
@@ -79,9 +84,10 @@ def _rebound(function: types.FunctionType, copied: dict[int, Any]) -> types.Func
 def _filled(cell: types.CellType) -> bool:
     """Whether a name that a function closes over has a value yet."""
     try:
-        return cell.cell_contents is not cell
+        cell.cell_contents  # noqa: B018 - reading is the question
     except ValueError:
         return False
+    return True
 
 
 def every_module(root: Any) -> Iterator[Any]:

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors in the arguments or the results of a call, in their order, at any depth."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, dict):
+        yield from tensors_in(tuple(value.values()))
+    elif isinstance(value, slice):
+        yield from tensors_in((value.start, value.stop, value.step))
+
+
+def is_written(argument: Any) -> bool:
+    """Whether an operation writes to this argument of its schema."""
+    return argument.alias_info is not None and bool(argument.alias_info.is_write)
 
 
 def carry_out(func: Any, args: Any, kwargs: Any) -> Any:

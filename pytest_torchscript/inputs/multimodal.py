@@ -7,7 +7,7 @@ merges and crops is repeated here. What pictures come as is read from the signat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -114,29 +114,35 @@ def _tower(reading: Reading, ask: Ask) -> Joined:
     grid = next(name for name in _GRIDS if reading.takes(name))
     merge = _merge(reading)
     beside = {"merge_sizes": _constant(merge, IMAGES.name)} if reading.takes("merge_sizes") else {}
-    for way in _patches(reading, IMAGES.name):
-        named = {**dict(zip((reading.main_input, grid), way.inputs.values())), **beside}
-        try:
-            ask("forward", _drawn(named, way, images=2))
-        except Exception:
-            continue  # not this way: the message of the rules says what is missing
-        return Joined(named, {axis.name: axis for axis in (IMAGES, *way.axes)})
-    return Joined()
+    ways = _patches(reading, IMAGES.name)
+    return _first_taken(
+        (({**dict(zip((reading.main_input, grid), way.inputs.values())), **beside}, way.axes) for way in ways), ask
+    )
 
 
 def _strip(reading: Reading, ask: Ask) -> Joined:
     """Return the patches of all pictures side by side in one strip, and the height and width of each picture in patches."""
     patch = _patch(reading)
-    for unit in (1, 2, 4):  # windows and merges want multiples
-        width = "*".join(map(str, (patch * unit**2, IMAGES.name, ROWS.name, COLUMNS.name)))
-        sizes = TensorSpec(IMAGES.name, 2, dtype=torch.int64, fill=_in_patches(unit))
-        inputs = {"pixel_values": TensorSpec(1, channels(reading), patch, width), "target_sizes": sizes}
-        way = Pictures(inputs, (), (ROWS, COLUMNS))
+
+    def strips() -> Iterator[tuple[dict[str, TensorSpec], tuple[Axis, ...]]]:
+        for unit in (1, 2, 4):  # windows and merges want multiples
+            width = "*".join(map(str, (patch * unit**2, IMAGES.name, ROWS.name, COLUMNS.name)))
+            sizes = TensorSpec(IMAGES.name, 2, dtype=torch.int64, fill=_in_patches(unit))
+            pixels = TensorSpec(1, channels(reading), patch, width)
+            yield {"pixel_values": pixels, "target_sizes": sizes}, (ROWS, COLUMNS)
+
+    return _first_taken(strips(), ask)
+
+
+def _first_taken(ways: Iterable[tuple[dict[str, TensorSpec], tuple[Axis, ...]]], ask: Ask) -> Joined:
+    """Return the first inputs that the model takes, with their axes and that of the pictures; none where it takes none: the
+    message of the rules says what is missing."""
+    for inputs, axes in ways:
         try:
-            ask("forward", _drawn(inputs, way, images=2))
+            ask("forward", _drawn(inputs, axes, images=2))
         except Exception:
-            continue  # not this way: the message of the rules says what is missing
-        return Joined(inputs, {axis.name: axis for axis in (IMAGES, *way.axes)})
+            continue
+        return Joined(inputs, {axis.name: axis for axis in (IMAGES, *axes)})
     return Joined()
 
 
@@ -215,7 +221,7 @@ def _questioned(reading: Reading, each: str) -> Iterator[Pictures]:
 
 def _taken(reading: Reading, way: Pictures, ask: Ask) -> Pictures:
     """Return a way whose number of ids is known, which the model takes with a text. Raises what the model raises."""
-    ask("forward", _drawn({**_text(reading, way), **way.inputs}, way, images=2))
+    ask("forward", _drawn({**_text(reading, way), **way.inputs}, way.axes, images=2))
     return way
 
 
@@ -279,7 +285,7 @@ def _constant(values: int | tuple[int, ...], each: str) -> TensorSpec:
 
 def _counted(way: Pictures, ask: Ask) -> Pictures | None:
     """Return a way with its count of ids; None where the model does not make twice as many features of two pictures."""
-    one, two = (ask("get_image_features", _drawn(way.inputs, way, images=images)) for images in (1, 2))
+    one, two = (ask("get_image_features", _drawn(way.inputs, way.axes, images=images)) for images in (1, 2))
     sizes = {axis.name: axis.typical or 1 for axis in way.axes}
     if one < 1 or two != 2 * one:
         return None
@@ -288,9 +294,9 @@ def _counted(way: Pictures, ask: Ask) -> Pictures | None:
     return way if way.count(sizes) == one else None
 
 
-def _drawn(inputs: Mapping[str, TensorSpec], way: Pictures, *, images: int) -> dict[str, torch.Tensor]:
+def _drawn(inputs: Mapping[str, TensorSpec], axes: Iterable[Axis], *, images: int) -> dict[str, torch.Tensor]:
     """Return small inputs of one row of text with so many pictures."""
-    sizes = {"batch": 1, "sequence": 5, IMAGES.name: images, **{axis.name: axis.typical or 1 for axis in way.axes}}
+    sizes = {"batch": 1, "sequence": 5, IMAGES.name: images, **{axis.name: axis.typical or 1 for axis in axes}}
     generator = torch.Generator().manual_seed(0)
     shaped = {name: spec.at(sizes) for name, spec in inputs.items()}
     return {name: draw(spec, spec.shape(sizes), generator) for name, spec in shaped.items()}

@@ -283,9 +283,8 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
     notes = blueprint.notes
     if blueprint.weights == PRETRAINED and settings.task is None:
         notes = (*notes, *_head_note(config, model_class))
-    if blueprint.weights in (TINY, RANDOM) and not _too_many_layers(
-        config
-    ):  # what is filled is built to see whether it can be
+    # What is filled is built, to see whether it can be.
+    if blueprint.weights in (TINY, RANDOM) and not _too_many_layers(config):
         config, said = filled(config, model_class)
         notes = (*notes, *said)
     if blueprint.weights == TINY:

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from pytest_torchscript.common.dispatch import carry_out
+from pytest_torchscript.common.dispatch import carry_out, is_written, tensors_in
 from pytest_torchscript.common.frames import is_model_file, is_own
 
 #: Numbers in a tensor whose values are followed; what is larger is read by no code.
@@ -47,7 +47,7 @@ class KnownValues(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation without values and, where all that it takes has some, with values too."""
         kwargs = kwargs or {}
-        tensors = _tensors_in((*args, *kwargs.values()))
+        tensors = list(tensors_in((args, kwargs)))
         made_on = kwargs.get("device")
         on_meta = made_on is not None and torch.device(made_on).type == "meta"
         if not on_meta and not any(tensor.is_meta for tensor in tensors):
@@ -57,7 +57,7 @@ class KnownValues(TorchDispatchMode):
             return func(*args, **kwargs)  # most of a model: what depends on its weights alone
         name, arguments = func._schema.name, func._schema.arguments
         followed = None not in values and not any(word in name for word in _NO_VALUE)
-        written = [value for argument, value in zip(arguments, map(_value_of, args)) if _is_written(argument) and value]
+        written = [value for argument, value in zip(arguments, map(_value_of, args)) if is_written(argument) and value]
         if not followed:
             for value in written:
                 value.sure[0] = False  # of it, and of all that looks at the same memory
@@ -89,15 +89,6 @@ class KnownValues(TorchDispatchMode):
             if isinstance(leaf, torch.Tensor) and leaf.is_meta:
                 _know(leaf, _Value(value, shared[0] if shared else [True]))
         return made
-
-
-def _tensors_in(values: Iterable[Any]) -> list[torch.Tensor]:
-    parts = (value if isinstance(value, (list, tuple)) else (value,) for value in values)
-    return [leaf for part in parts for leaf in part if isinstance(leaf, torch.Tensor)]
-
-
-def _is_written(argument: Any) -> bool:
-    return argument.alias_info is not None and argument.alias_info.is_write
 
 
 def _know(tensor: torch.Tensor, value: _Value) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pytest_torchscript.common.dispatch import carry_out, memory_of
+from pytest_torchscript.common.dispatch import carry_out, is_written, memory_of
 
 #: Bytes of weights up to which copies of them are held for a while. Of more only one copy is held, as a rule.
 SPARE = 256 << 20
@@ -71,7 +71,7 @@ class _BeforeTheyAreWritten(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         for argument, value in zip(func._schema.arguments, args):
-            if argument.alias_info is not None and argument.alias_info.is_write:
+            if is_written(argument):
                 for written in value if isinstance(value, (list, tuple)) else [value]:
                     before = self.waiting.pop(memory_of(written), None) if self.waiting else None
                     if before is not None:

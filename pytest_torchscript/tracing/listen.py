@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
-from pytest_torchscript.common.dispatch import memory_of
+from pytest_torchscript.common.dispatch import memory_of, tensors_in
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.tracing.differences import show
@@ -29,7 +29,7 @@ from pytest_torchscript.tracing.trace import warned_lines
 from pytest_torchscript.tracing.watch import caller_of, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 #: Above this many elements only as many are looked at, evenly spread: a swap or a rescaling shows in any of them.
@@ -151,7 +151,7 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         name, named = name_of(func), kwargs or {}
-        tensors = list(_tensors((args, named)))
+        tensors = list(tensors_in((args, named)))
         sizes = [self.numbers[id(tensor)] for tensor in tensors if id(tensor) in self.numbers]
         arithmetic = len(sizes) == len(tensors)
         if arithmetic and tensors and _in_place(name):
@@ -166,7 +166,7 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
         except Exception:
             self.keep(operation)  # the call that raised tells what it was given
             raise
-        made = list(_tensors(result))
+        made = list(tensors_in(result))
         if name in _SIZES or (made and arithmetic and all(tensor.dim() == 0 for tensor in made)):
             changes = set().union(*(size.changes for size in sizes))
             self.numbers.update((id(tensor), _Size(tensor, changes)) for tensor in made)
@@ -275,18 +275,6 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
         self.heard.recording.returned = tuple(self.argument(leaf) for leaf in leaves)
         for leaf in leaves if self.follow else ():
             self.look(leaf, ())
-
-
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
-    elif isinstance(value, slice):
-        yield from _tensors((value.start, value.stop, value.step))
 
 
 def _in_place(name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pytest_torchscript.common.dispatch import tensors_in
 from pytest_torchscript.tracing.graph import nodes_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Reach:
         self.values |= name in _UNSEEN
         if self.values or name in _HARMLESS or not _tells(name, result):
             return
-        tensors = list(_tensors(args))
+        tensors = list(tensors_in(args))
         if name in _SHAPES:  # numbers where the tracer has none
             self.taken.update(item for item in _items(result) if isinstance(item, int))
         elif name in _OF_SHAPE:
@@ -207,14 +208,6 @@ def _tells(name: str, result: Any) -> bool:
 
 def _items(result: Any) -> tuple[Any, ...]:
     return tuple(result) if isinstance(result, (tuple, list)) else (result,)
-
-
-def _tensors(args: Any) -> Iterator[torch.Tensor]:
-    if isinstance(args, torch.Tensor):
-        yield args
-    elif isinstance(args, (tuple, list)):
-        for item in args:
-            yield from _tensors(item)
 
 
 def _divided(tensor: torch.Tensor, pieces: Any) -> set[int]:

@@ -248,6 +248,25 @@ def test_a_function_that_closes_over_nothing_of_the_model_is_the_same() -> None:
     assert copy_module(module).scaled is module.scaled
 
 
+class Shared(dict):
+    """Is the same in every copy, as registers are."""
+
+    def __deepcopy__(self, memo: Any) -> Shared:
+        return self
+
+
+def test_dicts_that_are_shared_keep_their_functions_and_those_that_hold_themselves_end() -> None:
+    module = nn.Linear(4, 4)
+    module.register: Any = Shared(itself=lambda: module)
+    module.cache: Any = {"itself": lambda: module}
+    module.cache["again"] = module.cache
+    made = copy_module(module)
+    assert made.register is module.register
+    assert module.register["itself"]() is module
+    assert made.cache["itself"]() is made.cache["again"]["itself"]() is made
+    assert module.cache["itself"]() is module
+
+
 @pytest.mark.parametrize("make", [ReachesBack, patched])
 def test_a_copy_whose_forward_reaches_the_original_can_be_traced(make: Callable[[], nn.Module]) -> None:
     module = make().eval()
