@@ -3,6 +3,9 @@
 Each argument starts as a small tensor. Where eager refuses, the call is made once more with tensors that know which argument
 they come from, and the first layer that each reaches says what it takes: an Embedding its rows, a Linear its features, a
 convolution its channels and dims. What no layer tells is tried: sizes of pictures, more dims, whole numbers.
+
+A copy of the model on the meta device answers most of it at no cost, for it computes shapes alone: what it refuses is not
+asked of eager, and eager is asked once whether it takes the axes that were found so.
 """
 
 from __future__ import annotations
@@ -21,8 +24,8 @@ from torch import nn
 from pytest_torchscript.errors import first_line
 from pytest_torchscript.inputs.declare import describe, read_inputs, with_role
 from pytest_torchscript.inputs.layers import SPACE, Wanted, wanted_by
-from pytest_torchscript.inputs.propose import find_axes
-from pytest_torchscript.spec import Dim, InputSpec, TensorSpec, dim_name
+from pytest_torchscript.inputs.propose import Place, find_axes, resized
+from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec, dim_name
 
 #: What asking may cost: calls in all, seconds until eager takes something, and seconds more for its axes. They are of this
 #: thread's own time, so that a busy machine finds the same; of the clock's there are never more than the last.
@@ -33,6 +36,9 @@ FREE = (2, 7, 11, 13, 17)
 SIDES = ((64, 96), (64, 64), (224, 224), (32, 32), (28, 28), (256, 256), (299, 299), (128, 128), (384, 384), (16, 16))
 FRAMES = (8, 16, 4, 32)
 STEPS = (7, 16, 32, 64, 400, 4096, 16000)
+
+#: What a question is answered with that came too late to be asked.
+OVER = "not asked any more"
 
 _IDS = re.compile(r"(^|_)(ids?|idx|indices|index|tokens?|words?|labels?|offsets)($|_)")
 _PICTURES = re.compile(r"(^|_)(images?|imgs?|pixels?|pictures?|pixel_values)($|_)")
@@ -55,10 +61,13 @@ class Guess:
     layer: str = ""
     any_rank: bool = False
 
-    def tensors(self) -> Any:
-        """Return the example, or the pair of them."""
-        made = [self._tensor() for _ in range(2 if self.pair else 1)]
+    def tensors(self, *, meta: bool = False) -> Any:
+        """Return the example, or the pair of them; of ``meta`` ones there are shapes alone."""
+        made = [self._outline() if meta else self._tensor() for _ in range(2 if self.pair else 1)]
         return tuple(made) if self.pair else made[0]
+
+    def _outline(self) -> torch.Tensor:
+        return torch.empty(self.sizes, dtype=torch.float32 if self.below is None else torch.int64, device="meta")
 
     def _tensor(self) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
@@ -80,12 +89,27 @@ Guesses = dict[str, Guess]
 Call = Callable[[Mapping[str, Any]], Any]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A copy of a model that may be given hooks, and what calls it."""
+
+    module: nn.Module
+    call: Call
+
+
 @dataclass
 class Search:
-    """The guesses that were tried and what eager said of each, within the bounds."""
+    """The guesses that were tried and what eager said of each, within the bounds.
 
-    call: Call
+    ``outline`` is a copy on the meta device, or None where the model cannot be asked for shapes alone. ``calls`` are those of
+    eager, ``outlines`` those of that copy; ``cut`` is whether a question came too late.
+    """
+
+    eager: Asked
+    outline: Asked | None = None
     calls: int = 0
+    outlines: int = 0
+    cut: bool = False
     until: float = field(default_factory=lambda: time.thread_time() + SECONDS)
     ends: float = field(default_factory=lambda: time.monotonic() + SECONDS_IN_ALL)
     tried: dict[str, str] = field(default_factory=dict)
@@ -93,25 +117,48 @@ class Search:
     @property
     def over(self) -> bool:
         """Whether no more may be asked."""
-        return self.calls >= CALLS or time.thread_time() > self.until or time.monotonic() > self.ends
+        return (
+            max(self.calls, self.outlines) >= CALLS or time.thread_time() > self.until or time.monotonic() > self.ends
+        )
 
     def refused(self, arguments: Mapping[str, Any]) -> str:
         """Ask eager; what it says where it refuses."""
         if self.over:
-            return "not asked any more"
+            self.cut = True
+            return OVER
         self.calls += 1
-        try:
-            self.call(arguments)
-        except Exception as error:
-            return first_line(error)
-        return ""
+        return _said(self.eager, arguments)
+
+    def unfit(self, outlines: Mapping[str, Any]) -> str:
+        """Ask the copy on meta; what it says where shapes do not fit. Nothing where it cannot tell, and never asked again."""
+        if self.outline is None:
+            return ""
+        if self.over:
+            self.cut = True
+            return OVER
+        self.outlines += 1
+        said = _said(self.outline, outlines)
+        if "meta" in said.lower():  # a number is read, a tensor stands elsewhere, or torch has no such kernel
+            self.outline = None
+            return ""
+        return said
 
     def takes(self, guesses: Guesses) -> bool:
         """Whether eager takes what was guessed. The same guess is not asked twice."""
         key = told(guesses)
         if key not in self.tried:
-            self.tried[key] = self.refused({name: guess.tensors() for name, guess in guesses.items()})
+            said = self.unfit({name: guess.tensors(meta=True) for name, guess in guesses.items()})
+            said = said or self.refused({name: guess.tensors() for name, guess in guesses.items()})
+            self.tried[key] = said
         return not self.tried[key]
+
+
+def _said(asked: Asked, arguments: Mapping[str, Any]) -> str:
+    try:
+        asked.call(arguments)
+    except Exception as error:
+        return first_line(error)
+    return ""
 
 
 def told(guesses: Guesses) -> str:
@@ -129,37 +176,38 @@ def required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
 
 
 def search(
-    module: nn.Module,
+    asked: Asked,
     names: list[str],
-    call: Call,
     *,
+    outline: Asked | None = None,
     sides: tuple[tuple[int, int], ...] = (),
     known: Mapping[str, TensorSpec] | None = None,
 ) -> tuple[Guesses | None, Search]:
     """Return guesses that eager takes, or None, and what was tried.
 
-    ``call`` calls ``module``, a copy of the model that is given hooks for a while; ``sides`` are heights and widths of
-    pictures that the model is known to be made for; ``known`` are inputs whose dims are known in part, and tried first.
+    ``asked`` is a copy of the model that is given hooks for a while, and ``outline`` one on the meta device; ``sides`` are
+    heights and widths of pictures that the model is known to be made for; ``known`` are inputs whose dims are known in part,
+    and tried first.
     """
-    state = Search(call)
+    state = Search(asked, outline)
     known = known or {}
     guesses = {name: guess_of(known[name]) if name in known else first_guess(name) for name in names}
     while not state.over:
         if state.takes(guesses):
-            usual = _by_layers(module, guesses, call, usual=True)
+            usual = _by_layers(state, guesses, usual=True)
             if told(usual) != told(guesses) and state.takes(usual):
                 guesses = usual
-            return _by_layers(module, guesses, call, keep=True), state
-        better = _by_words(_by_layers(module, guesses, call), state.tried[told(guesses)])
+            return _by_layers(state, guesses, keep=True), state
+        better = _by_words(_by_layers(state, guesses), state.tried[told(guesses)])
         if told(better) in state.tried:
             break
         guesses = better
     for other in others(guesses, sides):
         if state.over:
             break
-        for tried in (other, _by_layers(module, other, call)):
+        for tried in (other, _by_layers(state, other)):
             if told(tried) not in state.tried and state.takes(tried):
-                return _by_layers(module, tried, call, keep=True), state
+                return _by_layers(state, tried, keep=True), state
     return None, state
 
 
@@ -281,7 +329,11 @@ class Reached:
     several: bool
 
 
-def reached(module: nn.Module, guesses: Guesses, call: Call) -> dict[str, Reached]:
+class _EnoughError(Exception):
+    """Ends a call of which nothing more is wanted."""
+
+
+def reached(asked: Asked, guesses: Guesses, *, meta: bool = False) -> dict[str, Reached]:
     """Return the first layer that each argument reaches, by name; what the call raises is of no interest."""
     found: dict[str, Reached] = {}
 
@@ -294,16 +346,18 @@ def reached(module: nn.Module, guesses: Guesses, call: Call) -> dict[str, Reache
                 if name not in found and tensor is not None:
                     whole = not tensor.is_floating_point()
                     found[name] = Reached(type(layer).__name__, wanted, tuple(tensor.shape), whole, several)
+        if len(found) == len(guesses):
+            raise _EnoughError
 
     keywords = "with_kwargs" in inspect.signature(nn.Module.register_forward_pre_hook).parameters  # torch 2.0 and later
     handles = [
         layer.register_forward_pre_hook(watch, **({"with_kwargs": True} if keywords else {}))
-        for layer in module.modules()
+        for layer in asked.module.modules()
         if not isinstance(layer, torch.jit.ScriptModule) and wanted_by(layer)
     ]
     try:
         with torch.no_grad():
-            call({name: _known(guess.tensors(), name) for name, guess in guesses.items()})
+            asked.call({name: _known(guess.tensors(meta=meta), name) for name, guess in guesses.items()})
     except Exception:
         pass  # the layers were asked, not the answer
     finally:
@@ -320,9 +374,9 @@ def _known(value: Any, name: str) -> Any:
     return made
 
 
-def _by_layers(module: nn.Module, guesses: Guesses, call: Call, **how: bool) -> Guesses:
+def _by_layers(state: Search, guesses: Guesses, **how: bool) -> Guesses:
     """Return the guesses as the first layers want them, see `_fitted`."""
-    found = reached(module, guesses, call)
+    found = reached(state.outline or state.eager, guesses, meta=state.outline is not None)
     return {name: _fitted(guess, found[name], **how) if name in found else guess for name, guess in guesses.items()}
 
 
@@ -408,6 +462,14 @@ def spread(guesses: Guesses, state: Search) -> Guesses:
     return guesses
 
 
+def _moved(examples: Mapping[str, torch.Tensor], axes: Mapping[Place, Axis]) -> dict[str, torch.Tensor]:
+    """Return examples with every dim that has an axis one step larger."""
+    moved = dict(examples)
+    for (name, index), axis in axes.items():
+        moved[name] = resized(moved[name], index, moved[name].shape[index] + axis.multiple_of)
+    return moved
+
+
 def _with_size(guess: Guess, index: int, old: int, size: int) -> Guess:
     if index >= len(guess.sizes) or guess.sizes[index] != old or index in guess.settled:
         return guess
@@ -416,7 +478,7 @@ def _with_size(guess: Guess, index: int, old: int, size: int) -> Guess:
 
 def described(guesses: Guesses, state: Search) -> InputSpec:
     """Return what was found as inputs: the axes that eager lets move, under the names that layers give them."""
-    state.until = time.thread_time() + SECONDS_FOR_AXES
+    state.until, state.cut = time.thread_time() + SECONDS_FOR_AXES, False
     guesses = spread(guesses, state)
     plain = read_inputs({name: guess.tensors() for name, guess in guesses.items()})
     owner = {name: guesses[name.split(".")[0]] for name in plain.examples}
@@ -429,10 +491,18 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
     fixed = {(name, index) for name in plain.examples for index in owner[name].settled}
 
     def accepts(tensors: Mapping[str, torch.Tensor]) -> bool:
-        known = all(tensors[name] is example for name, example in plain.examples.items())
-        return known or not state.refused(plain.form.build(tensors))
+        if all(tensors[name] is example for name, example in plain.examples.items()):
+            return True
+        if state.outline is None:
+            return not state.refused(plain.form.build(tensors))
+        said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
+        return not said and (state.outline is not None or not state.refused(plain.form.build(tensors)))
 
     axes = find_axes(accepts, plain.examples, names=named, fixed=fixed, measured=False)
+    unconfirmed = state.outline is not None and axes and state.refused(plain.form.build(_moved(plain.examples, axes)))
+    if unconfirmed and unconfirmed != OVER:
+        state.outline = None  # shapes alone do not tell what eager refuses
+        axes = find_axes(accepts, plain.examples, names=named, fixed=fixed, measured=False)
     shown: set[str] = set()
     inputs = {}
     notes = []
@@ -454,7 +524,9 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
                 f"{name} reaches a {owner[name].layer}, which takes any number of dims: {shape} was tried; if you ship more, "
                 "say so, for nothing is known of an axis that is not there"
             )
-    if state.over:
+    if unconfirmed == OVER:
+        notes.append("asking ended before eager was asked about the axes: they are what the model's shapes allow")
+    elif state.cut:
         notes.append("asking ended before all was asked: sizes that were not asked about are taken for fixed")
     spec = InputSpec(inputs, form=plain.form)
     asked = f"the inputs were found by asking eager, in {state.calls} calls"

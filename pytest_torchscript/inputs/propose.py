@@ -107,6 +107,7 @@ class _Question:
         self.accepts = accepts
         self.examples = examples
         self.fixed = fixed
+        self._answers: dict[tuple[frozenset[Place], int], bool] = {}
 
     def places(self) -> Iterator[Place]:
         """Yield every dim: first dims first, so that the batch is found before what may be as large as it."""
@@ -133,11 +134,14 @@ class _Question:
         return self.examples[place[0]].shape[place[1]]
 
     def takes(self, group: Sequence[Place], size: int) -> bool:
-        """Whether the model takes all dims of a group at a size."""
-        moved = dict(self.examples)
-        for name, index in group:
-            moved[name] = resized(moved[name], index, size)
-        return self.accepts(moved)
+        """Whether the model takes all dims of a group at a size. The same is not asked twice."""
+        question = frozenset(group), size
+        if question not in self._answers:
+            moved = dict(self.examples)
+            for name, index in group:
+                moved[name] = resized(moved[name], index, size)
+            self._answers[question] = self.accepts(moved)
+        return self._answers[question]
 
     def moves(self, group: Sequence[Place]) -> bool:
         """Whether a group may move at all: by one, or, where only multiples pass, to its double."""

@@ -20,7 +20,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, ModelError, OptionError, first_line
 from pytest_torchscript.form import Form, shortened, type_name
 from pytest_torchscript.inputs.declare import ByPlace, Declared, Inputs, propose_axes, read_inputs
-from pytest_torchscript.inputs.discover import described, required, search
+from pytest_torchscript.inputs.discover import Asked, described, required, search
 from pytest_torchscript.inputs.dtype import follow
 from pytest_torchscript.inputs.infer import call_defaults, completes, infer_inputs
 from pytest_torchscript.inputs.reading import read_signature
@@ -32,7 +32,7 @@ from pytest_torchscript.models.blueprint import META, TINY, Blueprint, plan_mode
 from pytest_torchscript.models.calling import Positional, names_by_place
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.models.functions import as_module, call_parameters, is_model, name_of
-from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
+from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype, outline_of
 from pytest_torchscript.models.reference import Reference, parse_reference
 from pytest_torchscript.models.resolve import build_model
 from pytest_torchscript.models.weights import KeptWeights
@@ -243,29 +243,34 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
     hint = "return (module, inputs) from a factory, with inputs={'x': TensorSpec('batch', 'time', 16)}"
     if blueprint.module is None or parameters is None or not names:
         raise InputError(f"{refused}: its forward({shown}) names no input", hint=hint)
+    offered = _offered(blueprint.module)
+    if offered is not None:
+        return _declared_spec(blueprint, offered, read_inputs(offered, _naming(blueprint)), settings)
     module = copy_module(blueprint.module).eval()
     if dtype_of(module) is not torch.float32:  # what is tried is in float32
         module = in_dtype(copy_module(module, share=False), torch.float32)
-    device = device_of(module)
     # By place where that can be: on torch before 2.0 a layer that is watched sees no keywords.
     by_keyword_alone = [name for name in names if parameters[name].kind is inspect.Parameter.KEYWORD_ONLY]
 
-    def call(arguments: Mapping[str, Any]) -> None:
+    def call(module: nn.Module, arguments: Mapping[str, Any], *, device: torch.device) -> None:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             here = {name: _brought(value, device) for name, value in arguments.items()}
             placed = [value for name, value in here.items() if name not in by_keyword_alone]
             module(*placed, **{name: here[name] for name in by_keyword_alone})
 
-    offered = _offered(blueprint.module)
-    if offered is not None:
-        return _declared_spec(blueprint, offered, read_inputs(offered, _naming(blueprint)), settings)
+    asked = Asked(module, partial(call, module, device=device_of(module)))
+    on_meta = outline_of(module)
+    outline = Asked(on_meta, partial(call, on_meta, device=torch.device("meta"))) if on_meta is not None else None
     kept = KeptWeights(module)
     with kept.watching():
-        guesses, state = search(module, names, call, sides=_sides(module))
+        guesses, state = search(asked, names, outline=outline, sides=_sides(module))
+        if guesses is None and outline is not None:  # it may refuse on meta what it takes elsewhere
+            guesses, state = search(asked, names, sides=_sides(module))
+        spec = described(guesses, state) if guesses is not None else None
     kept.put_back()  # they are the user's own
-    if guesses is not None:
-        return described(guesses, state)
+    if spec is not None:
+        return spec
     tried = list(state.tried.items())
     raise InputError(
         f"{refused}: forward({shown})",

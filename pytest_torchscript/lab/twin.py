@@ -17,7 +17,7 @@ from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.seeding import seeded
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import InputError, first_line
-from pytest_torchscript.inputs.discover import described, required, search
+from pytest_torchscript.inputs.discover import Asked, described, required, search
 from pytest_torchscript.inputs.infer import call_defaults, infer_inputs
 from pytest_torchscript.inputs.reading import Reading, read_signature
 from pytest_torchscript.inputs.rules import rule_for
@@ -102,7 +102,7 @@ class Twin:
                 module(**arguments)
 
         reading = Reading(self.blueprint.config, model_class, self.blueprint.task, parameters=parameters)
-        guesses, state = search(module, names, call, known=known_of(reading, names))
+        guesses, state = search(Asked(module, call), names, known=known_of(reading, names))
         return described(guesses, state) if guesses is not None else None
 
 

@@ -38,6 +38,22 @@ def in_dtype(module: Any, dtype: torch.dtype) -> Any:
     return getattr(module, change[dtype])()  # Module.to would turn complex buffers into real ones
 
 
+def outline_of(module: nn.Module) -> nn.Module | None:
+    """Return a copy on the meta device, which computes shapes and holds no numbers; None where there can be none.
+
+    The module's own weights stay where they are.
+    """
+    copied = copy_module(module)
+    shared = {id(each) for each in module.modules()} & {id(each) for each in copied.modules()}
+    if shared or any(isinstance(each, torch.jit.ScriptModule) for each in copied.modules()):
+        return None  # what is moved would be the module's own
+    try:
+        outline: nn.Module = copied.to("meta")
+    except Exception:
+        return None
+    return outline
+
+
 def placed(module: nn.Module, name: str, *, device: str | None, dtype: str | None, own: bool) -> nn.Module:
     """Return a module that computes in a dtype on a device; itself where it does already, or where none is asked for.
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.discover import CALLS, guess_of, search
+from pytest_torchscript.inputs.discover import CALLS, Asked, guess_of, search
 from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
@@ -205,14 +205,14 @@ def test_what_is_known_of_an_input_is_tried_first() -> None:
             return torch.cat([states, self.narrow(context)], 1)
 
     module = Joined()
-    call = lambda given: module(**given)  # noqa: E731
+    asked = Asked(module, lambda given: module(**given))
     names = ["states", "context"]
     known = {name: TensorSpec("batch", Axis("sequence", max=64), 6) for name in names}
-    guesses, state = search(module, names, call, known=known)
+    guesses, state = search(asked, names, known=known)
     assert guesses is not None
     assert {name: guess.sizes for name, guess in guesses.items()} == {"states": (2, 7, 6), "context": (2, 7, 12)}
     assert state.calls == 2
-    assert search(module, names, call)[0] is None
+    assert search(asked, names)[0] is None
 
 
 def test_a_spec_as_a_guess_keeps_what_is_fixed() -> None:
@@ -224,8 +224,8 @@ def test_asking_is_bounded() -> None:
     with pytest.raises(InputError):
         found(Counting())
     assert (
-        0 < Counting.calls <= 2 * CALLS
-    )  # each guess is asked, and may be followed by one call that watches the layers
+        0 < Counting.calls <= 4 * CALLS
+    )  # each guess is asked on meta, then of eager, and each may be followed by one call that watches the layers
 
 
 def test_the_model_itself_is_left_alone() -> None:
@@ -233,3 +233,88 @@ def test_the_model_itself_is_left_alone() -> None:
     found(model)
     assert model.training
     assert not model[0]._forward_pre_hooks
+
+
+class Dear(nn.Module):
+    """Counts its calls where they cost something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.calls: list[tuple[int, ...]] = []
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        if not picture.is_meta:
+            self.calls.append(tuple(picture.shape))
+        return self.conv(picture)
+
+
+def test_shapes_are_asked_of_a_copy_that_holds_no_numbers() -> None:
+    """Of eager a picture is asked once, and once more with all of its axes moved."""
+    model = Dear()
+    asked: list[nn.Module] = []
+    model.register_forward_pre_hook(lambda module, _: asked.append(module))
+    spec = found(model)
+    assert dims(spec) == {"picture": ["batch", 3, "height", "width"]}
+    calls = [shape for module in {id(each): each for each in asked}.values() for shape in module.calls]
+    assert calls == [(2, 3, 64, 96), (3, 3, 65, 97)]
+    assert spec.notes[0] == "the inputs were found by asking eager, in 2 calls"
+
+
+class EvenAlone(Dear):
+    """Takes two pictures or four; its shapes would go together with any number."""
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        if not picture.is_meta and picture.shape[0] not in (2, 4):
+            raise ValueError("two or four")
+        return super().forward(picture)
+
+
+def test_eager_has_the_last_word_of_an_axis() -> None:
+    """What a copy without numbers takes and eager does not is asked of eager alone."""
+    spec = found(EvenAlone())
+    assert [str(dim) for dim in spec.axes] == ["batch", "height", "width"]
+    assert spec.axes["batch"].multiple_of == 2
+
+
+class Reads(nn.Module):
+    """Reads a number: a copy without numbers cannot answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x * 2 if float(x.sum()) > 0 else x)
+
+
+class Picky(Reads):
+    """Refuses where it holds no numbers, in words that do not tell why."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.is_meta:
+            raise ValueError("no")
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("model", [Reads, Picky])
+def test_a_model_that_cannot_be_asked_for_shapes_alone(model: type[nn.Module]) -> None:
+    assert dims(found(model())) == {"x": ["batch", 5]}
+
+
+class Writes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer = self.out(x)
+        self.out.weight.mul_(2)
+        return answer
+
+
+def test_weights_that_a_call_writes_to_are_put_back() -> None:
+    model = Writes()
+    before = model.out.weight.clone()
+    found(model)
+    assert torch.equal(model.out.weight, before)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import ModelError
-from pytest_torchscript.models.placing import device_of, dtype_name, dtype_of, in_dtype, is_at, placed
+from pytest_torchscript.models.placing import device_of, dtype_name, dtype_of, in_dtype, is_at, outline_of, placed
 
 
 def test_of_a_module() -> None:
@@ -66,3 +66,24 @@ def test_what_a_device_is_called() -> None:
     assert is_at(torch.device("cuda:1"), torch.device("cuda"))
     assert not is_at(torch.device("cuda:1"), torch.device("cuda:0"))
     assert not is_at(torch.device("cpu"), torch.device("cuda"))
+
+
+def test_an_outline_holds_no_numbers_and_leaves_the_module_alone() -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.LSTM(3, 2), nn.BatchNorm1d(2))
+    outline = outline_of(module)
+    assert outline is not None
+    assert {each.device.type for each in (*outline.parameters(), *outline.buffers())} == {"meta"}
+    assert {each.device.type for each in (*module.parameters(), *module.buffers())} == {"cpu"}
+
+
+class Stuck(nn.Linear):
+    """Cannot be copied, and what is tried is the module itself."""
+
+    def __deepcopy__(self, memo: object) -> Stuck:
+        return self
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_there_is_no_outline_of_what_cannot_be_copied() -> None:
+    assert outline_of(nn.Sequential(Stuck(2, 2))) is None
+    assert outline_of(torch.jit.script(nn.Linear(2, 2))) is None
