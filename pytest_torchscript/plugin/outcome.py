@@ -20,7 +20,17 @@ from pytest_torchscript.plugin.names import CONFTEST, MODEL_KEY, PAYLOAD, PREFIX
 from pytest_torchscript.plugin.neuron import note_emulation
 from pytest_torchscript.plugin.options import OPTIONS, given, run_of
 from pytest_torchscript.plugin.recorder import environment
-from pytest_torchscript.results import ERROR, FAILED, PASSED, SKIPPED, CheckResult, ModelResult, merge_models, to_plain
+from pytest_torchscript.results import (
+    ERROR,
+    FAILED,
+    PASSED,
+    SKIPPED,
+    UNTESTED,
+    CheckResult,
+    ModelResult,
+    merge_models,
+    to_plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -222,9 +232,11 @@ def out_of_date(known: KnownFailures | None, piece: ModelResult, check: CheckRes
         return
     from pytest_torchscript.report.known import Item
 
+    export = piece.exports[0]
     name, axis = name_and_axis(check)
-    entry = known.listed(Item(piece.model, name, axis, piece.exports[0].backend))
-    if entry is not None:
+    entry = known.listed(Item(piece.model, name, axis, export.backend))
+    untested = axis is not None and export.axes and export.axes[0].verdict == UNTESTED  # declared fixed, for one run
+    if entry is not None and not untested:
         yield (
             f"{PREFIX}::{piece.model}: {check.name} passes, but is listed as a known failure: {entry.reason}\n"
             f"    {known.path}: {entry}\n"

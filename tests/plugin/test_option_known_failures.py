@@ -37,6 +37,14 @@ def test_known_failure_that_passes(run: Run, pytester: pytest.Pytester) -> None:
     assert checks_of(read_report(pytester.path), "zoo:good")["axis[time]"] == "failed"
 
 
+def test_an_axis_declared_fixed_contradicts_no_entry(run: Run, pytester: pytest.Pytester) -> None:
+    """No size of it was tried: that says nothing of what is known."""
+    (pytester.path / "known.toml").write_text(KNOWN)
+    args = ("--torchscript-known-failures", "known.toml", "--torchscript-axis", "time=4", "-W", "error")
+    result = run("--torchscript-model", "zoo:bad", "-k", "axis", *args)
+    result.assert_outcomes(passed=2)
+
+
 def test_known_failure_with_another_verdict(run: Run, pytester: pytest.Pytester) -> None:
     (pytester.path / "known.toml").write_text(KNOWN.replace('"diverges"', '"fixed"'))
     result = run("--torchscript-model", "zoo:bad", "-k", "axis", "--torchscript-known-failures", "known.toml")
