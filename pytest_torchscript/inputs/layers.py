@@ -62,6 +62,10 @@ def wanted_by(layer: nn.Module) -> tuple[Wanted, ...]:
         return (Wanted((4, 3, 5, 2), {1: layer.num_channels}, names=("batch", "", "height", "width")),)
     if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
         return (Wanted((4, 3, 2, 5), {1: layer.num_parameters}, names=("batch", "", "height", "width")),)
+    if isinstance(layer, (nn.CrossEntropyLoss, nn.NLLLoss)):
+        return Wanted((2, 3, 4), names=("batch", "classes")), Wanted((1, 3), names=("batch",), below=2)
+    if isinstance(layer, (nn.CosineSimilarity, nn.PairwiseDistance)):
+        return (Wanted(names=("batch", "features")),) * 2
     if isinstance(layer, nn.Upsample):
         return (Wanted((4, 3, 5), names=("batch", "channels", "height", "width")),)
     trailing = getattr(layer, "normalized_shape", None)  # LayerNorm, and RMSNorm where torch has it

@@ -17,6 +17,8 @@ Place = tuple[str, int]
 #: Groups tried for one dim before it is taken for fixed: sizes that coincide everywhere must not cost without end.
 _GROUPS = 24
 _STEPS = (2, 4, 8, 16, 32, 64)
+#: Axes of pictures and clips, whose usual range is half to twice the size that was found.
+SPACE = ("height", "width", "frames")
 #: A size-1 dim broadcasts, which hides that two belong together; it is lifted to this first.
 _LIFTED = 3
 
@@ -32,7 +34,8 @@ def find_axes(
     """Return the axis of every dim that may move: ``(input, dim) -> Axis``; a dim that is missing is fixed.
 
     ``names`` are those of dims that are known, and ``fixed`` dims are not asked about. Where the ranges are not to be
-    ``measured``, which costs calls at large sizes, they are the usual ones: what eager refuses is found when it is tried.
+    ``measured``, which costs calls at large sizes, they are the usual ones: what eager refuses is found when it is tried. A
+    side of a picture is fixed then where patches cut off what is more than fits: 225 is no size of a model for 224.
     """
     if not accepts(dict(examples)):
         shapes = ", ".join(f"{name} {tuple(value.shape)}" for name, value in examples.items())
@@ -63,6 +66,8 @@ def find_axes(
             name = told if told not in used else f"{_word(first[0])}_{told}"
         else:
             name = _name(examples, first, batch, taken, used)
+        if not measured and name in SPACE and asked.rounds(group):
+            continue
         axes.update(dict.fromkeys(group, _described(asked, group, name, examples, measured=measured)))
     return axes
 
@@ -148,6 +153,11 @@ class _Question:
         size = self.size(group[0])
         return self.takes(group, size + 1) or self.takes(group, size * 2)
 
+    def rounds(self, group: Sequence[Place]) -> bool:
+        """Whether a group moves by a little alone, neither to half its size nor to twice: a few pixels more are cut off."""
+        size = self.size(group[0])
+        return not self.takes(group, size // 2) and not self.takes(group, size * 2)
+
     def group_of(self, place: Place, *, taken: set[Place]) -> tuple[Place, ...]:
         """Return the smallest group of equal dims found that moves with one, or nothing.
 
@@ -183,8 +193,7 @@ def _described(
         multiple = next((step for step in steps if asked.takes(group, size + step)), size)
     ceiling = DEFAULT_BATCH_MAX if name == "batch" else max(DEFAULT_MAX, 2 * size)
     if not measured:
-        space = name in ("height", "width", "frames")
-        least, most = (max(size // 2, multiple), size * 2) if space else (multiple, max(ceiling, size))
+        least, most = (max(size // 2, multiple), size * 2) if name in SPACE else (multiple, max(ceiling, size))
         return Axis(name, min=least, max=most, multiple_of=multiple, typical=size)
     least = _bisect(asked, group, size // multiple, 1, multiple) * multiple
     most = _bisect(asked, group, size // multiple, max(ceiling, size) // multiple, multiple) * multiple

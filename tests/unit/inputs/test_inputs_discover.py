@@ -43,6 +43,8 @@ def dims(spec: InputSpec) -> dict[str, list[str | int]]:
         (nn.PixelShuffle(2), {"input": ["batch", "channels", "height", "width"]}),
         (nn.Embedding(10, 4), {"input": ["batch", "sequence"]}),
         (nn.EmbeddingBag(10, 4), {"input": ["batch", "sequence"]}),
+        (nn.NLLLoss(), {"input": ["batch", "classes"], "target": ["batch"]}),
+        (nn.CrossEntropyLoss(), {"input": ["batch", "classes"], "target": ["batch"]}),
         (nn.TransformerEncoderLayer(16, 2, 32), {"src": ["time", "batch", 16]}),
         (nn.TransformerDecoderLayer(16, 2, 32), {"tgt": ["time", "batch", 16], "memory": ["memory_time", "batch", 16]}),
         (
@@ -129,6 +131,25 @@ def test_a_pair_of_states() -> None:
 
 def test_a_picture_of_one_size() -> None:
     assert dims(found(Square())) == {"image": ["batch", 1, 28, 28]}
+
+
+class Patches(nn.Module):
+    """Cuts a picture into patches of 8, of which it has places for 28 × 28: up to seven pixels more are cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cut = nn.Conv2d(3, 2, 8, 8)
+        self.places = nn.Parameter(torch.zeros(2, 28, 28))
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        seen = self.cut(picture)
+        if seen.shape[1:] != self.places.shape:
+            raise ValueError("another size")
+        return seen + self.places
+
+
+def test_a_few_pixels_more_that_are_cut_off_make_no_axis() -> None:
+    assert dims(found(Patches())) == {"picture": ["batch", 3, 224, 224]}
 
 
 def test_what_takes_anything_is_told_apart() -> None:

@@ -19,6 +19,7 @@ LAYERS = {
     "attention": nn.MultiheadAttention(8, 2),
     "shuffle": nn.PixelShuffle(3),
     "bilinear": nn.Bilinear(4, 5, 2),
+    "likeness": nn.CosineSimilarity(),
     "padding": nn.ReflectionPad2d(1),
 }
 
@@ -47,6 +48,11 @@ def test_a_layer_takes_what_it_says(name: str) -> None:
 def test_ids_stay_below_the_size_of_their_table() -> None:
     (wanted,) = wanted_by(nn.Embedding(50, 4))
     assert (wanted.below, wanted.names) == (50, ("batch", "sequence"))
+
+
+def test_a_loss_over_classes_takes_whole_numbers() -> None:
+    scores, targets = wanted_by(nn.NLLLoss())
+    assert (scores.names, targets.names, targets.below) == (("batch", "classes"), ("batch",), 2)
 
 
 @pytest.mark.parametrize("layer", [nn.ReLU(), nn.Identity(), nn.Flatten(), nn.PReLU()])
