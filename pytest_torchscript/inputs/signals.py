@@ -20,7 +20,8 @@ def input_values(reading: Reading) -> TensorSpec | None:
     if reading.value("frequency_stride") is not None:
         frames = reading.require("max_length", needed_by="input_values")
         return TensorSpec(batch_axis(), frames, reading.require("num_mel_bins", needed_by="input_values"))
-    if reading.value("conv_kernel", within=AUDIO):
+    codec = getattr(reading.config, "codebook_size", None) is not None  # whatever reads the sound inside it
+    if reading.value("conv_kernel", within=AUDIO) and not codec:
         return TensorSpec(batch_axis(), samples(reading))
     tracks = reading.number("audio_channels", within=AUDIO)
     if tracks or reading.number("codebook_size"):

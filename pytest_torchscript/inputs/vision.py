@@ -59,6 +59,9 @@ def channels(reading: Reading) -> int:
 def picture_axes(reading: Reading) -> tuple[Axis, Axis]:
     """Return height and width: from half to twice the model's own size, which is tried where others are refused."""
     height, width = picture_size(reading.value("image_size", "input_size", "img_size", "crop_size", within=VISION))
+    ratios = reading.value("scaled_images_ratios")
+    if ratios:  # what parts read is cut out of the picture and of smaller ones, of which the smallest is one such part
+        height, width = (int(side / min(ratios)) for side in (height, width))
     if reading.takes("prompt_pixel_values"):  # a picture is laid below its prompt, and both are one
         height //= 2
     return _side("height", height), _side("width", width)

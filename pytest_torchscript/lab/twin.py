@@ -102,7 +102,10 @@ class Twin:
                 module(**arguments)
 
         reading = Reading(self.blueprint.config, model_class, self.blueprint.task, parameters=parameters)
-        guesses, state = search(Asked(module, call), names, known=known_of(reading, names))
+        known = known_of(reading, names)
+        guesses, state = search(Asked(module, call), names, known=known)
+        if guesses is None and known:  # a rule that is wrong must not keep the layers from being asked
+            guesses, state = search(Asked(module, call), names)
         return described(guesses, state) if guesses is not None else None
 
 
@@ -144,7 +147,8 @@ def fault_of(task: str) -> Callable[[nn.Module], str | None]:
         for error in _refusals(module, spec, task, tried=_TRIED):
             if error is None:
                 return None
-            if isinstance(error, (RuntimeError, IndexError, AssertionError)):  # a shape that does not fit another
+            # A shape that does not fit another, or a value that transformers says is missing.
+            if isinstance(error, (RuntimeError, IndexError, AssertionError)) or "argument in the config" in str(error):
                 said = said or first_line(error)
         return said  # anything else it may say is our ignorance
 

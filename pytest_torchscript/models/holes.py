@@ -1,4 +1,4 @@
-"""Fill what a configuration leaves at None though its class needs a number: as its documentation says, or a small one.
+"""Fill what a configuration leaves at None, or empty, though its class needs it: as its documentation says, or a small number.
 
 Classes of configurations are written for checkpoints, which state these; one that is made by default, or cut down by hand, does
 not. What was put in is told, and weights that were trained are never built so.
@@ -14,6 +14,7 @@ from typing import Any
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import NoMetaError, build, sub_configs
+from pytest_torchscript.models.shrink import apply
 
 _EXPERTS, _CHOSEN, _WINDOW = 8, 2, 128
 #: Steps to predict, and ids of a vocabulary, where nothing says how many.
@@ -90,11 +91,15 @@ _TO_RUN: Mapping[str, Callable[[Any], Any]] = {
     "image_token_index": _last_id(2),
     "video_token_index": _last_id(2),
     "audio_token_id": _last_id(3),
+    "projector_scale_factors": lambda _: [1.0],
 }
 
 
 #: What configurations lack altogether though their class reads it.
 _ABSENT: Mapping[str, Callable[[Any], Any]] = {"vision_start_token_id": _last_id(4)}
+
+#: How a configuration leaves open what it must say.
+_HOLES: tuple[Any, ...] = (None, [], ())
 
 #: What goes with a vocabulary that was put in: embeddings that count from the padding need no other id.
 _IDS = {"pad_token_id": 0, "mask_token_id": 1}
@@ -117,8 +122,8 @@ def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
             if _builds(more, model_class):
                 found, said = more, [*said, *told]
                 break
-    note = f"the configuration leaves at None what the model needs, and was filled: {', '.join(said)}"
-    return (found, (note,)) if said else (config, ())
+    note = f"the configuration leaves at None, or empty, what the model needs, and was filled: {', '.join(said)}"
+    return (apply(found, ()), (note,)) if said else (config, ())
 
 
 def _reads(model_class: type[Any], name: str) -> bool:
@@ -137,7 +142,7 @@ def _put_in(config: Any, table: Mapping[str, Callable[[Any], Any]]) -> tuple[Any
     made, said = copy.deepcopy(config), []
     for part in sub_configs(made):
         for name, value_for in table.items():
-            if name not in vars(part) or vars(part)[name] is not None:
+            if name not in vars(part) or vars(part)[name] not in _HOLES:
                 continue
             value = value_for(made if "token" in name else part)
             if value is not None:

@@ -18,7 +18,7 @@ from torch import nn
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
-from pytest_torchscript.models.shrink_rules import Change, derived_names, is_depth, propose
+from pytest_torchscript.models.shrink_rules import WAYS, Change, derived_names, is_depth, propose
 from pytest_torchscript.versions import library_name
 
 #: A model of more parameters than this is neither tiny nor quick to try.
@@ -42,9 +42,9 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
     asked = fault or functools.partial(probe_error, seed=SEED)
     with quiet():
         changes = propose(config)
-        others = [propose(config, sections=True)]
-        smaller = propose(config, pictures=True)
-    for whole in (*([smaller] if smaller != changes else []), changes, *others):
+        smaller = propose(config, "pictures")
+        others = [propose(config, way) for way in WAYS]
+    for whole in (*([smaller] if smaller != changes else []), changes, *(each for each in others if each != changes)):
         best = _tried(config, whole, model_class, asked)
         if best is not None:
             return best

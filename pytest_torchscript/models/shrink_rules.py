@@ -21,7 +21,7 @@ from pytest_torchscript.models.construct import sub_configs
 from pytest_torchscript.versions import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
-EXPERTS = 4
+EXPERTS, WINDOW = 4, 128
 #: Filters of a codec's first stage, which double from stage to stage.
 FILTERS = 4
 #: Pictures of more pixels a side than the first cost more passes than they tell, and may become the second.
@@ -52,13 +52,17 @@ _NOT_WIDTH = re.compile(
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
 _PRENET = re.compile(r"^(sscp|subsampling)_")
-_STAGE_CHANNELS = re.compile(r"^(stage|encoder|decoder)_(in|mid|out)_channels$")
+_STAGE_CHANNELS = re.compile(r"^(stage|encoder|decoder)_(in|mid|out)_channels$|_feature_dims$")
 _FILTERS = re.compile(r"(^|_)(num|n)_filters$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
 _EXPERT = re.compile(r"experts$")
 _EXPERT_CHOICE = re.compile(r"experts_per_tok(en)?$|top_?k(_experts)?$|^moe_k$")
 _TOKEN_ID = re.compile(r"_(token_)?ids?$|_index$|suppress_tokens$")
 _MULTIPLIER = re.compile(r"^(width_coefficient|depth_multiplier|width_multiplier)$")
+
+
+#: Ways to make the changes that help some configurations, see `_Scales`.
+WAYS = ("sections", "stages", "computed", "windows")
 
 
 @dataclass(frozen=True)
@@ -76,22 +80,28 @@ class _Scales:
 
     ``sections`` states how the rotary pairs of a head are shared among time, height and width, where the configuration
     leaves it to a constant of the class, which fits full heads alone. ``pictures`` makes large pictures smaller, and with
-    them the maps of features whose sizes are stated.
+    them the maps of features whose sizes are stated. ``stages`` hands on the maps of all stages of a backbone that was not
+    told which. ``computed`` leaves to the class what it computes of other values unless it is given. ``windows`` states one
+    where no layer attends in a window and the class makes the mask of one all the same.
     """
 
     factor: float
     vocabulary: int | None
     sections: bool = False
     pictures: int = 1
+    stages: bool = False
+    computed: bool = False
+    windows: bool = False
 
     def width(self, value: int) -> int:
         """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
         return value if value <= SMALLEST else max(8, 8 * math.ceil(value * self.factor / 8))
 
 
-def propose(config: Any, *, sections: bool = False, pictures: bool = False) -> list[Change]:
-    """Return every change that makes a configuration tiny."""
-    scales = _Scales(_factor(config), _vocabulary(config), sections, _picture_ratio(config) if pictures else 1)
+def propose(config: Any, way: str = "") -> list[Change]:
+    """Return every change that makes a configuration tiny; in one of the `WAYS` that help where the usual one does not."""
+    changed: dict[str, Any] = {way: _picture_ratio(config) if way == "pictures" else True} if way else {}
+    scales = _Scales(_factor(config), _vocabulary(config), **changed)
     changes = [change for path, part in tree(config) for change in _changes(path, part, scales)]
     joints = list(_joints(config, scales))
     places = {(change.path, change.name) for change in joints}
@@ -193,10 +203,33 @@ def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Ch
     }
     depth = _depth(values)
     old_depths = _depths(values)
+    computed = _computed(config) if scales.computed else ()
+    every = _every_stage(config) if scales.stages else None
     for name, value in values.items():
         new = _shrunk(name, value, config, scales, depth, old_depths)
-        if new is not None and new != value:
+        if name in computed:
+            yield Change(path, name, None)
+        elif name == "out_indices" and every:
+            yield Change(path, name, every)
+        elif name == "sliding_window" and value is None and scales.windows:
+            yield Change(path, name, WINDOW)
+        elif new is not None and new != value:
             yield Change(path, name, new)
+
+
+def _computed(config: Any) -> set[str]:
+    """Return the attributes that a configuration's class computes where they are not given, and has computed."""
+    fresh = _fresh(config)
+    parameters = inspect.signature(type(config).__init__).parameters.values()
+    left_out = {each.name for each in parameters if each.default is None and _int(fresh.get(each.name))}
+    return {name for name in left_out if getattr(config, name, None) == fresh[name]}
+
+
+def _every_stage(config: Any) -> list[int] | None:
+    """Return all stages of a pyramid that hands on the map of its last one alone, as all do that are not told which."""
+    stages = len(getattr(config, "stage_names", None) or ()) - 1
+    alone = stages > 1 and list(getattr(config, "out_indices", None) or ()) == [stages]
+    return list(range(1, stages + 1)) if alone and not _number(config, "num_hidden_layers") else None
 
 
 def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old_depths: set[int]) -> Any:
@@ -264,6 +297,10 @@ def _shrunk_list(
 ) -> list[Any] | None:
     if _is_repeats(value):
         return [[kinds, 1] for kinds, _ in value]
+    if name.endswith("hook_ids") and _ints(value) and len(value) <= depth:  # layers of a part whose maps are taken
+        return [sorted(value).index(each) + depth - len(value) for each in value]
+    if _is_blocks(name, value):
+        return [_scaled([*stage[:1], *stage[1:][-1:]], scales) for stage in value]
     if len(value) in old_depths and len(value) > depth and not _is_layers(name):
         kept = _one_of_each(value, depth)
         return [scales.width(each) for each in kept] if _is_width(name) and _ints(kept) else kept
@@ -407,19 +444,28 @@ def _token_id(value: int, vocabulary: int) -> int:
 
 
 def derived_names(config: Any) -> set[str]:
-    """Return the attributes that a configuration's class computes from others: they would contradict changed ones."""
+    """Return the attributes that a configuration's class computes from others: they would contradict changed ones.
+
+    None are known of a class that names no parameter, or that cannot be made without arguments.
+    """
     base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
-    try:
-        fresh = vars(type(config)())
-        generic = set(vars(base()))
-    except Exception:  # a class that cannot be made without arguments derives nothing that we know of
-        return set()
-    given = set(inspect.signature(type(config).__init__).parameters)
+    fresh, generic = _fresh(config), set(vars(base()))
+    parameters = list(inspect.signature(type(config).__init__).parameters.values())[1:]
+    given = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
     return {
         name
         for name, value in fresh.items()
-        if name not in given and name not in generic and not isinstance(value, base) and not name.startswith("_")
+        if given and name not in given and name not in generic and not isinstance(value, base) and name[0] != "_"
     }
+
+
+def _fresh(config: Any) -> dict[str, Any]:
+    """Return what a configuration's class makes by default; nothing where it cannot be made without arguments."""
+    try:
+        fresh = type(config)()
+    except Exception:
+        return {}
+    return dict(vars(fresh))
 
 
 def _plain(name: str) -> str:
@@ -445,6 +491,21 @@ def _is_repeats(value: list[Any]) -> bool:
         isinstance(each, (list, tuple)) and len(each) == 2 and isinstance(each[0], list) and _int(each[1])
         for each in value
     )
+
+
+def _is_blocks(name: str, value: list[Any]) -> bool:
+    """Whether a list reads [stage, ...], and each stage [[kernel, width before, width behind, ...], ...], a list a block."""
+    return name.endswith("_configs") and all(
+        isinstance(stage, (list, tuple)) and stage and all(isinstance(block, (list, tuple)) for block in stage)
+        for stage in value
+    )
+
+
+def _scaled(value: Any, scales: _Scales) -> Any:
+    """Return lists in lists whose widths are shrunk; kernels, strides and switches are too small to be any."""
+    if isinstance(value, (list, tuple)):
+        return [_scaled(each, scales) for each in value]
+    return scales.width(value) if _int(value) else value
 
 
 def _int(value: Any) -> bool:

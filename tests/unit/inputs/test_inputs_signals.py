@@ -14,6 +14,11 @@ def test_sounds_are_as_long_as_one_frame_at_least():
     assert spec["attention_mask"].low == 20
 
 
+def test_a_codec_takes_a_wave_with_its_channel_whatever_reads_it_inside():
+    values = {"conv_kernel": [10, 3], "conv_stride": [5, 2], "conv_dim": [8, 8]}
+    assert dims(infer("Wav2Vec2Model", {**values, "codebook_size": 16}))["input_values"] == ["batch", 1, "samples"]
+
+
 def test_whisper_and_ast_have_one_length():
     spec = infer("WhisperModel", {**SEQ2SEQ, "num_mel_bins": 8, "max_source_positions": 50})
     assert dims(spec) == {"input_features": ["batch", 8, 100], "decoder_input_ids": ["batch", "decoder_sequence"]}

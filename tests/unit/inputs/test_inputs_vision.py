@@ -26,6 +26,11 @@ def test_pictures_run_from_half_to_twice_the_models_own_size():
     assert infer("ResNetModel").axes["height"].typical == 224
 
 
+def test_a_picture_of_which_smaller_ones_are_made_is_so_large_that_the_smallest_is_one_part():
+    spec = infer("ViTModel", {"image_size": 32, "scaled_images_ratios": [0.25, 0.5, 1]})
+    assert spec.axes["height"] == Axis("height", min=64, max=256, typical=128)
+
+
 def test_detected_regions():
     spec = infer("LxmertModel")
     assert dims(spec)["visual_feats"] == ["batch", "boxes", 2048]

@@ -92,6 +92,38 @@ def test_rules_that_eager_refuses_give_way_to_what_it_takes() -> None:
     assert resolve_inputs(blueprint, Settings(), None)["pixel_values"].dims[-1] == 6
 
 
+def test_a_rule_that_is_wrong_does_not_keep_the_layers_from_being_asked() -> None:
+    class Wave(Gauge):
+        """Its hidden states are a wave of one channel, longer than a rule would have them."""
+
+        main_input_name = "hidden_states"
+
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            self.mix = nn.Conv1d(1, 4, 100)
+
+        def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            return self.mix(hidden_states)
+
+    config = GaugeConfig()
+    config.hidden_size = 70
+    spec = Twin(Blueprint("wave", config=config, model_class=Wave, weights=TINY)).asked(Settings())
+    assert spec is not None
+    assert [getattr(dim, "name", dim) for dim in spec["hidden_states"].dims] == ["batch", 1, "time"]
+
+
+def test_what_transformers_says_is_missing_in_a_configuration_is_a_fault() -> None:
+    class Windowed(Gauge):
+        main_input_name = "input_ids"
+
+        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+            raise ValueError("Could not find a `sliding_window` argument in the config, or it is not set")
+
+    config = GaugeConfig()
+    config.vocab_size = 40
+    assert "`sliding_window`" in str(fault_of("default")(Windowed(config)))
+
+
 def twin(weights: str = "random", **values: Any) -> Twin:
     from transformers import BertConfig, BertModel
 

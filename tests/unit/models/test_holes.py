@@ -44,7 +44,7 @@ class Plain(Holey):
 def test_a_class_that_cannot_be_built_is_given_what_it_needs() -> None:
     config, notes = filled(HoleyConfig(), Holey)
     assert config.head_dim == 8
-    assert notes == ("the configuration leaves at None what the model needs, and was filled: head_dim=8",)
+    assert notes == ("the configuration leaves at None, or empty, what the model needs, and was filled: head_dim=8",)
     assert Holey(config).mix(torch.ones(1, 16)).shape == (1, 8)
 
 
@@ -92,3 +92,20 @@ def test_what_a_method_reads_and_the_configuration_lacks_is_put_in() -> None:
     assert config.vision_start_token_id == 46
     assert notes[0].endswith(": vision_start_token_id=46")
     assert filled(HoleyConfig(vocab_size=50), Plain)[1] == ()
+
+
+class LevelsConfig(PretrainedConfig):  # type: ignore[misc]
+    """Computes one value of a list."""
+
+    model_type = "levels"
+
+    def __init__(self, projector_scale_factors: Any = (), **values: Any) -> None:
+        self.projector_scale_factors, self.levels = projector_scale_factors, len(projector_scale_factors)
+        super().__init__(**values)
+
+
+def test_a_list_that_is_left_empty_is_filled_and_what_is_computed_of_it_is_computed_anew() -> None:
+    config, notes = filled(LevelsConfig(), Plain)
+    assert (config.projector_scale_factors, config.levels) == ([1.0], 1)
+    assert notes[0].endswith(": projector_scale_factors=1.0")
+    assert filled(LevelsConfig([2.0]), Plain)[1] == ()

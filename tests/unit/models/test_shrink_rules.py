@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 from shrunk import config_of, shrunk
+from torch import nn
+from transformers import PretrainedConfig
 
 from pytest_torchscript.models.shrink import apply, shrink_config
-from pytest_torchscript.models.shrink_rules import propose, tree
+from pytest_torchscript.models.shrink_rules import Change, propose, tree
 from pytest_torchscript.models.tasks import model_class_for
 
 
@@ -74,11 +78,11 @@ def test_changes_name_their_place_in_the_tree() -> None:
     assert apply(config, changes).vision_config.hidden_size == 48
 
 
-def changed(model: str, **values: object) -> dict[str, object]:
+def changed(model: str, way: str = "pictures", **values: object) -> dict[str, object]:
     config = config_of(model)
     for name, value in values.items():
         setattr(config, name, value)
-    return {change.name: change.value for change in propose(config, pictures=True)}
+    return {change.name: change.value for change in propose(config, way)}
 
 
 def test_large_square_pictures_become_smaller_with_the_maps_of_their_features() -> None:
@@ -134,3 +138,61 @@ def test_a_coefficient_of_a_part_scales_the_whole() -> None:
     config = config_of("VisionTextDualEncoder", vision_config={"model_type": "vit"}, text_config={"model_type": "bert"})
     config.vision_config.width_coefficient, config.projection_dim = 2.0, 640
     assert {change.name: change.value for change in propose(config)}["projection_dim"] == 80
+
+
+def test_of_the_blocks_of_a_stage_the_first_and_the_last_are_kept_with_their_widths_shrunk() -> None:
+    found = changed(
+        "Bert",
+        hidden_size=256,
+        block_configs=[[[3, 96, 128, [2, 1], True]], [[5, 128, 192, 2, False], *[[5, 192, 192, 1, False]] * 5]],
+    )
+    assert found["block_configs"] == [[[3, 24, 32, [2, 1], True]], [[5, 32, 48, 2, False], [5, 48, 48, 1, False]]]
+
+
+def test_layers_of_a_part_whose_maps_are_taken_keep_their_order_and_the_widths_of_maps_shrink() -> None:
+    found = changed("Bert", intermediate_hook_ids=[11, 5], scaled_images_feature_dims=[1024, 512])
+    assert found["intermediate_hook_ids"] == [1, 0]
+    assert found["scaled_images_feature_dims"] == [64, 32]
+
+
+class SumConfig(PretrainedConfig):  # type: ignore[misc]
+    """Computes the width of two parts side by side where it is not given."""
+
+    model_type = "sum"
+
+    def __init__(self, left: int = 768, right: int = 256, hidden_size: int | None = None, **values: Any) -> None:
+        self.left, self.right = left, right
+        self.hidden_size = left + right if hidden_size is None else hidden_size
+        super().__init__(**values)
+
+
+def test_what_a_class_computes_where_it_is_not_given_can_be_left_to_it() -> None:
+    changes = propose(SumConfig(), "computed")
+    assert Change((), "hidden_size", None) in changes
+    assert apply(SumConfig(left=16), changes).hidden_size == 16 + 256
+    assert Change((), "hidden_size", 64) in propose(SumConfig(hidden_size=4096), "computed")
+
+
+def test_a_pyramid_that_was_not_told_which_maps_to_hand_on_can_hand_on_all() -> None:
+    config = config_of("ResNet")
+    assert "out_indices" not in changed("ResNet")
+    assert {change.name: change.value for change in propose(config, "stages")}["out_indices"] == [1, 2, 3, 4]
+    told = config_of("ResNet", out_indices=[2, 4])
+    assert "out_indices" not in {change.name for change in propose(told, "stages")}
+
+
+def test_a_window_can_be_stated_where_none_is() -> None:
+    assert changed("Bert", "windows", sliding_window=None)["sliding_window"] == 128
+    assert "sliding_window" not in changed("Bert", sliding_window=None)
+    assert "sliding_window" not in changed("Bert", "windows", sliding_window=64)
+
+
+def test_another_way_is_gone_where_the_usual_one_makes_a_model_that_does_not_run() -> None:
+    config = config_of("ResNet")
+
+    def fault(module: nn.Module) -> str | None:
+        return None if len(module.config.out_indices) == 4 else "too few maps"
+
+    small = shrink_config(config, model_class_for(config, "default"), fault)
+    assert list(small.out_indices) == [1, 2, 3, 4]
+    assert max(small.hidden_sizes) < max(config.hidden_sizes)
