@@ -4,8 +4,8 @@ Each argument starts as a small tensor. Where eager refuses, the call is made on
 they come from, and the first layer that each reaches says what it takes: an Embedding its rows, a Linear its features, a
 convolution its channels and dims. What no layer tells is tried: sizes of pictures, more dims, whole numbers.
 
-A copy of the model on the meta device answers most of it at no cost, for it computes shapes alone: what it refuses is not
-asked of eager, and eager is asked once whether it takes the axes that were found so.
+Where a pass of eager is dear, a copy of the model on the meta device is asked instead, for it computes shapes alone: what it
+refuses is not asked of eager, and eager is asked once whether it takes the axes that were found so.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ SIDES = ((64, 96), (64, 64), (224, 224), (32, 32), (28, 28), (256, 256), (299, 2
 FRAMES = (8, 16, 4, 32)
 STEPS = (7, 16, 32, 64, 400, 4096, 16000)
 
+#: Seconds that calls of eager may cost before shapes alone are asked about: torch itself takes two to learn to.
+DEAR = 1.0
 #: What a question is answered with that came too late to be asked.
 OVER = "not asked any more"
 
 _IDS = re.compile(r"(^|_)(ids?|idx|indices|index|tokens?|words?|labels?|offsets)($|_)")
-_PICTURES = re.compile(r"(^|_)(images?|imgs?|pixels?|pictures?|pixel_values)($|_)")
+_PICTURES = re.compile(r"(^|_)(images?|imgs?|pixels?|pictures?|pixel_values)_?\d*($|_)")
 _UNPACKED = re.compile(r"values to unpack \(expected (\d+)|must have (?:exactly )?(\d) dim|expected (\d)D")
 
 
@@ -101,15 +103,19 @@ class Asked:
 class Search:
     """The guesses that were tried and what eager said of each, within the bounds.
 
-    ``outline`` is a copy on the meta device, or None where the model cannot be asked for shapes alone. ``calls`` are those of
-    eager, ``outlines`` those of that copy; ``cut`` is whether a question came too late.
+    ``outline`` is a copy on the meta device, which ``make_outline`` makes when calls of eager have cost ``dear`` seconds; None
+    where the model cannot be asked for shapes alone. ``calls`` are those of eager, ``outlines`` those of that copy; ``cut`` is
+    whether a question came too late, ``taken`` what eager is known to take.
     """
 
     eager: Asked
+    make_outline: Callable[[], Asked | None] | None = None
+    dear: float = DEAR
     outline: Asked | None = None
     calls: int = 0
     outlines: int = 0
     cut: bool = False
+    taken: Guesses = field(default_factory=dict)
     until: float = field(default_factory=lambda: time.thread_time() + SECONDS)
     ends: float = field(default_factory=lambda: time.monotonic() + SECONDS_IN_ALL)
     tried: dict[str, str] = field(default_factory=dict)
@@ -127,7 +133,17 @@ class Search:
             self.cut = True
             return OVER
         self.calls += 1
-        return _said(self.eager, arguments)
+        said, seconds = _said(self.eager, arguments)
+        self.dear -= seconds
+        if self.dear < 0 and self.make_outline is not None:
+            self.outline, self.make_outline = self.make_outline(), None
+            self.check_outline()
+        return said
+
+    def check_outline(self) -> None:
+        """Ask the copy on meta no more where it refuses what eager has taken."""
+        if self.taken and self.unfit(_outlined(self.taken)):
+            self.outline = None
 
     def unfit(self, outlines: Mapping[str, Any]) -> str:
         """Ask the copy on meta; what it says where shapes do not fit. Nothing where it cannot tell, and never asked again."""
@@ -137,7 +153,9 @@ class Search:
             self.cut = True
             return OVER
         self.outlines += 1
-        said = _said(self.outline, outlines)
+        said, seconds = _said(self.outline, outlines)
+        if self.outlines == 1:  # torch loads its rules of shapes
+            self.until += seconds
         if "meta" in said.lower():  # a number is read, a tensor stands elsewhere, or torch has no such kernel
             self.outline = None
             return ""
@@ -147,18 +165,24 @@ class Search:
         """Whether eager takes what was guessed. The same guess is not asked twice."""
         key = told(guesses)
         if key not in self.tried:
-            said = self.unfit({name: guess.tensors(meta=True) for name, guess in guesses.items()})
+            said = self.unfit(_outlined(guesses))
             said = said or self.refused({name: guess.tensors() for name, guess in guesses.items()})
             self.tried[key] = said
         return not self.tried[key]
 
 
-def _said(asked: Asked, arguments: Mapping[str, Any]) -> str:
+def _said(asked: Asked, arguments: Mapping[str, Any]) -> tuple[str, float]:
+    """Return what a model says to arguments that it refuses, and the seconds of this thread that it took to answer."""
+    start, said = time.thread_time(), ""
     try:
         asked.call(arguments)
     except Exception as error:
-        return first_line(error)
-    return ""
+        said = first_line(error)
+    return said, time.thread_time() - start
+
+
+def _outlined(guesses: Guesses) -> dict[str, Any]:
+    return {name: guess.tensors(meta=True) for name, guess in guesses.items()}
 
 
 def told(guesses: Guesses) -> str:
@@ -179,17 +203,18 @@ def search(
     asked: Asked,
     names: list[str],
     *,
-    outline: Asked | None = None,
+    outline: Callable[[], Asked | None] | None = None,
+    dear: float = DEAR,
     sides: tuple[tuple[int, int], ...] = (),
     known: Mapping[str, TensorSpec] | None = None,
 ) -> tuple[Guesses | None, Search]:
     """Return guesses that eager takes, or None, and what was tried.
 
-    ``asked`` is a copy of the model that is given hooks for a while, and ``outline`` one on the meta device; ``sides`` are
-    heights and widths of pictures that the model is known to be made for; ``known`` are inputs whose dims are known in part,
-    and tried first.
+    ``asked`` is a copy of the model that is given hooks for a while; ``outline`` makes one on the meta device, where that can
+    be, when calls have cost ``dear`` seconds. ``sides`` are heights and widths of pictures that the model is known to be made
+    for; ``known`` are inputs whose dims are known in part, and tried first.
     """
-    state = Search(asked, outline)
+    state = Search(asked, outline, dear)
     known = known or {}
     guesses = {name: guess_of(known[name]) if name in known else first_guess(name) for name in names}
     while not state.over:
@@ -478,35 +503,37 @@ def _with_size(guess: Guess, index: int, old: int, size: int) -> Guess:
 
 def described(guesses: Guesses, state: Search) -> InputSpec:
     """Return what was found as inputs: the axes that eager lets move, under the names that layers give them."""
-    state.until, state.cut = time.thread_time() + SECONDS_FOR_AXES, False
+    state.until, state.cut, state.taken = time.thread_time() + SECONDS_FOR_AXES, False, guesses
+    state.check_outline()
     guesses = spread(guesses, state)
     plain = read_inputs({name: guess.tensors() for name, guess in guesses.items()})
-    owner = {name: guesses[name.split(".")[0]] for name in plain.examples}
+    examples = plain.examples
+    owner = {name: guesses[name.split(".")[0]] for name in examples}
     named = {
         (name, index): owner[name].named(index)
-        for name, example in plain.examples.items()
+        for name, example in examples.items()
         for index in range(example.dim())
         if owner[name].named(index)
     }
-    fixed = {(name, index) for name in plain.examples for index in owner[name].settled}
+    fixed = {(name, index) for name in examples for index in owner[name].settled}
 
     def accepts(tensors: Mapping[str, torch.Tensor]) -> bool:
-        if all(tensors[name] is example for name, example in plain.examples.items()):
+        if all(tensors[name] is example for name, example in examples.items()):
             return True
         if state.outline is None:
             return not state.refused(plain.form.build(tensors))
         said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
         return not said and (state.outline is not None or not state.refused(plain.form.build(tensors)))
 
-    axes = find_axes(accepts, plain.examples, names=named, fixed=fixed, measured=False)
-    unconfirmed = state.outline is not None and axes and state.refused(plain.form.build(_moved(plain.examples, axes)))
+    axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
+    unconfirmed = state.outline is not None and axes and state.refused(plain.form.build(_moved(examples, axes)))
     if unconfirmed and unconfirmed != OVER:
         state.outline = None  # shapes alone do not tell what eager refuses
-        axes = find_axes(accepts, plain.examples, names=named, fixed=fixed, measured=False)
+        axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
     shown: set[str] = set()
     inputs = {}
     notes = []
-    for name, example in plain.examples.items():
+    for name, example in examples.items():
         dims: list[Dim] = []
         for index, size in enumerate(example.shape):
             axis = axes.get((name, index))

@@ -259,13 +259,15 @@ def _found_spec(blueprint: Blueprint, settings: Settings) -> InputSpec:
             placed = [value for name, value in here.items() if name not in by_keyword_alone]
             module(*placed, **{name: here[name] for name in by_keyword_alone})
 
+    def outline() -> Asked | None:
+        on_meta = outline_of(module)
+        return Asked(on_meta, partial(call, on_meta, device=torch.device("meta"))) if on_meta is not None else None
+
     asked = Asked(module, partial(call, module, device=device_of(module)))
-    on_meta = outline_of(module)
-    outline = Asked(on_meta, partial(call, on_meta, device=torch.device("meta"))) if on_meta is not None else None
     kept = KeptWeights(module)
     with kept.watching():
         guesses, state = search(asked, names, outline=outline, sides=_sides(module))
-        if guesses is None and outline is not None:  # it may refuse on meta what it takes elsewhere
+        if guesses is None and state.outlines:  # it may refuse on meta what it takes elsewhere
             guesses, state = search(asked, names, sides=_sides(module))
         spec = described(guesses, state) if guesses is not None else None
     kept.put_back()  # they are the user's own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.discover import CALLS, Asked, guess_of, search
+from pytest_torchscript.inputs.discover import CALLS, DEAR, Asked, described, guess_of, search
 from pytest_torchscript.lab.plan import make_plan
+from pytest_torchscript.models.placing import outline_of
 from pytest_torchscript.settings import Settings
 from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
 
@@ -148,6 +150,20 @@ class Patches(nn.Module):
         return seen + self.places
 
 
+class Flow(nn.Module):
+    """Two pictures, numbered, of which neither may be less than 128 pixels high."""
+
+    def forward(self, image1: torch.Tensor, image2: torch.Tensor) -> torch.Tensor:
+        if image1.shape != image2.shape or min(image1.shape[-2:]) < 128:
+            raise ValueError("two pictures of one size, and not too small")
+        return image1 - image2
+
+
+def test_pictures_that_are_numbered() -> None:
+    spec = found(Flow())
+    assert dims(spec) == {name: ["batch", "channels", "height", "width"] for name in ("image1", "image2")}
+
+
 def test_a_few_pixels_more_that_are_cut_off_make_no_axis() -> None:
     assert dims(found(Patches())) == {"picture": ["batch", 3, 224, 224]}
 
@@ -245,8 +261,8 @@ def test_asking_is_bounded() -> None:
     with pytest.raises(InputError):
         found(Counting())
     assert (
-        0 < Counting.calls <= 4 * CALLS
-    )  # each guess is asked on meta, then of eager, and each may be followed by one call that watches the layers
+        0 < Counting.calls <= 2 * CALLS
+    )  # each guess is asked, and may be followed by one call that watches the layers
 
 
 def test_the_model_itself_is_left_alone() -> None:
@@ -256,8 +272,8 @@ def test_the_model_itself_is_left_alone() -> None:
     assert not model[0]._forward_pre_hooks
 
 
-class Dear(nn.Module):
-    """Counts its calls where they cost something."""
+class Picture(nn.Module):
+    """Keeps the shapes that it was called with."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -265,24 +281,11 @@ class Dear(nn.Module):
         self.calls: list[tuple[int, ...]] = []
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        if not picture.is_meta:
-            self.calls.append(tuple(picture.shape))
+        self.calls.append(tuple(picture.shape))
         return self.conv(picture)
 
 
-def test_shapes_are_asked_of_a_copy_that_holds_no_numbers() -> None:
-    """Of eager a picture is asked once, and once more with all of its axes moved."""
-    model = Dear()
-    asked: list[nn.Module] = []
-    model.register_forward_pre_hook(lambda module, _: asked.append(module))
-    spec = found(model)
-    assert dims(spec) == {"picture": ["batch", 3, "height", "width"]}
-    calls = [shape for module in {id(each): each for each in asked}.values() for shape in module.calls]
-    assert calls == [(2, 3, 64, 96), (3, 3, 65, 97)]
-    assert spec.notes[0] == "the inputs were found by asking eager, in 2 calls"
-
-
-class EvenAlone(Dear):
+class EvenAlone(Picture):
     """Takes two pictures or four; its shapes would go together with any number."""
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
@@ -291,36 +294,68 @@ class EvenAlone(Dear):
         return super().forward(picture)
 
 
-def test_eager_has_the_last_word_of_an_axis() -> None:
-    """What a copy without numbers takes and eager does not is asked of eager alone."""
-    spec = found(EvenAlone())
-    assert [str(dim) for dim in spec.axes] == ["batch", "height", "width"]
-    assert spec.axes["batch"].multiple_of == 2
-
-
-class Reads(nn.Module):
+class Reads(Picture):
     """Reads a number: a copy without numbers cannot answer."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.out = nn.Linear(5, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(x * 2 if float(x.sum()) > 0 else x)
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        return super().forward(picture * 2 if float(picture.sum()) > 0 else picture)
 
 
-class Picky(Reads):
+class Picky(Picture):
     """Refuses where it holds no numbers, in words that do not tell why."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.is_meta:
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        if picture.is_meta:
             raise ValueError("no")
-        return super().forward(x)
+        return super().forward(picture)
+
+
+def found_where_calls_are_dear(module: nn.Module) -> InputSpec:
+    outline = outline_of(module)
+    assert outline is not None
+    asked, on_meta = (Asked(each, lambda given, each=each: each(**given)) for each in (module, outline))
+    guesses, state = search(asked, ["picture"], outline=lambda: on_meta, dear=0)
+    assert guesses is not None
+    return described(guesses, state)
+
+
+def test_shapes_are_asked_of_a_copy_that_holds_no_numbers() -> None:
+    """Of eager a picture is asked once, and once more with all of its axes moved."""
+    model = Picture()
+    spec = found_where_calls_are_dear(model)
+    assert dims(spec) == {"picture": ["batch", 3, "height", "width"]}
+    assert model.calls == [(2, 3, 64, 96), (3, 3, 65, 97)]
+    assert spec.notes == ("the inputs were found by asking eager, in 2 calls",)
+
+
+def test_eager_has_the_last_word_of_an_axis() -> None:
+    """What a copy without numbers takes and eager does not is asked of eager alone."""
+    spec = found_where_calls_are_dear(EvenAlone())
+    assert list(spec.axes) == ["batch", "height", "width"]
+    assert spec.axes["batch"].multiple_of == 2
 
 
 @pytest.mark.parametrize("model", [Reads, Picky])
 def test_a_model_that_cannot_be_asked_for_shapes_alone(model: type[nn.Module]) -> None:
-    assert dims(found(model())) == {"x": ["batch", 5]}
+    spec = found_where_calls_are_dear(model())
+    assert dims(spec) == {"picture": ["batch", 3, "height", "width"]}
+    assert not any("ended" in note for note in spec.notes)
+
+
+def test_what_refuses_shapes_alone_is_asked_again_with_numbers() -> None:
+    """A copy that is made because refusals are dear, and that refuses all in words that do not tell why."""
+
+    class Slow(Picky):
+        def forward(self, picture: torch.Tensor) -> torch.Tensor:
+            if not picture.is_meta and picture.shape[-1] == 96:
+                until = time.thread_time() + DEAR * (not self.calls)
+                self.calls.append(tuple(picture.shape))
+                while time.thread_time() < until:
+                    pass
+                raise ValueError("another width")
+            return super().forward(picture)
+
+    assert dims(found(Slow())) == {"picture": ["batch", 3, "height", "width"]}
 
 
 class Writes(nn.Module):
