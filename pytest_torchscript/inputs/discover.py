@@ -516,17 +516,21 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
         if owner[name].named(index)
     }
     fixed = {(name, index) for name in examples for index in owner[name].settled}
+    by_shapes = False
 
     def accepts(tensors: Mapping[str, torch.Tensor]) -> bool:
+        nonlocal by_shapes
         if all(tensors[name] is example for name, example in examples.items()):
             return True
-        if state.outline is None:
-            return not state.refused(plain.form.build(tensors))
-        said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
-        return not said and (state.outline is not None or not state.refused(plain.form.build(tensors)))
+        if state.outline is not None:
+            said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
+            if state.outline is not None:  # it could tell
+                by_shapes = by_shapes or not said
+                return not said
+        return not state.refused(plain.form.build(tensors))
 
     axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
-    unconfirmed = state.outline is not None and axes and state.refused(plain.form.build(_moved(examples, axes)))
+    unconfirmed = by_shapes and axes and state.refused(plain.form.build(_moved(examples, axes)))
     if unconfirmed and unconfirmed != OVER:
         state.outline = None  # shapes alone do not tell what eager refuses
         axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)

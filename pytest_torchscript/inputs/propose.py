@@ -44,6 +44,10 @@ def find_axes(
             hint="call the model with them first; give them under the names of forward's parameters",
         )
     asked = _Question(accepts, _telling(accepts, _lifted(accepts, examples)), fixed)
+    if not measured:
+        named = {place: name for place, name in (names or {}).items() if place not in fixed}
+        if not asked.at_once(named):  # channels that no layer counted may be no axis
+            asked.at_once([place for place, name in named.items() if name != "channels"])
     groups = asked.rows()
     taken = {place for group in groups for place in group}
     for place in asked.places():
@@ -148,14 +152,33 @@ class _Question:
             self._answers[question] = self.accepts(moved)
         return self._answers[question]
 
+    def at_once(self, places: Collection[Place]) -> bool:
+        """Ask about all of these dims in one question, as most models let each of them move: a yes is one for each.
+
+        Only of one input, of dims of different sizes: no two of them then have to move together.
+        """
+        sizes = {self.size(place) for place in places}
+        if not places or len(self.examples) > 1 or len(sizes) < len(places):
+            return False
+        moved = dict(self.examples)
+        for name, index in places:
+            moved[name] = resized(moved[name], index, self.size((name, index)) + 1)
+        if not self.accepts(moved):
+            return False
+        self._answers.update({(frozenset([place]), self.size(place) + 1): True for place in places})
+        return True
+
     def moves(self, group: Sequence[Place]) -> bool:
         """Whether a group may move at all: by one, or, where only multiples pass, to its double."""
         size = self.size(group[0])
         return self.takes(group, size + 1) or self.takes(group, size * 2)
 
     def rounds(self, group: Sequence[Place]) -> bool:
-        """Whether a group moves by a little alone, neither to half its size nor to twice: a few pixels more are cut off."""
-        size = self.size(group[0])
+        """Whether a side of a square picture moves by a little alone, neither to half its size nor to twice: what is more than
+        fits is cut off. A picture that is not square shows by itself that there are several sizes."""
+        name, size = group[0][0], self.size(group[0])
+        if self.examples[name].shape[-1] != self.examples[name].shape[-2]:
+            return False
         return not self.takes(group, size // 2) and not self.takes(group, size * 2)
 
     def group_of(self, place: Place, *, taken: set[Place]) -> tuple[Place, ...]:

@@ -2,6 +2,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.inputs.declare import propose_axes
+from pytest_torchscript.inputs.propose import find_axes
 from tests.feeding import Question, dims
 
 
@@ -10,6 +11,28 @@ def test_axes_of_one_input_move_alone():
     spec = propose_axes(asked, {"input": torch.randn(2, 7, 16)})
     assert dims(spec) == {"input": ["batch", "time", 16]}
     assert asked.passes < 20
+
+
+NAMES = {("x", 0): "batch", ("x", 1): "channels", ("x", 2): "height", ("x", 3): "width"}
+
+
+def moving(model, *sizes):
+    """What moves of a picture whose dims have names, the step of each, and the calls that it took to find out."""
+    asked = Question(lambda x: model(x))
+    axes = find_axes(asked, {"x": torch.randn(sizes)}, names=NAMES, measured=False)
+    return {axis.name: axis.multiple_of for axis in axes.values()}, asked.passes
+
+
+def test_dims_that_have_names_are_asked_about_at_once():
+    every = {"batch": 1, "channels": 1, "height": 1, "width": 1}
+    assert moving(torch.relu, 2, 3, 64, 96) == (every, 2)
+    assert moving(nn.Conv2d(3, 4, 3), 2, 3, 64, 96) == ({"batch": 1, "height": 1, "width": 1}, 5)
+
+
+def test_what_moves_in_steps_or_together_is_not_found_at_once():
+    halves = nn.PixelUnshuffle(2)
+    assert moving(halves, 2, 3, 64, 96)[0] == {"batch": 1, "channels": 1, "height": 2, "width": 2}
+    assert moving(lambda x: x @ x, 2, 3, 64, 64)[0] == {"batch": 1, "channels": 1, "height": 1}  # one axis, of two dims
 
 
 def test_dims_that_only_move_together_are_one_axis():
