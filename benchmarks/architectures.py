@@ -104,10 +104,13 @@ def page(rows: Mapping[str, Row]) -> str:
         wanted = [row for name, row in plain.items() if name not in NOT_BARE]
         found = sum(row["kind"] in FED for row in wanted)
         said = f"{found} of {len(wanted)} are fed, the last {len(plain) - len(wanted)} are refused."
+        beside = " and with ".join(sorted({row["with"] for row in plain.values()}))
+        minutes = sum(row["seconds"] for row in plain.values()) / 60
         parts += [
             "## Handed over bare",
             "    python -m benchmarks.architectures --bare",
             f"Models of torchvision and timm and modules of torch, with no inputs beside them: {said}",
+            f"Made with {beside}, in {minutes:.0f} minutes on one worker, beside other work.",
             bare_table(plain),
         ]
     return "\n\n".join(parts) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from importlib.metadata import version
 from typing import Any
 
 from benchmarks.lists import ARCHITECTURES
@@ -34,9 +35,10 @@ def make_row(name: str) -> Row:
         return checked(ARCHITECTURES[model])
     if kind == BARE:
         try:
-            return fed(model, weights="auto")
+            row = fed(model, weights="auto")
         except Exception as error:
-            return told(error)
+            row = told(error)
+        return {**row, "with": ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "timm"))}
     with tempfile.TemporaryDirectory() as directory:
         said = write_default(model, directory)
         if said is not None:

@@ -33,7 +33,7 @@ CALLS, SECONDS, SECONDS_FOR_AXES, SECONDS_IN_ALL = 200, 6.0, 4.0, 60.0
 #: Sizes of dims that nothing fixes yet, by place: all different, so that what a layer sees shows which is which.
 FREE = (2, 7, 11, 13, 17)
 #: What a picture's sides, a clip's frames and a series' steps are first, and then in turn. Not square first: that needs it.
-SIDES = ((64, 96), (64, 64), (224, 224), (32, 32), (28, 28), (256, 256), (299, 299), (128, 128), (384, 384), (16, 16))
+SIDES = ((64, 96), *((side, side) for side in (64, 224, 32, 28, 256, 299, 128, 84, 384, 16, 96, 112, 48)))
 FRAMES = (8, 16, 4, 32)
 STEPS = (7, 16, 32, 64, 400, 4096, 16000)
 
@@ -430,6 +430,8 @@ def _fitted(guess: Guess, seen: Reached, *, keep: bool = False, usual: bool = Fa
             rank = more
     sizes, settled = list(guess.sizes), set(guess.settled)
     for index, size in [*wanted.sizes.items(), *((index, step) for index, step in wanted.multiples.items())]:
+        if seen.shape != guess.sizes and _size_at(seen.shape, index) == size and size not in guess.sizes:
+            continue  # a dim that the model itself adds
         place = _place_of(guess, seen.shape, index)
         if place is None:
             continue
@@ -443,12 +445,17 @@ def _fitted(guess: Guess, seen: Reached, *, keep: bool = False, usual: bool = Fa
     )
 
 
+def _size_at(shape: tuple[int, ...], index: int) -> int | None:
+    return shape[index] if -len(shape) <= index < len(shape) else None
+
+
 def _place_of(guess: Guess, shape: tuple[int, ...], index: int) -> int | None:
     """Return which dim of an argument a layer saw as its own: by the size, which no other dim has, else by place."""
-    if not -len(shape) <= index < len(shape):
+    seen = _size_at(shape, index)
+    if seen is None:
         return None
     if shape != guess.sizes:
-        same = [place for place, size in enumerate(guess.sizes) if size == shape[index]]
+        same = [place for place, size in enumerate(guess.sizes) if size == seen]
         if len(same) == 1:
             return same[0]
     place = index if index < 0 else index - len(shape)

@@ -150,6 +150,21 @@ class Patches(nn.Module):
         return seen + self.places
 
 
+class Wave(nn.Module):
+    """Adds the one channel of a sound itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(1, 2, 5)
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        return self.conv(wave.unsqueeze(1))
+
+
+def test_a_channel_that_the_model_adds_is_none_of_the_inputs() -> None:
+    assert dims(found(Wave())) == {"wave": ["batch", "time"]}
+
+
 class Flow(nn.Module):
     """Two pictures, numbered, of which neither may be less than 128 pixels high."""
 
