@@ -104,7 +104,8 @@ class Twin:
         reading = Reading(self.blueprint.config, model_class, self.blueprint.task, parameters=parameters)
         known = known_of(reading, names)
         guesses, state = search(Asked(module, call), names, known=known)
-        if guesses is None and known:  # a rule that is wrong must not keep the layers from being asked
+        wrong = any(spec.dtype is None or spec.dtype.is_floating_point for spec in known.values())
+        if guesses is None and wrong:  # a rule that is wrong must not keep the layers from being asked
             guesses, state = search(Asked(module, call), names)
         return described(guesses, state) if guesses is not None else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -20,12 +21,17 @@ from pytest_torchscript.versions import library_name
 SEED = 20_240
 
 
+#: No position, frequency or mask that is computed while a model is built has more elements than this.
+_MOST_COMPUTED = 2**27
+
+
 class NoMetaError(ModelError):
     """A class that computes with its weights while it is built, by an operator that has no form without values."""
 
 
 class _EmptyTensors(TorchFunctionMode):
-    """Changes what ``torch.empty`` returns: on meta, or filled with NaN so that uninitialised memory is seen.
+    """Changes what ``torch.empty`` returns: on meta, as are zeros so many that they are weights, or filled with NaN so that
+    uninitialised memory is seen.
 
     Parameters are made by ``torch.empty`` and then filled; what is computed (positions, frequencies, drop rates) is not.
     """
@@ -38,11 +44,19 @@ class _EmptyTensors(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func is torch._weight_norm and args[0].is_meta:  # torch 1.13 has no kernel of it for meta
             return torch.empty_like(args[0])
+        if func is torch.zeros and _count(args) > _MOST_COMPUTED:  # a parameter, of whatever it is made
+            self.change(kwargs)
         if func is not torch.empty:
             return func(*args, **kwargs)
         fill = self.change(kwargs)
         made = func(*args, **kwargs)
         return made.fill_(fill) if fill is not None and made.is_floating_point() else made
+
+
+def _count(sizes: tuple[Any, ...]) -> int:
+    """Return how many elements a tensor has whose sizes are given one by one or as one argument."""
+    whole = sizes[0] if sizes and isinstance(sizes[0], (tuple, list)) else sizes
+    return math.prod(size for size in whole if isinstance(size, int))
 
 
 def _on_meta(kwargs: dict[str, Any]) -> float | None:

@@ -10,7 +10,7 @@ import copy
 import functools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable, Optional
 
 from torch import nn
@@ -18,9 +18,11 @@ from torch import nn
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.models.construct import SEED, NoMetaError, build
 from pytest_torchscript.models.probe import probe_error
-from pytest_torchscript.models.shrink_rules import WAYS, Change, derived_names, is_depth, propose
+from pytest_torchscript.models.shrink_rules import NARROWER, WAYS, Change, derived_names, is_depth, propose
 from pytest_torchscript.versions import library_name
 
+#: A tiny model has no more parameters than this.
+_TINY = 5_000_000
 #: A model of more parameters than this is neither tiny nor quick to try.
 _QUICK = 30_000_000
 #: Up to here one forward pass is still worth the knowledge whether a class can be fed.
@@ -40,14 +42,15 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
     Raises ModelError where not even the configuration as it was can be built.
     """
     asked = fault or functools.partial(probe_error, seed=SEED)
-    with quiet():
-        changes = propose(config)
-        smaller = propose(config, "pictures")
-        others = [propose(config, way) for way in WAYS]
-    for whole in (*([smaller] if smaller != changes else []), changes, *(each for each in others if each != changes)):
-        best = _tried(config, whole, model_class, asked)
-        if best is not None:
-            return best
+    tried: list[list[Change]] = []
+    for way in ({"pictures": True}, {}, *WAYS):
+        with quiet():
+            changes = propose(config, **way)
+        found = _tried(config, changes, model_class, asked) if changes not in tried else None
+        tried.append(changes)
+        if found is not None:
+            return _narrowed(config, way, found, model_class, asked)
+    changes = tried[1]
     run = asked if _can_be_run(config, changes, model_class, asked) else None
     candidates = [changes, *([other for other in changes if other is not change] for change in changes)]
     until = time.thread_time() + _SECONDS
@@ -62,6 +65,15 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
         return found
     # Nothing small runs: the smallest that builds shows at least what eager says of it.
     return next((small for each in candidates if (small := _tried(config, each, model_class, None)) is not None), found)
+
+
+def _narrowed(config: Any, way: Mapping[str, Any], found: Any, model_class: type[Any], fault: Fault) -> Any:
+    """Return what was found, or the same with narrower layers where its model is larger than a tiny one may be."""
+    for more in NARROWER:
+        if _parameters(found, (), model_class) <= _TINY:
+            break
+        found = _tried(config, propose(config, **way, **more), model_class, fault) or found
+    return found
 
 
 def _can_be_run(config: Any, changes: Sequence[Change], model_class: type[Any], fault: Fault) -> bool:

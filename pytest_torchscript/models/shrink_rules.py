@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,10 @@ _LAYER = re.compile(
 )
 _NOT_LAYER = re.compile(
     r"feat_extract|attention_blocks|source|random|max_window|dense|idx|indices|conv|landmark|_kv_|output|norm|adapter|every|type|share"
+    r"|(moe|rope)_layers$"
 )
+#: Which layers, or blocks, are of another kind.
+_PLACES = re.compile(r"(moe_layers|block_indices)$")
 _HEAD = re.compile(r"(^|_)(n|num)_(.*_)?heads?$|attention_heads$|(^|_)heads?$")
 _HEAD_DIM = re.compile(
     r"head_dim$|head_size$|^d_kv$|^d_head$|^rotary_dim$|kv_channels$|(^|_)(qk|v|k|q)_head_dim$|^rotary_emb_dim$"
@@ -51,8 +54,9 @@ _NOT_WIDTH = re.compile(
     r"|spec_|pos_emb|model_in|token(?!_embed_dim)|cardinality|embedding_dimension|time_step|upsampl|downsampl|query_scale|scal|memory|log|lag"
 )
 _EVERY = re.compile(r"every|period|interval|(^|_)freq(uency)?$|_step$|offset|first_k|_pattern$")
-_PRENET = re.compile(r"^(sscp|subsampling)_")
-_STAGE_CHANNELS = re.compile(r"^(stage|encoder|decoder)_(in|mid|out)_channels$|_feature_dims$")
+_ASIDE = re.compile(r"^(sscp|subsampling)_|intermediate")
+_STAGE_CHANNELS = re.compile(r"^(stem|stage|encoder|decoder)_(in|mid|out)_channels$|_feature_dims$")
+_OUT = re.compile(r"(^|_)out_(dim|hidden_size|features)$")
 _FILTERS = re.compile(r"(^|_)(num|n)_filters$")
 _GROUPS = re.compile(r"(^|_)(n|num)_groups$")
 _EXPERT = re.compile(r"experts$")
@@ -61,8 +65,20 @@ _TOKEN_ID = re.compile(r"_(token_)?ids?$|_index$|suppress_tokens$")
 _MULTIPLIER = re.compile(r"^(width_coefficient|depth_multiplier|width_multiplier)$")
 
 
-#: Ways to make the changes that help some configurations, see `_Scales`.
-WAYS = ("sections", "stages", "computed", "windows")
+#: Ways to make the changes that help where the usual one makes no model that runs, see `_Scales`.
+WAYS: tuple[Mapping[str, Any], ...] = (
+    {"sections": 1},
+    {"sections": -1},
+    {"stages": True},
+    {"computed": True},
+    {"windows": True},
+    {"twice": True},
+    {"alone": True},
+    {"step": 32},
+    {"step": 64},
+)
+#: And those that help where it makes one that is not small.
+NARROWER: tuple[Mapping[str, Any], ...] = ({"narrower": 2}, {"narrower": 4})
 
 
 @dataclass(frozen=True)
@@ -79,29 +95,38 @@ class _Scales:
     """What all rules share: the factor of widths, and the vocabulary that special ids must stay inside.
 
     ``sections`` states how the rotary pairs of a head are shared among time, height and width, where the configuration
-    leaves it to a constant of the class, which fits full heads alone. ``pictures`` makes large pictures smaller, and with
-    them the maps of features whose sizes are stated. ``stages`` hands on the maps of all stages of a backbone that was not
-    told which. ``computed`` leaves to the class what it computes of other values unless it is given. ``windows`` states one
-    where no layer attends in a window and the class makes the mask of one all the same.
+    leaves it to a constant of the class, which fits full heads alone: time first with 1, last with -1. ``pictures`` makes
+    large pictures smaller, and with them the maps of features whose sizes are stated. ``stages`` hands on the maps of all
+    stages of a backbone that was not told which. ``computed`` leaves to the class what it computes of other values unless it
+    is given. ``windows`` states one where no layer attends in a window and the class makes the mask of one all the same.
+    ``twice`` keeps two layers of each kind, the second of which may use what the first has kept. ``alone`` shrinks what
+    single layers have of their own. Widths are multiples of ``step``, which groups of channels or heads of one width may
+    need, and ``narrower`` by that factor.
     """
 
     factor: float
     vocabulary: int | None
-    sections: bool = False
+    sections: int = 0
     pictures: int = 1
     stages: bool = False
     computed: bool = False
     windows: bool = False
+    twice: bool = False
+    alone: bool = False
+    step: int = 8
+    narrower: int = 1
 
     def width(self, value: int) -> int:
-        """Return a shrunk width: the same for equal widths everywhere, and a multiple of eight."""
-        return value if value <= SMALLEST else max(8, 8 * math.ceil(value * self.factor / 8))
+        """Return a shrunk width: the same for equal widths everywhere, and a multiple of the step."""
+        step = self.step
+        return value if value <= max(SMALLEST, step) else max(step, step * math.ceil(value * self.factor / step))
 
 
-def propose(config: Any, way: str = "") -> list[Change]:
-    """Return every change that makes a configuration tiny; in one of the `WAYS` that help where the usual one does not."""
-    changed: dict[str, Any] = {way: _picture_ratio(config) if way == "pictures" else True} if way else {}
-    scales = _Scales(_factor(config), _vocabulary(config), **changed)
+def propose(config: Any, **way: Any) -> list[Change]:
+    """Return every change that makes a configuration tiny; in a way of `_Scales` where the usual one does not help."""
+    if "pictures" in way:
+        way["pictures"] = _picture_ratio(config)
+    scales = _Scales(_factor(config) / way.get("narrower", 1), _vocabulary(config), **way)
     changes = [change for path, part in tree(config) for change in _changes(path, part, scales)]
     joints = list(_joints(config, scales))
     places = {(change.path, change.name) for change in joints}
@@ -124,6 +149,9 @@ def _joints(config: Any, scales: _Scales) -> Iterator[Change]:
                 )
                 if _int(known.get(put_out)) and known[put_out] != scales.width(width):
                     yield Change((*path, name), put_out, scales.width(width))
+                for other in known:
+                    if _OUT.search(other) and other != put_out and known[other] == width:
+                        yield Change((*path, name), other, scales.width(width))
 
 
 def is_depth(change: Change) -> bool:
@@ -155,7 +183,7 @@ def _main_width(config: Any) -> int:
     middles: list[int] = [
         sorted(value)[len(value) // 2]
         for name, value in vars(config).items()
-        if _is_width(name) and _ints(value) and len(value) > 1 and len(value) not in depths and not _PRENET.search(name)
+        if _is_width(name) and _ints(value) and len(value) > 1 and len(value) not in depths and not _ASIDE.search(name)
     ]
     if max(middles, default=0) > SMALLEST:
         return max(middles)
@@ -201,7 +229,7 @@ def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Ch
     values = {
         name: value for name, value in values.items() if not (_is_layers(name) and _int(value) and value in stages)
     }
-    depth = _depth(values)
+    depth = 2 * _kinds(values) if scales.twice and _kinds(values) else _depth(values)
     old_depths = _depths(values)
     computed = _computed(config) if scales.computed else ()
     every = _every_stage(config) if scales.stages else None
@@ -215,6 +243,31 @@ def _changes(path: tuple[str, ...], config: Any, scales: _Scales) -> Iterator[Ch
             yield Change(path, name, WINDOW)
         elif new is not None and new != value:
             yield Change(path, name, new)
+    if scales.alone and (own := _of_single_layers(config, scales, depth)):
+        yield Change(path, "per_layer_config", own)
+
+
+def _of_single_layers(config: Any, scales: _Scales, depth: int) -> dict[int, dict[str, Any]]:
+    """Return what the layers that are left have of their own, by their place: that of the first layer of their type."""
+    types = list(getattr(config, "layer_types", None) or ())
+    given = config.to_dict().get("per_layer_config") or {}
+    first = {types[int(place)]: values for place, values in reversed(list(given.items())) if int(place) < len(types)}
+    made = {}
+    for place, kind in enumerate(_one_of_each(types, depth)):
+        if kind in first:
+            made[place] = {
+                name: _shrunk(name, value, config, scales, depth, set()) or value for name, value in first[kind].items()
+            }
+            _add_up(made[place], first[kind], config, scales)
+    return made
+
+
+def _add_up(made: dict[str, Any], before: Mapping[str, Any], config: Any, scales: _Scales) -> None:
+    """Make a head as wide as its turned and its plain part together, where it was."""
+    parts = ("qk_nope_head_dim", "qk_rope_head_dim")
+    old = {name: before.get(name, vars(config).get(name)) for name in ("head_dim", *parts)}
+    if all(map(_int, old.values())) and old["head_dim"] == sum(old[name] for name in parts):
+        made["head_dim"] = sum(made.get(name) or _head_dim(old[name], config, scales) for name in parts)
 
 
 def _computed(config: Any) -> set[str]:
@@ -251,6 +304,8 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
 
 
 def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: int) -> int | None:
+    if name.endswith("shared_layers") and scales.twice:
+        return min(value, depth // 2)
     if _is_layers(name):
         return min(value, depth)
     if _HEAD_DIM.search(name):
@@ -260,7 +315,7 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
     if _GROUPS.search(name):
         return min(value, HEADS // 2)
     if _FILTERS.search(name):
-        return max(FILTERS, value // 8)
+        return max(FILTERS, value // 8) // scales.narrower
     if name == "num_embeddings":
         return min(value, VOCABULARY)
     if name.endswith("_groups") and value == _main_width(config):  # one for each channel
@@ -281,7 +336,7 @@ def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: i
 def _multiple(value: int, config: Any, scales: _Scales) -> int:
     """Return a shrunk width: what is a multiple of the main width stays that multiple of it."""
     main = _number(config, "patch_embeds_hidden_size") or _main_width(config)
-    times = value // main if main and value % main == 0 else 0
+    times = value // main if main > SMALLEST and value % main == 0 else 0
     return times * scales.width(main) if times > 1 else scales.width(value)
 
 
@@ -302,12 +357,14 @@ def _shrunk_list(
     if _is_blocks(name, value):
         return [_scaled([*stage[:1], *stage[1:][-1:]], scales) for stage in value]
     if len(value) in old_depths and len(value) > depth and not _is_layers(name):
-        kept = _one_of_each(value, depth)
+        kept = _one_of_each(value, depth, twice=scales.twice)
         return [scales.width(each) for each in kept] if _is_width(name) and _ints(kept) else kept
     if not _ints(value):
         return None
     if _is_layers(name):
         return None if placed else [min(each, LAYERS) for each in value]
+    if _PLACES.search(name) and old_depths:
+        return [each for each in value if each < depth]
     if name.endswith(("indices", "idxs", "layers")) and old_depths:
         return _spread(value, depth, max(old_depths))
     if _HEAD.search(name):
@@ -330,6 +387,12 @@ def _depth(values: dict[str, Any]) -> int:
     return depth
 
 
+def _kinds(values: dict[str, Any]) -> int:
+    """Return of how many types layers are, where later ones may use what earlier ones keep; 0 where none does."""
+    types = values.get("layer_types")
+    return len(set(types)) if values.get("num_kv_shared_layers") and isinstance(types, (list, tuple)) else 0
+
+
 def _spread(indices: list[int], depth: int, old_depth: int) -> list[int]:
     """Return where the layers whose outputs are used lie among fewer layers; different ones stay different."""
     scaled = [max(1, round(index * depth / old_depth)) if index > 0 else index for index in indices]
@@ -350,10 +413,16 @@ def _depths(values: dict[str, Any]) -> set[int]:
     return {value for name, value in values.items() if _is_layers(name) and _int(value)}
 
 
-def _one_of_each(value: list[Any], depth: int) -> list[Any]:
-    """Cut a list of one entry a layer, keeping every kind of entry and their order."""
+def _one_of_each(value: list[Any], depth: int, *, twice: bool = False) -> list[Any]:
+    """Cut a list of one entry a layer, keeping every kind of entry and their order; ``twice``, then every kind once more."""
     firsts = sorted({value.index(each) for each in value})[:depth]
     rest = [index for index in range(len(value)) if index not in firsts]
+    if twice:
+        later = [index for index in rest if index > firsts[-1]]
+        again = sorted(
+            index for index in later if value[index] not in [value[other] for other in later if other < index]
+        )
+        rest = list(dict.fromkeys([*again, *rest]))
     return [value[index] for index in sorted([*firsts, *rest[: depth - len(firsts)]])]
 
 
@@ -422,7 +491,7 @@ def _rotary(value: dict[str, Any], config: Any, scales: _Scales) -> dict[str, An
     if scales.sections and "mrope_section" not in value and not any(isinstance(part, dict) for part in value.values()):
         pairs = int(_head_dim(old, config, scales) * _turned(config)) // 2
         time = pairs - 2 * (3 * pairs // 8)
-        changed["mrope_section"] = [time, 3 * pairs // 8, 3 * pairs // 8]
+        changed["mrope_section"] = [time, 3 * pairs // 8, 3 * pairs // 8][:: scales.sections]
     return {**value, **changed}
 
 
@@ -451,7 +520,9 @@ def derived_names(config: Any) -> set[str]:
     base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
     fresh, generic = _fresh(config), set(vars(base()))
     parameters = list(inspect.signature(type(config).__init__).parameters.values())[1:]
-    given = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+    stored = getattr(type(config), "attribute_map", {})  # under another name
+    named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+    given = named | {stored.get(name, name) for name in named}
     return {
         name
         for name, value in fresh.items()

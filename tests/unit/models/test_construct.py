@@ -79,6 +79,21 @@ def test_memory_that_nobody_initialised_is_seen_and_drawn() -> None:
     assert torch.equal(module.forgotten, again.forgotten)
 
 
+def test_many_zeros_are_a_parameter_and_not_allocated_either() -> None:
+    class Experts(nn.Module):
+        def __init__(self, config: Config) -> None:
+            super().__init__()
+            self.first = nn.Parameter(torch.zeros(128, 5120, 16384))
+            self.second = nn.Parameter(torch.zeros((128, 5120, 16384)))
+            self.register_buffer("positions", torch.zeros(7))
+            self.third = self.positions.tolist()
+
+    module: Any = build(Experts, Config(), meta=True)
+    assert module.first.is_meta
+    assert module.second.is_meta
+    assert module.third == [0.0] * 7
+
+
 def test_meta_holds_no_weights() -> None:
     from transformers import BertConfig, BertModel
 

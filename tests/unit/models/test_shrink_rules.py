@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from shrunk import config_of, shrunk
 from torch import nn
-from transformers import PretrainedConfig
+from transformers import BertConfig, BertModel, PretrainedConfig
 
 from pytest_torchscript.models.shrink import apply, shrink_config
 from pytest_torchscript.models.shrink_rules import Change, propose, tree
@@ -78,11 +79,11 @@ def test_changes_name_their_place_in_the_tree() -> None:
     assert apply(config, changes).vision_config.hidden_size == 48
 
 
-def changed(model: str, way: str = "pictures", **values: object) -> dict[str, object]:
+def changed(model: str, way: Mapping[str, Any] | None = None, **values: object) -> dict[str, object]:
     config = config_of(model)
     for name, value in values.items():
         setattr(config, name, value)
-    return {change.name: change.value for change in propose(config, way)}
+    return {change.name: change.value for change in propose(config, **(way or {"pictures": True}))}
 
 
 def test_large_square_pictures_become_smaller_with_the_maps_of_their_features() -> None:
@@ -167,24 +168,24 @@ class SumConfig(PretrainedConfig):  # type: ignore[misc]
 
 
 def test_what_a_class_computes_where_it_is_not_given_can_be_left_to_it() -> None:
-    changes = propose(SumConfig(), "computed")
+    changes = propose(SumConfig(), computed=True)
     assert Change((), "hidden_size", None) in changes
     assert apply(SumConfig(left=16), changes).hidden_size == 16 + 256
-    assert Change((), "hidden_size", 64) in propose(SumConfig(hidden_size=4096), "computed")
+    assert Change((), "hidden_size", 64) in propose(SumConfig(hidden_size=4096), computed=True)
 
 
 def test_a_pyramid_that_was_not_told_which_maps_to_hand_on_can_hand_on_all() -> None:
     config = config_of("ResNet")
     assert "out_indices" not in changed("ResNet")
-    assert {change.name: change.value for change in propose(config, "stages")}["out_indices"] == [1, 2, 3, 4]
+    assert {change.name: change.value for change in propose(config, stages=True)}["out_indices"] == [1, 2, 3, 4]
     told = config_of("ResNet", out_indices=[2, 4])
-    assert "out_indices" not in {change.name for change in propose(told, "stages")}
+    assert "out_indices" not in {change.name for change in propose(told, stages=True)}
 
 
 def test_a_window_can_be_stated_where_none_is() -> None:
-    assert changed("Bert", "windows", sliding_window=None)["sliding_window"] == 128
+    assert changed("Bert", {"windows": True}, sliding_window=None)["sliding_window"] == 128
     assert "sliding_window" not in changed("Bert", sliding_window=None)
-    assert "sliding_window" not in changed("Bert", "windows", sliding_window=64)
+    assert "sliding_window" not in changed("Bert", {"windows": True}, sliding_window=64)
 
 
 def test_another_way_is_gone_where_the_usual_one_makes_a_model_that_does_not_run() -> None:
@@ -196,3 +197,86 @@ def test_another_way_is_gone_where_the_usual_one_makes_a_model_that_does_not_run
     small = shrink_config(config, model_class_for(config, "default"), fault)
     assert list(small.out_indices) == [1, 2, 3, 4]
     assert max(small.hidden_sizes) < max(config.hidden_sizes)
+
+
+def test_what_a_head_turns_is_shared_among_time_and_places_in_either_order() -> None:
+    rotary = {"rope_theta": 1e4, "rope_type": "default"}
+    for way, shares in ((1, [2, 3, 3]), (-1, [3, 3, 2])):
+        found = changed("Bert", {"sections": way}, hidden_size=1024, num_attention_heads=16, rope_parameters=rotary)
+        assert found["rope_parameters"] == {**rotary, "mrope_section": shares}
+
+
+def test_two_layers_of_each_kind_are_kept_where_later_ones_use_what_earlier_ones_keep() -> None:
+    kinds = ["sliding", "sliding", "full", "sliding", "sliding", "full", "full"]
+    values = {"num_hidden_layers": 7, "layer_types": kinds, "num_kv_shared_layers": 3}
+    found = changed("Bert", {"twice": True}, **values)
+    assert found["layer_types"] == ["sliding", "full", "sliding", "full"]
+    assert (found["num_hidden_layers"], found["num_kv_shared_layers"]) == (4, 2)
+    assert changed("Bert", **values)["layer_types"] == ["sliding", "full"]
+
+
+def test_what_single_layers_have_of_their_own_is_shrunk() -> None:
+    class Layered(BertConfig):  # type: ignore[misc]
+        def to_dict(self) -> dict[str, Any]:
+            own = {"kv_lora_rank": 1024, "num_attention_heads": 24, "qk_nope_head_dim": 192}
+            return {**super().to_dict(), "per_layer_config": {"02": own, "03": own}}
+
+    config = Layered(num_hidden_layers=4)
+    config.layer_types = ["full", "full", "sliding", "sliding"]
+    config.head_dim, config.qk_rope_head_dim = 256, 64
+    found = {change.name: change.value for change in propose(config, alone=True)}
+    assert found["layer_types"] == ["full", "sliding"]
+    ((place, own),) = found["per_layer_config"].items()
+    assert (place, own["kv_lora_rank"], own["num_attention_heads"]) == (1, 64, 8)
+    assert own["head_dim"] == own["qk_nope_head_dim"] + found["qk_rope_head_dim"]
+    assert "per_layer_config" not in {change.name for change in propose(config)}
+
+
+def test_widths_are_multiples_of_a_larger_step_or_narrower_on_demand() -> None:
+    assert changed("Bert", {"step": 64}, hidden_size=768, intermediate_size=3072)["intermediate_size"] == 256
+    assert changed("Bert", {"step": 64}, hidden_size=768)["hidden_size"] == 64
+    assert changed("Bert", {"narrower": 2}, hidden_size=768, num_filters=64)["hidden_size"] == 24
+    assert changed("Bert", {"narrower": 2}, num_filters=64)["num_filters"] == 4
+
+
+def test_a_multiple_of_a_width_that_is_small_itself_is_shrunk_all_the_same() -> None:
+    found = changed("CLIP", {}, hidden_size=8, base_channels=128)
+    assert found["base_channels"] == 8
+
+
+def test_a_number_that_is_stored_under_another_name_than_it_is_given_by_is_no_derived_one() -> None:
+    class Stored(PretrainedConfig):  # type: ignore[misc]
+        model_type = "stored"
+        attribute_map: ClassVar[dict[str, str]] = {"num_hidden_layers": "n_layers"}
+
+        def __init__(self, num_hidden_layers: int = 24, **values: Any) -> None:
+            self.num_hidden_layers = num_hidden_layers
+            super().__init__(**values)
+
+    assert Change((), "n_layers", 2) in propose(Stored())
+
+
+def test_parts_put_out_the_width_of_the_text_whatever_else_they_are_wide() -> None:
+    config = config_of("LlavaNext")
+    config.text_config.hidden_size, config.vision_config.adapter_out_dim = 5120, 5120
+    found = {(*change.path, change.name): change.value for change in propose(config)}
+    assert found["vision_config", "adapter_out_dim"] == found["text_config", "hidden_size"]
+
+
+def test_a_model_that_is_not_tiny_yet_is_made_narrower() -> None:
+    class Wide(BertModel):  # type: ignore[misc]
+        """Has a layer whose width is the square of one."""
+
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            self.wide = nn.Linear(config.hidden_size**2, 3000)
+
+    small = shrink_config(BertConfig(), Wide)
+    assert (small.hidden_size, small.intermediate_size) == (24, 96)
+
+
+def test_which_layers_are_of_another_kind_is_told_of_those_that_are_left() -> None:
+    found = changed(
+        "Bert", {}, num_hidden_layers=8, moe_layers=[0, 1, 2, 3, 4, 5, 6, 7], no_rope_layers=[1, 1, 1, 0, 1, 1, 1, 0]
+    )
+    assert (found["num_hidden_layers"], found["moe_layers"], found["no_rope_layers"]) == (2, [0, 1], [1, 0])
