@@ -43,13 +43,15 @@ DEAR = 1.0
 OVER = "not asked any more"
 
 _IDS = re.compile(r"(^|_)(ids?|idx|indices|index|tokens?|words?|labels?|offsets)($|_)")
+_LENGTHS = re.compile(r"(^|_)(lengths?|lens)($|_)")
 _PICTURES = re.compile(r"(^|_)(images?|imgs?|pixels?|pictures?|pixel_values)_?\d*($|_)")
 _UNPACKED = re.compile(r"values to unpack \(expected (\d+)|must have (?:exactly )?(\d) dim|expected (\d)D")
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What one argument is taken for: sizes by dim, their names where known, whole numbers below a bound, a pair of tensors.
+    """What one argument is taken for: sizes by dim, their names where known, whole numbers from ``low`` to below a bound, a
+    pair of tensors.
 
     ``settled`` are the dims that a layer fixes. ``layer`` is the first layer that it was seen to reach, ``any_rank`` whether
     that takes any number of dims.
@@ -59,6 +61,7 @@ class Guess:
     names: tuple[str, ...] = ()
     settled: frozenset[int] = frozenset()
     below: int | None = None
+    low: int = 0
     pair: bool = False
     layer: str = ""
     any_rank: bool = False
@@ -74,7 +77,7 @@ class Guess:
     def _tensor(self) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         if self.below is not None:
-            return torch.randint(0, max(self.below, 1), self.sizes, generator=generator)
+            return torch.randint(self.low, max(self.below, self.low + 1), self.sizes, generator=generator)
         return torch.randn(self.sizes, generator=generator)
 
     def named(self, index: int) -> str:
@@ -220,8 +223,12 @@ def search(
     while not state.over:
         if state.takes(guesses):
             usual = _by_layers(state, guesses, usual=True)
-            if told(usual) != told(guesses) and state.takes(usual):
-                guesses = usual
+            if not state.takes(usual):  # what one of them reached may be no layer of its own
+                usual = guesses
+                for name, guess in _by_layers(state, guesses, usual=True).items():
+                    tried = {**usual, name: guess}
+                    usual = tried if state.takes(tried) else usual
+            guesses = usual
             return _by_layers(state, guesses, keep=True), state
         better = _by_words(_by_layers(state, guesses), state.tried[told(guesses)])
         if told(better) in state.tried:
@@ -240,6 +247,8 @@ def first_guess(name: str) -> Guess:
     """Return what an argument of a name is taken for before anything is asked."""
     if _IDS.search(name):
         return Guess(FREE[:2], ("batch", "sequence"), below=2)
+    if _LENGTHS.search(name):  # of what the others hold, as long as they are first
+        return Guess(FREE[:1], ("batch",), below=FREE[1] + 1, low=1)
     if "mask" in name:
         return Guess(FREE[:2], below=2)
     return of_rank(4 if _PICTURES.search(name) else 2)
@@ -550,8 +559,10 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
             axis = axes.get((name, index))
             dims.append(size if axis is None else axis.name if axis.name in shown else axis)
             shown |= {axis.name} if axis is not None else set()
-        below = owner[name].below
-        values: dict[str, Any] = {} if below is None else {"dtype": torch.int64, "low": 0, "high": max(below, 2)}
+        low, below = owner[name].low, owner[name].below
+        counted = next((axis.name for axis in axes.values() if low and below == (axis.typical or 0) + 1), None)
+        high = f"{counted} + 1" if counted is not None else max(below or 0, 2)
+        values: dict[str, Any] = {} if below is None else {"dtype": torch.int64, "low": low, "high": high}
         inputs[name] = with_role(name, TensorSpec(*dims, **values))
         if not owner[name].layer:
             shape = tuple(example.shape)

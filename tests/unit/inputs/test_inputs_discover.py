@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from pytest_torchscript.errors import InputError
 from pytest_torchscript.inputs.discover import CALLS, DEAR, Asked, described, guess_of, search
@@ -148,6 +149,26 @@ class Patches(nn.Module):
         if seen.shape[1:] != self.places.shape:
             raise ValueError("another size")
         return seen + self.places
+
+
+class Lengths(nn.Module):
+    """Packs a text, of which every row has a length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(50, 4)
+        self.read = nn.GRU(4, 6, batch_first=True)
+
+    def forward(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        packed = pack_padded_sequence(self.words(tokens), lengths, batch_first=True, enforce_sorted=False)
+        return self.read(packed)[1]
+
+
+def test_lengths_are_of_what_they_stand_beside() -> None:
+    spec = found(Lengths())
+    assert dims(spec) == {"tokens": ["batch", "sequence"], "lengths": ["batch"]}
+    assert (spec["lengths"].dtype, spec["lengths"].low, spec["lengths"].high) == (torch.int64, 1, "sequence + 1")
+    assert spec["tokens"].high == 50
 
 
 class Wave(nn.Module):
