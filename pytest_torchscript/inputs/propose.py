@@ -46,7 +46,7 @@ def find_axes(
     asked = _Question(accepts, _telling(accepts, _lifted(accepts, examples)), fixed)
     if not measured:
         named = {place: name for place, name in (names or {}).items() if place not in fixed}
-        if not asked.at_once(named):  # channels that no layer counted may be no axis
+        if not asked.at_once(named) and "channels" in named.values():  # those that no layer counted may be no axis
             asked.at_once([place for place, name in named.items() if name != "channels"])
     groups = asked.rows()
     taken = {place for group in groups for place in group}
