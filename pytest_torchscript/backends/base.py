@@ -225,6 +225,7 @@ class ExportRequest:
 
     ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses;
     ``axes`` has the ranges of those axes. ``answer`` returns what eager answers to the example, nested as the model has it.
+    ``passing``: the artifact will be called a few times and dropped, so that it may be made in a cheaper way that answers alike.
     """
 
     module: nn.Module
@@ -233,6 +234,7 @@ class ExportRequest:
     dims: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
     axes: Mapping[str, Axis] = field(default_factory=dict)
     answer: Callable[[], Any] | None = None
+    passing: bool = False
 
     def clones(self) -> tuple[torch.Tensor, ...]:
         """Return the example, for whoever may write into it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class TorchScriptBackend(Backend):
     def export(self, request: ExportRequest) -> TorchScriptArtifact:
         """Trace the module on clones of the example."""
         with quiet():
+            if request.passing:
+                with suppress(Exception):  # a scripted part has to stand in its place
+                    return TorchScriptArtifact(jit.trace_as_one(request.module, request.example), traced=True)
             return TorchScriptArtifact(jit.trace(request.module, request.example), traced=True)
 
     def loader(self) -> str:

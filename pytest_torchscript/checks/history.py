@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from pytest_torchscript.checks.answers import unmet
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import READY, REEXPORTS, STEADY, TORCHSCRIPT, WEIGHTS
 from pytest_torchscript.checks.registry import check
+from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import MachineFailure, first_line
 from pytest_torchscript.lab.kept import BREAKS, CHANGES, CURES, NOTHING, Kept, kept_lines, what_is_kept
@@ -22,7 +26,7 @@ from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.models.state import Place, changes, look_at, put_back
 from pytest_torchscript.results import CLEAN, KEPT, HistoryResult
 from pytest_torchscript.tracing.baked import same_record
-from pytest_torchscript.tracing.trace import Trace, trace_module
+from pytest_torchscript.tracing.trace import trace_module
 
 #: Drawings of inputs that nothing else uses: what the calls before are fed, and what is tried after them.
 _BEFORE, _AFTER = 11, 12
@@ -153,22 +157,23 @@ class Used:
         """Trace the module as it is now, and find what this trace gets wrong and a fresh one right, or the reverse."""
         evidence = self.lab.evidence
         try:
-            trace = self.trace(self.module)
+            trace = trace_module(self.module, self._example)
         except Exception as error:
             said = f"it cannot be traced any more: {first_line(error)}"
             return Difference(said, self.traceable, Trial(RAISES, first_line(error)), Trial(AGREES))
         if same_record(evidence.anchor, evidence.control, trace):
             return None
+        unused = self.traced(self.eager.copy())
         for sizes in self._tried():
             inputs = self.lab.subject.draw(sizes, _AFTER)
             expected = self._expected(inputs)
             if expected is None:
                 continue
-            used, fresh = (self.judge.against(expected, made.module, inputs) for made in (trace, evidence.anchor))
+            used, fresh = (self.judge.against(expected, made, inputs) for made in (self.traced(self.module), unused))
             if used.fails != fresh.fails and AGREES in (used.status, fresh.status):
 
                 def ask(module: Positional, inputs: Tensors = inputs, expected: Any = expected) -> Trial:
-                    return self.judge.against(expected, self.trace(module).module, inputs)
+                    return self.judge.against(expected, self.traced(module), inputs)
 
                 said = f"its trace {_verb(used)} at {format_sizes(sizes)}; that of a fresh module {_verb(fresh)}"
                 return Difference(said, ask, used, fresh)
@@ -192,14 +197,19 @@ class Used:
                 return Difference(f"eager itself {does} at {format_sizes(sizes)}", ask, used, Trial(AGREES))
         return None
 
-    def trace(self, module: Positional) -> Trace:
-        """Trace a module at the anchor."""
-        return trace_module(module, self.lab.subject.ordered(self.lab.subject.inputs))
+    @property
+    def _example(self) -> tuple[torch.Tensor, ...]:
+        return self.lab.subject.ordered(self.lab.subject.inputs)
+
+    def traced(self, module: Positional) -> Any:
+        """Return the trace of a module at the anchor, to be run."""
+        with quiet():
+            return jit.trace(copy_module(module), self._example)
 
     def traceable(self, module: Positional) -> Trial:
         """Say whether a module can be traced."""
         try:
-            self.trace(module)
+            self.traced(module)
         except Exception as error:
             return Trial(RAISES, first_line(error))
         return Trial(AGREES)

@@ -34,6 +34,7 @@ _HELPERS = frozenset(
     )
 )
 _TRACER = str(Path("jit", "_trace.py"))
+_RECORDER = str(Path(__file__).with_name("jit.py"))
 _CALLING = str(Path("nn", "modules", "module.py"))
 
 
@@ -54,8 +55,8 @@ def is_machinery(file: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_tracer(file: str) -> bool:
-    """Whether a file is that of torch's tracer: what lies outside it only asked for the trace."""
-    return any(file == os.path.join(folder, _TRACER) for folder in _torch())  # noqa: PTH118 - as torch writes its files
+    """Whether a file is that of torch's tracer, or calls it: what lies outside it only asked for the trace."""
+    return file == _RECORDER or any(file == os.path.join(folder, _TRACER) for folder in _torch())  # noqa: PTH118 - as torch writes its files
 
 
 def is_own(file: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common import jit
 from pytest_torchscript.common.phases import TRACE, phase, shapes_of
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.compare.compare import DIFFERENT, compare_outputs
@@ -20,6 +21,7 @@ from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
 from pytest_torchscript.lab.trial import AGREES
+from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
 from pytest_torchscript.tracing.baked import find_baked, value_branches
 from pytest_torchscript.tracing.first_operation import first_operation
@@ -67,7 +69,12 @@ class Evidence:
     def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
         """Trace a fresh copy. What torch raises passes through."""
         with phase(TRACE, shapes_of(inputs)):
-            return trace_module(self.subject.eager.copy(), self.subject.ordered(inputs))
+            return trace_module(self._untouched, self.subject.ordered(inputs))
+
+    @cached_property
+    def _untouched(self) -> Positional:
+        """What every trace is made of a copy of."""
+        return self.subject.eager.copy()
 
     @cached_property
     def anchor(self) -> Trace:
@@ -76,15 +83,14 @@ class Evidence:
 
     @cached_property
     def control(self) -> Trace:
-        """The same once more: what differs from `anchor` is noise. The artifact itself, where it is such a trace."""
-        made = getattr(self.export.made, "trace", None)
-        return Trace(made) if made is not None else self.trace(self.subject.inputs)
+        """The same once more: what differs from `anchor` is noise."""
+        return self.trace(self.subject.inputs)
 
     @cached_property
     def untraced(self) -> str:
         """Why there is nothing to compare: eager cannot be traced. Empty where it can."""
         try:
-            self.anchor, self.control  # noqa: B018 - whether they can be made is the question
+            self.anchor  # noqa: B018 - whether it can be made is the question
         except (Exception, MachineFailure) as error:
             return first_line(error)
         return ""
@@ -180,9 +186,15 @@ class Evidence:
         except (Exception, MachineFailure):
             return self._by_itself()
         found = value_branches(self.anchor, self.control, other)
-        if not found and self.elsewhere and self.bench.judge.trial(self.anchor.module, inputs).status == AGREES:
+        if not found and self.elsewhere and self._agrees_when_traced(inputs):
             return []  # what a trace takes is not frozen by the model: no line that the tracer warned of is to blame
         return found or self._by_itself()
+
+    def _agrees_when_traced(self, inputs: Mapping[str, torch.Tensor]) -> bool:
+        """Whether a trace, where the export is none, is right for these inputs."""
+        with quiet():
+            traced = jit.trace(self.subject.eager.copy(), self.subject.ordered(self.subject.inputs))
+        return self.bench.judge.trial(traced, inputs).status == AGREES
 
     def _by_itself(self, *, sizes: tuple[int, ...] = ()) -> list[Cause]:
         """Return lines that no comparison of traces shows, where the export is right on its own example: a branch for the

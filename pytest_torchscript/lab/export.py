@@ -17,11 +17,13 @@ from pytest_torchscript.spec import dim_name
 
 @dataclass
 class Export:
-    """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for."""
+    """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for;
+    ``passing``: exports are called a few times and dropped."""
 
     subject: Subject
     backend: Backend
     made: Artifact | Exception | MachineFailure | None = None
+    passing: bool = False
 
     @property
     def artifact(self) -> Artifact:
@@ -79,4 +81,5 @@ class Export:
         if not self.subject.meta and self.device != self.subject.eager.device:
             example = tuple(tensor.to(self.device) for tensor in example)
             module = self.subject.eager.copy(share=False).to(self.device)
-        return ExportRequest(module, example, names, dims, self.subject.spec.axes, lambda: self.subject.eager(inputs))
+        axes, eager = self.subject.spec.axes, self.subject.eager
+        return ExportRequest(module, example, names, dims, axes, lambda: eager(inputs), self.passing)

@@ -31,7 +31,7 @@ class Lab:
     questions were answered, and which check tells of one that is not ``selected``; ``begun`` are the checks, and their
     axes, that had their share of a backend's budget; ``unavailable`` counts the checks in a row that its backend was not
     there for, and ``lost`` says why nothing more can be asked. ``fresh`` runs what needs a process of its own, for several
-    labs.
+    labs. ``passing``: what is exported is called a few times and dropped.
     """
 
     subject: Subject
@@ -46,12 +46,13 @@ class Lab:
     lost: str = ""
     unready: Exception | MachineFailure | None = None
     fresh: FreshProcess = field(default_factory=FreshProcess)
+    passing: bool = False
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
-        self.export = Export(self.subject, self.backend)
+        self.export = Export(self.subject, self.backend, passing=self.passing)
         self.bench = Bench(self.subject, self.export)
         self.evidence = Evidence(self.subject, self.export, self.bench)
         self.bench.unread = lambda: self.evidence.unread
@@ -87,5 +88,6 @@ class Lab:
         return self.subject.sizes
 
     def variant(self, **changes: Any) -> Lab:
-        """Return a lab of its own for the same model fed or called otherwise: see `Subject.variant`."""
-        return Lab(self.subject.variant(**changes), self.backend, self.prefix, self.label, fresh=self.fresh)
+        """Return a lab of its own for the same model fed or called otherwise, for one check: see `Subject.variant`."""
+        subject = self.subject.variant(**changes)
+        return Lab(subject, self.backend, self.prefix, self.label, fresh=self.fresh, passing=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -142,16 +141,12 @@ def same_record(left: Trace, control: Trace, other: Trace) -> bool:
     noise = {difference.key for difference in find_differences(first, third)}
     if any(difference.key not in noise for difference in find_differences(first, second)):
         return False
-    return all(_same_tensor(left.module, other.module, path) for path in attributes_in(first))
+    return all(_same_tensor(left.weights.get(path), other.weights.get(path)) for path in attributes_in(first))
 
 
-def _same_tensor(left: Any, right: Any, path: str) -> bool:
-    try:
-        ours, theirs = attrgetter(path)(left), attrgetter(path)(right)
-    except (AttributeError, RuntimeError):
-        return False
-    if not isinstance(ours, torch.Tensor) or not isinstance(theirs, torch.Tensor):
-        return type(ours) is type(theirs)  # packed weights
+def _same_tensor(ours: torch.Tensor | None, theirs: torch.Tensor | None) -> bool:
+    if ours is None or theirs is None:
+        return ours is theirs  # packed weights are known by their path alone
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         return False
     return ours.data_ptr() == theirs.data_ptr() != 0 or equal_tensors(ours, theirs)
@@ -159,13 +154,13 @@ def _same_tensor(left: Any, right: Any, path: str) -> bool:
 
 def _recording(trace: Trace) -> Recording:
     if "recording" not in trace.derived:
-        trace.derived["recording"] = read_graph(trace.module)
+        trace.derived["recording"] = read_graph(trace.graph, trace.weights)
     return trace.derived["recording"]  # type: ignore[no-any-return]
 
 
 def _repaired(trace: Trace, like: Trace) -> Recording:
     if "repaired" not in trace.derived:
-        trace.derived["repaired"] = repair_lines(read_graph(trace.module), watch(like).calls)
+        trace.derived["repaired"] = repair_lines(read_graph(trace.graph, trace.weights), watch(like).calls)
     return trace.derived["repaired"]  # type: ignore[no-any-return]
 
 

@@ -17,7 +17,7 @@ def bound_operations(module: Any) -> dict[str, list[Cause]]:
     ``module`` is traced or scripted. A constant that no operation uses, or only one whose result is dropped, binds nothing.
     """
     found: dict[str, dict[Cause, None]] = {}
-    for operation in read_graph(module).operations:
+    for operation in read_graph(module.inlined_graph).operations:
         if not operation.live:
             continue
         for argument in operation.arguments:

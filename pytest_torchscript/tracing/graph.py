@@ -72,18 +72,28 @@ _BRANCHING = frozenset(("prim::If", "prim::Loop"))
 _EFFECTS = frozenset(("prim::Print", "prim::RaiseException", "prim::SetAttr", "aten::append", "aten::_set_item"))
 
 
-def read_graph(module: Any) -> Recording:
-    """Read the inlined graph of a traced module."""
-    graph = module.inlined_graph
+def read_graph(graph: Any, weights: Iterable[str] = ()) -> Recording:
+    """Read an inlined graph. Its inputs are the module, if it has one, and the example; else the example, and weights of these
+    paths."""
     reader = _Reader()
-    for number, value in enumerate(graph.inputs()):
-        reader.values[value.unique()] = Attribute("") if number == 0 else Result(-1, number - 1)
+    inputs, paths = list(graph.inputs()), list(weights)
+    if first_is_module(graph):
+        reader.values[inputs.pop(0).unique()] = Attribute("")
+        paths = []
+    given = len(inputs) - len(paths)
+    for number, value in enumerate(inputs):
+        reader.values[value.unique()] = Result(-1, number) if number < given else Attribute(paths[number - given])
     for node, inner in nodes_of(graph):
         reader.read(node, inner)
     returned = tuple(reader.argument(value) for value in graph.outputs())
     _mark_live(reader.operations, returned)
     _lend_stacks(reader.operations)
     return Recording(reader.operations, returned)
+
+
+def first_is_module(graph: Any) -> bool:
+    """Whether a graph takes the module before its inputs: its weights are attributes of that, else they are inputs."""
+    return next((value.type().kind() == "ClassType" for value in graph.inputs()), False)
 
 
 @dataclass

@@ -99,12 +99,14 @@ class Reach:
 
     ``taken`` are sizes that it has as numbers, or that something it has follows from. Of others it knows how they compare:
     ``compared`` has the numbers they are compared with, and ``together`` those that are compared with one another.
+    ``weights`` tells which inputs of the graph, from this one on, are weights.
     """
 
     taken: set[int] = field(default_factory=set)
     compared: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     together: set[int] = field(default_factory=set)
     values: bool = False
+    weights: int = field(default=_LARGEST, compare=False)
 
     def add(self, name: str, args: Any, result: Any) -> None:
         """Take in one call of a torch function under the tracer: what it answered tells Python something, or it does not."""
@@ -153,7 +155,7 @@ class Reach:
             elif kind == "prim::Constant":
                 numbers.update(_numbers(node.output().toIValue()))
             elif kind == "prim::Param":
-                self.values = True
+                self.values |= value.offset() < self.weights
             elif kind != "prim::GetAttr":
                 waiting.extend(node.inputs())
             sums |= kind in _SUMS
@@ -181,7 +183,7 @@ def _numbers(value: Any) -> Iterator[int]:
 def sizes_moved(left: Trace, moved: Trace) -> set[int] | None:
     """Return the sizes in one trace that are others in another of the same operations; None where they are not the same."""
     found: set[int] = set()
-    pairs = zip_longest(_outputs(left.module.inlined_graph), _outputs(moved.module.inlined_graph))
+    pairs = zip_longest(_outputs(left.graph), _outputs(moved.graph))
     for one, other in pairs:
         if one is None or other is None or one[0] != other[0]:
             return None

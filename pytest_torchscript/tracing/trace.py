@@ -17,7 +17,7 @@ from pytest_torchscript.tracing.frames import Frame, live_stack, model_stack
 from pytest_torchscript.versions import library_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,13 @@ class WarnedLine:
 
 @dataclass(frozen=True)
 class Trace:
-    """A traced module with the warnings of its making. ``origin`` and ``example`` let the same trace be made again;
-    ``derived`` holds what was worked out from it, once."""
+    """What the tracer recorded of a module: the graph, inlined, the weights by their paths, and what it warned of.
 
-    module: Any
+    ``origin`` and ``example`` let the same trace be made again; ``derived`` holds what was worked out from it, once.
+    """
+
+    graph: Any
+    weights: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
     warnings: tuple[WarnedLine, ...] = ()
     origin: nn.Module | None = field(default=None, repr=False, compare=False)
     example: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
@@ -43,14 +46,25 @@ class Trace:
 
 
 def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
-    """Trace `module` on clones of `example`, without gradients and without torch's own second look.
+    """Record the trace of `module` on clones of `example`, without gradients.
 
     A copy of the module is traced that shares its weights: what the forward pass keeps on the module (a cache, a
     counter) starts afresh in every trace and never reaches the module given. What torch raises comes through unchanged.
     """
     with warned_lines() as warned:
-        traced = jit.trace(copy_module(module), example)
-    return Trace(traced, tuple(warned), module, example)
+        try:
+            graph, weights = jit.record(copy_module(module), example)
+        except Exception:
+            warned.clear()
+            graph, weights = whole_trace(copy_module(module), example)
+    return Trace(graph, weights, tuple(warned), module, example)
+
+
+def whole_trace(module: nn.Module, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Return what `jit.record` returns, by way of torch.jit.trace: scripted parts are taken, and what it raises is what users
+    see. The module itself is the first input of the graph."""
+    traced = jit.trace(module, example)
+    return traced.inlined_graph, dict((*traced.named_parameters(), *traced.named_buffers()))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.misread import Call, call_at, lines_are_off
 from pytest_torchscript.tracing.reach import Reach
-from pytest_torchscript.tracing.trace import Trace
+from pytest_torchscript.tracing.trace import Trace, whole_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,13 @@ def watch(trace: Trace) -> Seen:
     if "seen" not in trace.derived:
         trace.derived["seen"] = seen = Seen()
         if trace.origin is not None:
-            # A model may not bear the watch: what was seen until then still counts.
-            with suppress(Exception), quiet(), _Watch(seen):
-                jit.trace(copy_module(trace.origin), trace.example)
-                seen.whole = True
+            for way, weights in ((jit.record, len(trace.example)), (whole_trace, None)):
+                trace.derived["seen"] = seen = Seen(reach=Reach() if weights is None else Reach(weights=weights))
+                # A model may not bear the watch: what was seen until then still counts.
+                with suppress(Exception), quiet(), _Watch(seen):
+                    way(copy_module(trace.origin), trace.example)
+                    seen.whole = True
+                    break
     return trace.derived["seen"]  # type: ignore[no-any-return]
 
 

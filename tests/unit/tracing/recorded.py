@@ -42,4 +42,5 @@ class Scripted(nn.Module):
 
 
 def recording(module: nn.Module, *shape: int):
-    return read_graph(trace_module(module, (torch.rand(*shape),)).module)
+    trace = trace_module(module, (torch.rand(*shape),))
+    return read_graph(trace.graph, trace.weights)

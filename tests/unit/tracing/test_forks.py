@@ -52,7 +52,7 @@ class Calls(nn.Module):
 
 def groups(model: nn.Module, *, watched: bool = True) -> list[Group]:
     traces = [trace_module(model, (torch.rand(2, time),)) for time in (3, 5)]
-    left, right = (read_graph(trace.module) for trace in traces)
+    left, right = (read_graph(trace.graph, trace.weights) for trace in traces)
     loose = [found for found in find_differences(left, right) if found.kind == STRUCTURE]
     changed = changed_reads(watch(traces[0]), watch(traces[1])) if watched else []
     return group_by_reason(loose, (right, left), changed)
@@ -88,7 +88,7 @@ def test_nodes_are_counted_and_what_python_read_is_told() -> None:
 
 
 def test_nothing_loose_is_no_group_and_compiled_code_has_no_fork() -> None:
-    recording = read_graph(trace_module(nn.ReLU(), (torch.ones(1),)).module)
+    recording = read_graph(trace_module(nn.ReLU(), (torch.ones(1),)).graph)
     assert group_by_reason([], (recording, recording), []) == []
     stackless = Operation(0, "aten::relu", "", (), (), 1)
     assert find_fork(stackless, Paths.of(recording), repeated=False) == Fork(())

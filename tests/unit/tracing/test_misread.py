@@ -22,7 +22,7 @@ class Lines(nn.Module):
 
 def test_lines_are_right_after_repair() -> None:
     made = trace_module(Lines(), (torch.ones(2, 3, 4),))
-    recording = read_graph(made.module)
+    recording = read_graph(made.graph, made.weights)
     if lines_are_off():
         recording = repair_lines(recording, watch(made).calls)
     lines = {operation.kind: operation.stack[0].line for operation in reversed(recording.operations)}

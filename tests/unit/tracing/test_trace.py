@@ -36,13 +36,13 @@ def test_neither_module_nor_example_is_changed() -> None:
     assert module.kept == []
     assert module.seen == 0
     assert torch.equal(x, torch.ones(2, 4))
-    assert not any(parameter.grad_fn for parameter in trace.module.parameters())
+    assert not any(tensor.grad_fn for tensor in trace.weights.values())
 
 
 def test_parameters_are_shared_and_not_copied() -> None:
     module = Remembers()
-    traced = dict(trace_module(module, (torch.ones(2, 4),)).module.named_parameters())
-    assert traced["linear.weight"].data_ptr() == module.linear.weight.data_ptr()
+    weights = trace_module(module, (torch.ones(2, 4),)).weights
+    assert weights["linear.weight"].data_ptr() == module.linear.weight.data_ptr()
 
 
 def test_tracer_warnings_become_notes_and_no_warning_is_shown() -> None:

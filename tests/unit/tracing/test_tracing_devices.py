@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.devices import bound_operations
-from pytest_torchscript.tracing.trace import trace_module
 
 
 class Makes(nn.Module):
@@ -21,7 +22,8 @@ class MakesAndDrops(nn.Module):
 
 
 def bound(model: nn.Module) -> dict[str, list[str]]:
-    found = bound_operations(trace_module(model, (torch.ones(2, 3),)).module)
+    with quiet():
+        found = bound_operations(jit.trace(model, (torch.ones(2, 3),)))
     return {device: [f"{cause.source} # {cause.evidence}" for cause in causes] for device, causes in found.items()}
 
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from pytest_torchscript.common import jit
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.trace import WarnedLine, trace_module
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 
@@ -53,8 +55,10 @@ class Views(nn.Module):
 
 def test_the_line_an_artifact_fails_on_is_named() -> None:
     trace = trace_module(Views(), (torch.rand(2, 3),))
+    with quiet():
+        traced = jit.trace(Views(), (torch.rand(2, 3),))
     with pytest.raises(RuntimeError) as raised:
-        trace.module(torch.rand(2, 5))
+        traced(torch.rand(2, 5))
     cause = error_cause(raised.value, trace)
     assert cause is not None
     assert cause.source == "return x.view(2, length)"

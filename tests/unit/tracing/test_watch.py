@@ -38,7 +38,7 @@ def test_changed_reads_are_named_with_their_values() -> None:
 def test_a_watch_is_made_once_and_only_of_what_is_known() -> None:
     made = trace(3)
     assert watch(made) is watch(made)
-    assert watch(Trace(made.module)).reads == []
+    assert watch(Trace(made.graph)).reads == []
 
 
 class Shy(nn.Module):
