@@ -225,7 +225,7 @@ class ExportRequest:
 
     ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses;
     ``axes`` has the ranges of those axes. ``answer`` returns what eager answers to the example, nested as the model has it.
-    ``passing``: the artifact will be called a few times and dropped, so that it may be made in a cheaper way that answers alike.
+    ``passing``: the artifact is called a few times and dropped, so that it may be made in a cheaper way that answers alike.
     """
 
     module: nn.Module

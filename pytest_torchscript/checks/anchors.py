@@ -14,7 +14,7 @@ from pytest_torchscript.lab.evidence import cause_lines
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes
 from pytest_torchscript.lab.trial import AGREES, DIFFERS
-from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding
+from pytest_torchscript.results import DIVERGES, FIXED, AnchorFinding, Cause
 
 Anchor = tuple[dict[str, int], tuple[str, ...]]
 
@@ -26,6 +26,7 @@ def check_anchors(lab: Lab) -> Finding:
     Traces at size 1, batch 1, without masks, at the model's own size and at awkward sizes; each is tried at the main anchor.
     """
     findings: list[AnchorFinding] = []
+    known: dict[tuple[str, int, int], list[Cause]] = {}
     tried = 0
     for sizes, without in other_anchors(lab):
         left = lab.spec.without(*without)
@@ -37,7 +38,7 @@ def check_anchors(lab: Lab) -> Finding:
         except Exception:
             continue
         tried += 1
-        findings.extend(_wrong_at(lab, other, without))
+        findings.extend(_wrong_at(lab, other, without, known))
     lines = [f"{tried} other anchors tried"]
     for finding in findings:
         left_out = f" without {', '.join(finding.without)}" if finding.without else ""
@@ -74,11 +75,14 @@ def other_anchors(lab: Lab) -> Iterator[Anchor]:
             yield anchor
 
 
-def _wrong_at(lab: Lab, other: Lab, without: tuple[str, ...]) -> Iterator[AnchorFinding]:
+def _wrong_at(
+    lab: Lab, other: Lab, without: tuple[str, ...], known: dict[tuple[str, int, int], list[Cause]]
+) -> Iterator[AnchorFinding]:
     """Yield what an export at another anchor gets wrong with one axis moved to the main anchor's size, or past it.
 
     All axes are moved at once first: each is asked for only where that fails. Only where the main export is right: what it
-    gets wrong itself is told by the test of the axis.
+    gets wrong itself is told by the test of the axis. ``known`` has the lines that froze an axis at one size where it moves to
+    another: other anchors of that size have it from the same lines.
     """
     main, here = lab.sizes, other.sizes
     moves = {
@@ -93,7 +97,9 @@ def _wrong_at(lab: Lab, other: Lab, without: tuple[str, ...]) -> Iterator[Anchor
             continue
         if other.bench.at(here).fails or any(lab.bench.at(sizes).status != AGREES for sizes in (main, here, moved)):
             continue
-        causes = other.evidence.causes_at(name, moved)
+        move = (name, here[name], size)
+        causes = known.get(move) or other.evidence.causes_at(name, moved)
+        known[move] = causes
         if (lab.bench.wrong_values is not None or not causes) and not other.bench.at(moved).fails:
             continue  # its values are to blame; where the main export takes all values, a line that froze the size is enough
         yield AnchorFinding(dict(here), list(without), name, DIVERGES if trial.status == DIFFERS else FIXED, causes)

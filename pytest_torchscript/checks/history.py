@@ -161,7 +161,7 @@ class Used:
         except Exception as error:
             said = f"it cannot be traced any more: {first_line(error)}"
             return Difference(said, self.traceable, Trial(RAISES, first_line(error)), Trial(AGREES))
-        if same_record(evidence.anchor, evidence.control, trace):
+        if same_record(evidence.anchor, trace):
             return None
         unused = self.traced(self.eager.copy())
         for sizes in self._tried():

@@ -23,7 +23,7 @@ from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
 from pytest_torchscript.lab.trial import AGREES
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.baked import find_baked, value_branches
+from pytest_torchscript.tracing.baked import find_baked
 from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.reach import Reach, sizes_moved
@@ -82,11 +82,6 @@ class Evidence:
         return self.trace(self.subject.inputs)
 
     @cached_property
-    def control(self) -> Trace:
-        """The same once more: what differs from `anchor` is noise."""
-        return self.trace(self.subject.inputs)
-
-    @cached_property
     def untraced(self) -> str:
         """Why there is nothing to compare: eager cannot be traced. Empty where it can."""
         try:
@@ -128,7 +123,7 @@ class Evidence:
             return None
 
     def _differences(self, moved: Trace | None, sizes: tuple[int, int]) -> list[Cause]:
-        return [] if moved is None else find_baked(self.anchor, self.control, moved, sizes=sizes)
+        return [] if moved is None else find_baked(self.anchor, moved, sizes=sizes)
 
     def _clear(self, moved: Trace) -> Suspicion | None:
         """Return a suspicion of the numbers that sizes are compared with which are others in a moved trace; None where that
@@ -185,7 +180,7 @@ class Evidence:
             other = self.trace(inputs)
         except (Exception, MachineFailure):
             return self._by_itself()
-        found = value_branches(self.anchor, self.control, other)
+        found = find_baked(self.anchor, other)
         if not found and self.elsewhere and self._agrees_when_traced(inputs):
             return []  # what a trace takes is not frozen by the model: no line that the tracer warned of is to blame
         return found or self._by_itself()

@@ -36,10 +36,10 @@ def explain_axis(reference: str, axis: str, settings: Settings, *, size: int | N
     wanted = _near(moving, here) if size is None else [size]
     if not wanted:
         raise OptionError(f"axis {axis!r} cannot be moved: {here} is its only size", hint="name another axis")
-    left, control = _trace(lab, reference, lab.sizes), _trace(lab, reference, lab.sizes)
+    left = _trace(lab, reference, lab.sizes)
     lines = [f"{reference}, axis {axis!r}: traced at {format_sizes(lab.sizes)}, and there once more"]
     for moved in wanted:
-        found = compare_traces(left, control, _trace(lab, reference, {**lab.sizes, axis: moved}), sizes=(here, moved))
+        found = compare_traces(left, _trace(lab, reference, {**lab.sizes, axis: moved}), sizes=(here, moved))
         lines += ["", f"moved to {axis}={moved}", *explain_trace(found)]
         if found.causes:
             return "\n".join(lines)

@@ -51,7 +51,8 @@ class Subject:
 
     ``numbers`` are the model's hyper-parameters, ``windows`` those that may be a window or a stride; ``constants`` are
     keywords of every call; ``anchor`` holds the sizes of the main export where they are known already. ``passes`` counts
-    every forward pass, of eager, of its variants and of their exports.
+    every forward pass, of eager, of its variants and of their exports. ``truths`` are the eager models by the inputs that they
+    take, shared with the variants of the same weights.
     """
 
     loaded: LoadedModel
@@ -62,6 +63,7 @@ class Subject:
     constants: Mapping[str, Any] = field(default_factory=dict)
     anchor: Sizes | None = None
     passes: Passes = field(default_factory=Passes)
+    truths: dict[tuple[str, ...], Eager] = field(default_factory=dict)
     _answers: list[Any] = field(init=False, default_factory=list)
 
     @cached_property
@@ -84,6 +86,12 @@ class Subject:
     @cached_property
     def eager(self) -> Eager:
         """The truth that every answer is compared with."""
+        inputs = tuple(self.spec)
+        if inputs not in self.truths:
+            self.truths[inputs] = self._truth()
+        return self.truths[inputs]
+
+    def _truth(self) -> Eager:
         return Eager(
             self.module,
             seed=self.settings.seed,
@@ -266,6 +274,7 @@ class Subject:
             spec=(spec or self.spec).without(*without),
             constants={**self.constants, **constants},
             anchor=anchor,
+            truths={} if loaded or constants else self.truths,
         )
 
 

@@ -29,13 +29,13 @@ from pytest_torchscript.tracing.frames import Stack, model_stack
 from pytest_torchscript.tracing.graph import Recording, attributes_in, read_graph
 from pytest_torchscript.tracing.misread import lines_are_off, repair_lines
 from pytest_torchscript.tracing.source_code import statement_names
+from pytest_torchscript.tracing.trace import Trace, again_like
 from pytest_torchscript.tracing.watch import HANDED_TO_NUMPY, ChangedRead, changed_reads, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_torchscript.results import Cause
-    from pytest_torchscript.tracing.trace import Trace
 
 #: A report with more lines than this is not read.
 MOST_CAUSES = 5
@@ -88,20 +88,13 @@ class DifferentialTrace:
     causes: list[Cause] = field(default_factory=list)
 
 
-def find_baked(left: Trace, control: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None) -> list[Cause]:
-    """Return the lines that froze a size, most likely first: see `compare_traces`."""
-    return compare_traces(left, control, moved, sizes=sizes).causes
+def find_baked(left: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None) -> list[Cause]:
+    """Return the lines that froze a size, or a value where no size moved, most likely first: see `compare_traces`."""
+    return compare_traces(left, moved, sizes=sizes).causes
 
 
-def value_branches(left: Trace, control: Trace, other: Trace) -> list[Cause]:
-    """Return the lines that froze a value: as `find_baked`, for traces at equal sizes with other values."""
-    return find_baked(left, control, other)
-
-
-def compare_traces(
-    left: Trace, control: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None
-) -> DifferentialTrace:
-    """Find what `moved` has otherwise than `left`, but `control`, a second trace like `left`, has not.
+def compare_traces(left: Trace, moved: Trace, *, sizes: tuple[int, int] | None = None) -> DifferentialTrace:
+    """Find what `moved` has otherwise than `left`, but a second trace like `left` has not.
 
     `sizes` are the size of the axis in `left` and in `moved`; where several axes moved, leave them out or give the
     foremost's: they only order the lines. Where the traces differ both are made once more, to see what Python read.
@@ -110,11 +103,10 @@ def compare_traces(
     found = DifferentialTrace(first, second, find_differences(first, second))
     if not found.differences:
         return found
-    third = _recording(control)
     if lines_are_off():
-        first, second, third = _repaired(left, left), _repaired(moved, moved), _repaired(control, left)
+        first, second = _repaired(left, left), _repaired(moved, moved)
         found = DifferentialTrace(first, second, find_differences(first, second))
-    noise = {difference.key for difference in find_differences(first, third)}
+    noise = _noise(left, first)
     found.noise = [difference for difference in found.differences if difference.key in noise]
     telling = [difference for difference in found.differences if difference.key not in noise]
     if not telling:
@@ -134,12 +126,19 @@ def compare_traces(
     return found
 
 
-def same_record(left: Trace, control: Trace, other: Trace) -> bool:
-    """Whether a trace records what `left` records, apart from what differs between `left` and `control`: the same graph, and
-    the same numbers in the tensors that it takes from the module."""
-    first, second, third = _recording(left), _recording(other), _recording(control)
-    noise = {difference.key for difference in find_differences(first, third)}
-    if any(difference.key not in noise for difference in find_differences(first, second)):
+def _noise(trace: Trace, recording: Recording) -> set[tuple[Any, ...]]:
+    """Return the keys of what differs where the same is traced once more."""
+    again = again_like(trace)
+    other = _repaired(again, trace) if lines_are_off() else _recording(again)
+    return {difference.key for difference in find_differences(recording, other)}
+
+
+def same_record(left: Trace, other: Trace) -> bool:
+    """Whether a trace records what `left` records, apart from what `left` made again has otherwise: the same graph, and the
+    same numbers in the tensors that it takes from the module."""
+    first, second = _recording(left), _recording(other)
+    keys = {difference.key for difference in find_differences(first, second)}
+    if keys and keys - {difference.key for difference in find_differences(first, _recording(again_like(left)))}:
         return False
     return all(_same_tensor(left.weights.get(path), other.weights.get(path)) for path in attributes_in(first))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,16 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
             warned.clear()
             graph, weights = whole_trace(copy_module(module), example)
     return Trace(graph, weights, tuple(warned), module, example)
+
+
+def again_like(trace: Trace) -> Trace:
+    """Return a second trace of what a trace was made of, made once; the trace itself where that cannot be had."""
+    if "again" not in trace.derived:
+        trace.derived["again"] = trace
+        if trace.origin is not None:
+            with suppress(Exception):
+                trace.derived["again"] = trace_module(trace.origin, trace.example)
+    return trace.derived["again"]  # type: ignore[no-any-return]
 
 
 def whole_trace(module: nn.Module, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[str, torch.Tensor]]:

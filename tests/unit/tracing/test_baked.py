@@ -9,7 +9,7 @@ from torch import nn
 
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.baked import MOST_CAUSES, find_baked, value_branches
+from pytest_torchscript.tracing.baked import MOST_CAUSES, find_baked
 from pytest_torchscript.tracing.trace import trace_module
 
 ANCHOR = {"batch": 2, "time": 7}
@@ -21,9 +21,9 @@ def example(batch: int = 2, time: int = 7) -> tuple[torch.Tensor]:
 
 
 def causes_of(module: nn.Module, axis: str) -> list[Cause]:
-    left, control = trace_module(module, example()), trace_module(module, example())
+    left = trace_module(module, example())
     moved = trace_module(module, example(**{**ANCHOR, axis: MOVED[axis]}))
-    return find_baked(left, control, moved, sizes=(ANCHOR[axis], MOVED[axis]))
+    return find_baked(left, moved, sizes=(ANCHOR[axis], MOVED[axis]))
 
 
 @pytest.mark.parametrize("name", FROZEN)
@@ -121,8 +121,8 @@ def test_noise_does_not_hide_a_frozen_size() -> None:
 
 def test_several_axes_may_move_at_once() -> None:
     module = Planted(FROZEN["float_mean"][0])
-    left, control, moved = (trace_module(module, example(*sizes)) for sizes in ((2, 7), (2, 7), (5, 3)))
-    (cause,) = find_baked(left, control, moved)
+    left, moved = (trace_module(module, example(*sizes)) for sizes in ((2, 7), (5, 3)))
+    (cause,) = find_baked(left, moved)
     assert cause.evidence == "7.0 became 3.0"
 
 
@@ -262,12 +262,12 @@ def visits_experts(mask: torch.Tensor) -> torch.Tensor:
 def test_a_frozen_value_is_named(planted: object, line: str) -> None:
     module = Values(planted)
     ones, others = torch.ones(2, 5), torch.tensor([[1.0, 2, 2, 0, 0], [1, 1, 0, 0, 0]])
-    left, control, other = (trace_module(module, (tensor,)) for tensor in (ones, ones, others))
-    causes = value_branches(left, control, other)
+    left, other = (trace_module(module, (tensor,)) for tensor in (ones, others))
+    causes = find_baked(left, other)
     assert causes[0].source == line
     assert {cause.function for cause in causes} == {planted.__name__}  # type: ignore[attr-defined]
     assert len(causes) <= 2  # where it is read, and where it is written into the graph
-    assert value_branches(left, control, control) == []
+    assert find_baked(left, trace_module(module, (ones,))) == []
 
 
 def test_code_that_leaves_no_frames_has_no_line() -> None:

@@ -14,7 +14,7 @@ from pytest_torchscript.tracing.trace import trace_module
 
 
 def explained(module: nn.Module, moved: int = 11) -> list[str]:
-    traces = [trace_module(module, (torch.ones(2, time, 4),)) for time in (7, 7, moved)]
+    traces = [trace_module(module, (torch.ones(2, time, 4),)) for time in (7, moved)]
     return explain_trace(compare_traces(*traces, sizes=(7, moved)))
 
 
