@@ -68,6 +68,8 @@ def check_history(lab: Lab) -> Finding:
             if found is not None:
                 return _failed(used, found, list(left))
     if not left:
+        for inputs, answer in used.answers:  # a fresh copy says the same, and the test of an axis asks for it
+            used.eager.remember(inputs, answer)
         return Finding.passed(history=HistoryResult(CLEAN))
     found = used.other_answer()
     if found is not None:
@@ -125,14 +127,16 @@ class Used:
             self.eager, Policy(rtol=settings.rtol, atol=settings.atol)
         )  # whatever the backend computes in
         self.calls: list[Tensors] = []
+        self.answers: list[tuple[Tensors, Any]] = []
         self.sizes: list[dict[str, int]] = []
 
     def call(self, sizes: Mapping[str, int]) -> bool:
         """Call the module, and say whether it took these sizes."""
-        inputs = self.lab.subject.draw(sizes, _BEFORE)
+        anchored = dict(sizes) == self.lab.sizes
+        inputs = self.lab.subject.draw(sizes, _BEFORE) if anchored else self.lab.subject.moved(sizes)
         self.calls.append(inputs)
         try:
-            self.eager.run(self.module, inputs)
+            self.answers.append((inputs, self.eager.run(self.module, inputs)))
         except Exception:  # what it left behind is looked at all the same
             return False
         except MachineFailure as failed:  # too large for the machine: the axis tells

@@ -84,6 +84,9 @@ def _heard(told: Callable[[str], None], category: type[Warning]) -> Iterator[Non
 @contextlib.contextmanager
 def _level(logger: logging.Logger, level: int) -> Iterator[None]:
     before = logger.level
+    if before == level:  # setting it makes every logger of the process forget what it is enabled for
+        yield
+        return
     logger.setLevel(level)
     try:
         yield

@@ -18,6 +18,7 @@ from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.compare.policy import Policy
 from pytest_torchscript.errors import MachineFailure, first_line, text_of
 from pytest_torchscript.lab.running import running
+from pytest_torchscript.models.answers import FOR_ONE, Answers, key_of
 from pytest_torchscript.models.eager import Eager
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Tried
@@ -84,7 +85,8 @@ class TrialLog:
 
 @dataclass
 class Judge:
-    """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed.
+    """Compares artifacts with one eager model, by one policy. Holds its double-precision copy while it is needed, and what that
+    answered.
 
     ``device`` is where artifacts take their inputs; None means where eager does. Each is called so many ``calls`` in a row.
     """
@@ -95,6 +97,7 @@ class Judge:
     device: torch.device | None = None
     calls: int = 1
     _precise: Any = None
+    _measured: Answers = field(default_factory=lambda: Answers(FOR_ONE))
     _way: tuple[torch.device, bool] | None = None
 
     def trial(self, artifact: Callable[..., Any], inputs: Tensors, *, closeness: str = "traced") -> Trial:
@@ -182,6 +185,14 @@ class Judge:
         times larger as its unit in the last place (compare/floats.py). Where its device has no room for the copy, or no such
         dtype, the CPU makes it. Many weights are not copied: see `layer_by_layer`.
         """
+        key = key_of(inputs, self.eager.seed)
+        answer = self._measured.find(key)
+        if answer is None:
+            answer = self._precise_anew(inputs)
+            self._measured.keep(key, answer)
+        return answer
+
+    def _precise_anew(self, inputs: Tensors) -> Any:
         measure = torch.float32 if self.eager.dtype is torch.float64 else torch.float64
         turned = {name: tensor.to(measure) if tensor.is_floating_point() else tensor for name, tensor in inputs.items()}
         ways = self._ways() if self._way is None else [self._way]

@@ -319,3 +319,22 @@ def test_hidden_modules_are_seen_once() -> None:
     inner, outer = nn.Linear(2, 2), Holds()
     outer.thing = {"a": [inner], "b": (inner, outer)}
     assert [type(part) for part in every_module(outer)].count(nn.Linear) == 2
+
+
+class SaysHow(nn.Module):
+    """Leaves its cache out of what is copied."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.cache: dict[str, int] | None = {"size": 3}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "cache": None}
+
+
+def test_a_class_that_says_how_it_is_copied_is_heard() -> None:
+    module = nn.Sequential(SaysHow())
+    copied = copy_module(module)
+    assert (copied[0].cache, module[0].cache) == (None, {"size": 3})
+    assert copied[0].linear.weight is module[0].linear.weight

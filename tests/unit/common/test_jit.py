@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from torch import nn
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.tracing.graph import read_graph
 
 
 class Writes(nn.Module):
@@ -47,6 +49,7 @@ PROGRAM = """
 import torch
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.tracing.graph import read_graph
 
 @torch.jit.script
 def doubled(x: torch.Tensor) -> torch.Tensor:
@@ -83,3 +86,52 @@ def test_the_code_of_modules_that_are_gone_is_dropped_and_that_of_others_stays(t
 def test_where_torch_has_no_such_register_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("torch._C._jit_clear_class_registry")
     assert not jit.forget_code()
+
+
+class Layers(nn.Module):
+    """Loops over parts of one class, ties two weights and has a buffer that is not saved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])
+        self.layers[1].weight = self.layers[0].weight
+        self.register_buffer("scale", torch.full((3,), 2.0), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x) * self.scale
+        return x / x.shape[1]
+
+
+def operations(graph: object, weights: dict[str, torch.Tensor]) -> list[object]:
+    recording = read_graph(graph, weights)
+    return [(each.kind, each.scope, each.stack, each.arguments) for each in recording.operations if each.live]
+
+
+def test_what_is_recorded_is_what_a_trace_holds() -> None:
+    module, x = Layers(), torch.rand(2, 3)
+    with quiet():
+        traced = jit.trace(module, (x,))
+        graph, weights = jit.record(module, (x,))
+    assert operations(graph, weights) == operations(traced.inlined_graph, {})
+    assert set(weights) == {"layers.0.weight", "layers.0.bias", "layers.1.bias", "scale"}
+    assert weights["layers.0.weight"] is module.layers[0].weight
+    assert importlib.import_module("torch.jit._trace")._trace_module_map is None
+
+
+def test_a_scripted_part_is_traced_and_not_recorded() -> None:
+    with quiet():
+        module = nn.Sequential(torch.jit.script(nn.Linear(2, 2)))
+        assert jit.trace(module, (torch.ones(1, 2),))(torch.ones(3, 2)).shape == (3, 2)
+        for way in (jit.record, jit.trace_as_one):
+            with pytest.raises(RuntimeError):
+                way(module, (torch.ones(1, 2),))
+
+
+def test_a_trace_as_one_answers_as_the_trace_of_all_parts() -> None:
+    module, x = Layers(), torch.rand(5, 3)
+    with quiet():
+        whole, one = (way(module, (torch.ones(2, 3),)) for way in (jit.trace, jit.trace_as_one))
+    assert torch.equal(whole(x), one(x))
+    assert [part for part, _ in one.named_children()] == []
+    assert one.training == module.training
