@@ -87,9 +87,12 @@ def _rounds(lab: Lab) -> Iterator[list[tuple[dict[str, int], list[dict[str, int]
     moving = lab.spec.moving
     if moving:
         near = {**lab.sizes, **{name: axis.neighbour(lab.sizes[name]) for name, axis in moving.items()}}
-        first = {**lab.sizes, **{name: axis.first for name, axis in moving.items()}}
         alone = [{**lab.sizes, name: axis.first} for name, axis in moving.items()]
-        yield [(_large(lab), [near]), (first, alone)]
+        yield [(_large(lab), [near]), (_small(lab), alone)]
+
+
+def _small(lab: Lab) -> dict[str, int]:
+    return {**lab.sizes, **{name: axis.first for name, axis in lab.spec.moving.items()}}
 
 
 def _large(lab: Lab) -> dict[str, int]:
@@ -185,7 +188,11 @@ class Used:
 
     def other_answer(self) -> Difference | None:
         """Call the module as it is now, and find sizes at which it answers otherwise than a fresh one."""
-        for sizes in (_large(self.lab), self.lab.sizes):
+        for sizes in (
+            _large(self.lab),
+            self.lab.sizes,
+            _small(self.lab),
+        ):  # what was met before shows most beside few values
             inputs = self.lab.subject.draw(sizes, _AFTER)
             expected = self._expected(inputs)
             if expected is None:

@@ -20,6 +20,7 @@ from pytest_torchscript.errors import MachineFailure, first_line, text_of
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.models.answers import FOR_ONE, Answers, key_of
 from pytest_torchscript.models.eager import Eager
+from pytest_torchscript.models.state import changes, look_at
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.results import Tried
 
@@ -201,7 +202,10 @@ class Judge:
             try:
                 if self._precise is None:
                     self._precise = self.eager.in_dtype(measure, place, whole=whole)
+                before = look_at(self._precise)
                 answer = self.eager.run(self._precise, turned, at=place)
+                if changes(before, look_at(self._precise)):
+                    self._precise = None  # as eager's own copy: what it kept is no measure of the next call
             except (Exception, MachineFailure) as error:  # twice the weights may be too much where the rest has room
                 if way == ways[-1] and isinstance(error, Exception):
                     self._way = way  # it does not compute in that: no need to copy it again

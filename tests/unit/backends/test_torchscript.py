@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from pytest_torchscript.backends.base import ExportRequest
 from pytest_torchscript.backends.torchscript import TorchScriptBackend, load_torchscript
+from pytest_torchscript.common.silence import quiet
 from tests import toys
 
 
@@ -25,6 +27,18 @@ def test_a_trace_is_told_from_a_file(tmp_path: Path) -> None:
     assert loaded.trace is None
     assert torch.equal(loaded(*request.example), artifact(*request.example))
     assert not artifact(*request.example).requires_grad
+
+
+def test_what_is_dropped_soon_is_traced_without_its_parts(tmp_path: Path) -> None:
+    whole = request_of(toys.Sound())
+    passing = replace(whole, passing=True)
+    traced, brief = (TorchScriptBackend().export(request) for request in (whole, passing))
+    assert list(traced.module.children())
+    assert not list(brief.module.children())
+    assert torch.equal(traced(*whole.example), brief(*whole.example))
+    with quiet():
+        scripted = torch.jit.script(toys.Sound().eval())
+    assert list(TorchScriptBackend().export(replace(passing, module=torch.nn.Sequential(scripted))).module.children())
 
 
 def test_the_example_stays_as_it_was() -> None:

@@ -92,3 +92,11 @@ def test_a_variant_leaves_inputs_out_and_gives_constants() -> None:
         {"flag": True},
     )
     assert variant.passes is subject.passes
+    assert variant.eager is not subject.eager
+
+
+def test_a_variant_with_the_same_inputs_shares_what_eager_answered() -> None:
+    subject = lab_of(toys.Masked(), inputs=toys.TEXT).subject
+    moved = subject.variant(anchor={"batch": 2, "sequence": 5})
+    assert moved.eager is subject.eager
+    assert subject.variant(without=("attention_mask",)).eager is moved.variant(without=("attention_mask",)).eager

@@ -108,6 +108,32 @@ def test_the_wider_copy_is_dropped_when_asked() -> None:
     assert made._precise is None
 
 
+class KeepsTheLargest(toys.Sound):
+    """Divides by the largest number that it ever met."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("largest", torch.zeros(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.largest = torch.maximum(self.largest, x.max())
+        return super().forward(x) / self.largest
+
+
+def test_the_wider_copy_keeps_nothing_from_call_to_call() -> None:
+    model = KeepsTheLargest()
+    made, fresh = judge(model), judge(model)
+    made.precise({"x": torch.full((2, 3, 4), 5.0)})
+    assert torch.equal(made.precise(X), fresh.precise(X))
+
+
+def test_what_the_wider_copy_answers_is_asked_for_once() -> None:
+    made = judge(toys.Sound())
+    answer = made.precise(X)
+    assert made.precise(dict(X)) is answer
+    assert made.eager.passes == 1
+
+
 class ReadsAnothers(toys.Sound):
     """Uses the weights of a layer that it does not call: these cannot be turned layer by layer."""
 
