@@ -1,6 +1,7 @@
 """Runs of the product over one factory of this folder, as a user would start them.
 
-The engine is imported here once: pytester drops modules that an inner run imports, and would import it again each time.
+The engine is imported here once: pytester drops modules that an inner run imports, and would import it again each time. That
+of transformers registers operators with torch, which it may do once a process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import outside
 import pytest
+import transformers.modeling_utils  # noqa: F401
 from field_run import Told
 
 import pytest_torchscript.checks
