@@ -20,6 +20,7 @@ WAVES = ("input_values", "audio_values", "waveform")
 SPECTROGRAMS = ("input_features", "audio_mel", "input_values")
 _MASKS = ("input_features_mask", "audio_mel_mask", "padding_mask", "attention_mask")
 _BINS = ("num_mel_bins", "input_feat_size", "feature_size", "n_mels", "mel_bins", "input_dim")
+_USUAL_BINS = (80, 128)
 #: So many frames may be laid side by side, if the configuration does not say.
 _STACKED = (2, 4)
 _FRAMES_A_TOKEN = (8, 4, 2, 1)
@@ -55,9 +56,22 @@ def _both(reading: Reading) -> Iterator[dict[str, TensorSpec]]:
 
 
 def _spectrograms(reading: Reading) -> Iterator[tuple[Axis, tuple[Dim, ...]]]:
-    bins = reading.number(*_BINS, within=AUDIO)
-    if bins is None:
+    for bins in _bins(reading):
+        yield from _of_bins(reading, bins)
+
+
+def _bins(reading: Reading) -> Iterator[int]:
+    """Yield how many bins a frame may have: what the configuration says, else what its first convolution has, and the usual."""
+    stated = reading.number(*_BINS, within=AUDIO)
+    if stated is not None:
+        yield stated
+    if stated is not None or reading.takes("input_ids") or not reading.takes("input_features"):
         return
+    channels = reading.value("subsampling_conv_channels", within=AUDIO)
+    yield from dict.fromkeys([*(channels[:1] if isinstance(channels, (list, tuple)) else ()), *_USUAL_BINS])
+
+
+def _of_bins(reading: Reading, bins: int) -> Iterator[tuple[Axis, tuple[Dim, ...]]]:
     if reading.takes("input_ids"):  # a frame, or a few, for every token
         for count in _FRAMES_A_TOKEN:
             yield Axis("frames"), (batch_axis(), bins, f"{count}*sequence")

@@ -21,7 +21,7 @@ from pytest_torchscript.models.construct import sub_configs
 from pytest_torchscript.versions import library_name
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 2, 64, 4, 1024
-EXPERTS, WINDOW = 4, 128
+EXPERTS, WINDOW, CODEBOOK = 4, 128, 256
 #: Filters of a codec's first stage, which double from stage to stage.
 FILTERS = 4
 #: Pictures of more pixels a side than the first cost more passes than they tell, and may become the second.
@@ -76,6 +76,7 @@ WAYS: tuple[Mapping[str, Any], ...] = (
     {"alone": True},
     {"step": 32},
     {"step": 64},
+    {"codes": True, "step": 32},
 )
 #: And those that help where it makes one that is not small.
 NARROWER: tuple[Mapping[str, Any], ...] = ({"narrower": 2}, {"narrower": 4})
@@ -100,7 +101,8 @@ class _Scales:
     stages of a backbone that was not told which. ``computed`` leaves to the class what it computes of other values unless it
     is given. ``windows`` states one where no layer attends in a window and the class makes the mask of one all the same.
     ``twice`` keeps two layers of each kind, the second of which may use what the first has kept. ``alone`` shrinks what
-    single layers have of their own. Widths are multiples of ``step``, which groups of channels or heads of one width may
+    single layers have of their own. ``codes`` puts small codebooks of pictures and sounds into the end of the vocabulary,
+    one behind the other. Widths are multiples of ``step``, which groups of channels or heads of one width may
     need, and ``narrower`` by that factor.
     """
 
@@ -113,6 +115,7 @@ class _Scales:
     windows: bool = False
     twice: bool = False
     alone: bool = False
+    codes: bool = False
     step: int = 8
     narrower: int = 1
 
@@ -306,6 +309,11 @@ def _shrunk(name: str, value: Any, config: Any, scales: _Scales, depth: int, old
 def _shrunk_number(name: str, value: int, config: Any, scales: _Scales, depth: int) -> int | None:
     if name.endswith("shared_layers") and scales.twice:
         return min(value, depth // 2)
+    if name == "codebook_size" and scales.codes:
+        return min(value, CODEBOOK)
+    if name.endswith("_token_offset") and scales.codes:
+        offsets = sorted(other for key, other in vars(config).items() if key.endswith("_token_offset"))
+        return VOCABULARY - CODEBOOK * (len(offsets) - offsets.index(value))
     if _is_layers(name):
         return min(value, depth)
     if _HEAD_DIM.search(name):

@@ -45,6 +45,13 @@ class Stacked(Sound):
         return input_features.sum(-1)
 
 
+class Usual(Sound):
+    def forward(self, input_features: torch.Tensor) -> torch.Tensor:
+        if input_features.shape[-1] != 128:
+            raise RuntimeError("128 bins, which no configuration states")
+        return input_features.sum(-1)
+
+
 class Wave(Sound):
     main_input_name = "input_values"
 
@@ -81,8 +88,10 @@ def laid_out(model_class: type[Any], **values: Any) -> Any:
         ),
         (Deaf, {"num_mel_bins": 8}, None),
         (BinsFirst, {}, None),
+        (Stacked, {"subsampling_conv_channels": [24, 8]}, {"input_features": ["batch", "frames", 24]}),
+        (Usual, {}, {"input_features": ["batch", "frames", 128]}),
     ],
-    ids=["bins_first", "stacked", "wave", "deaf", "no_bins"],
+    ids=["bins_first", "stacked", "wave", "deaf", "no_bins", "bins_of_a_convolution", "usual_bins"],
 )
 def test_the_model_is_asked_which_layout_it_takes(
     model_class: type[Any], values: dict[str, Any], expected: Any

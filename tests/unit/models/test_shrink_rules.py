@@ -280,3 +280,10 @@ def test_which_layers_are_of_another_kind_is_told_of_those_that_are_left() -> No
         "Bert", {}, num_hidden_layers=8, moe_layers=[0, 1, 2, 3, 4, 5, 6, 7], no_rope_layers=[1, 1, 1, 0, 1, 1, 1, 0]
     )
     assert (found["num_hidden_layers"], found["moe_layers"], found["no_rope_layers"]) == (2, [0, 1], [1, 0])
+
+
+def test_codebooks_stand_one_behind_the_other_at_the_end_of_the_vocabulary() -> None:
+    values = {"vocab_size": 266440, "codebook_size": 131072, "image_token_offset": 131272, "audio_token_offset": 262344}
+    found = changed("Bert", {"codes": True, "step": 32}, **values)
+    assert [found[name] for name in values] == [1024, 256, 512, 768]
+    assert not {"codebook_size", "image_token_offset"} & set(changed("Bert", **values))
