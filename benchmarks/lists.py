@@ -215,10 +215,10 @@ def bare() -> list[str]:
 
     models = torchvision.models
     seen = [f"torchvision.models:{name}" for name in models.list_models(module=models)]
-    for part in ("segmentation", "video", "optical_flow"):
+    for part in ("segmentation", "video", "optical_flow", "detection"):
         module = getattr(models, part)
         names = models.list_models(module=module)
-        plain = "(weights=None, weights_backbone=None)" if part == "segmentation" else ""
+        plain = "(weights=None, weights_backbone=None)" if part in ("segmentation", "detection") else ""
         seen += [f"torchvision.models.{part}:{name}{plain}" for name in names]
     families = [f"timm:create_model({name!r})" for name in TIMM]
     return [*seen, *families, *(f"torch.nn:{call}" for call in MODULES), *NOT_BARE]
