@@ -36,6 +36,8 @@ FREE = (2, 7, 11, 13, 17)
 SIDES = ((64, 96), *((side, side) for side in (64, 224, 32, 28, 256, 299, 128, 84, 384, 16, 96, 112, 48)))
 FRAMES = (8, 16, 4, 32)
 STEPS = (7, 16, 32, 64, 400, 4096, 16000)
+#: Whole numbers are no samples of a sound: a text is no longer, for attention to so many tokens takes minutes.
+LONGEST_TEXT = 400
 
 #: Seconds that calls of eager may cost before shapes alone are asked about: torch itself takes two to learn to.
 DEAR = 1.0
@@ -286,7 +288,8 @@ def of_rank(rank: int, names: tuple[str, ...] = ()) -> Guess:
 def others(guesses: Guesses, sides: tuple[tuple[int, int], ...] = ()) -> Iterator[Guesses]:
     """Yield what else may be tried: other sizes of what is free, then other numbers of dims, then whole numbers."""
     yield from _other_pictures(guesses, sides)
-    for steps in STEPS[1:]:
+    whole = all(guess.below is not None for guess in guesses.values())
+    for steps in (each for each in STEPS[1:] if each <= LONGEST_TEXT or not whole):
         sizes = dict.fromkeys(("time", "sequence"), steps)
         yield {name: resized_guess(guess, sizes, unnamed=steps) for name, guess in guesses.items()}
     kinds = [of_rank(rank) for rank in (3, 4, 2, 1, 5, 0)]

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from pytest_torchscript.errors import InputError
-from pytest_torchscript.inputs.discover import CALLS, DEAR, Asked, described, guess_of, search
+from pytest_torchscript.inputs.discover import CALLS, DEAR, Asked, Guess, described, guess_of, of_rank, others, search
 from pytest_torchscript.lab.plan import make_plan
 from pytest_torchscript.models.placing import outline_of
 from pytest_torchscript.settings import Settings
@@ -410,3 +410,10 @@ def test_weights_that_a_call_writes_to_are_put_back() -> None:
     before = model.out.weight.clone()
     found(model)
     assert torch.equal(model.out.weight, before)
+
+
+def test_a_text_is_not_tried_as_long_as_a_sound() -> None:
+    text = Guess((2, 7), ("batch", "sequence"), below=40)
+    series = of_rank(3, ("batch", "time", ""))
+    for guess, longest in ((text, 400), (series, 16000)):
+        assert max(size for tried in others({"x": guess}) for size in tried["x"].sizes) == longest
