@@ -45,6 +45,11 @@ TINY = (
     *("bert-base-uncased", "roberta-base", "distilbert-base-uncased", "albert-base-v2"),
     *("gpt2", "google/vit-base-patch16-224", "google/electra-small-discriminator", "t5-small"),
 )
+#: As many again, so that two workers have something to share.
+MORE_TINY = (
+    *("bert-base-cased", "roberta-large", "distilroberta-base", "albert-large-v2"),
+    *("gpt2-medium", "google/vit-large-patch16-224", "google/electra-base-discriminator", "facebook/bart-base"),
+)
 #: A model that fits in memory a few times, and one that does not.
 HEAVY, META = "EleutherAI/gpt-neo-1.3B", "meta-llama/Llama-2-7b-hf"
 WITHIN = ("trace", "outputs", "axis", "values")
@@ -186,17 +191,16 @@ def measure_tiny() -> Iterable[Figure]:
     yield Figure("tiny", f"{TINY[-1]}, tiny", seconds[-1], "s", "<= 3")
 
 
-def measure_workers(turns: int = 3, models: int = 16) -> Iterable[Figure]:
+def measure_workers(turns: int = 2) -> Iterable[Figure]:
     """Yield how much faster two workers are than one, of runs that take turns: the best of each."""
     took: dict[str, list[float]] = {"1": [], "2": []}
     for _ in range(turns):
         for workers, seconds in took.items():
-            references = [f"modules:make({number})" for number in range(models)]
-            suite, _ = run_suite(references, "-n", workers, files={"modules.py": MODULES})
+            suite, _ = run_suite((*TINY, *MORE_TINY), "--torchscript-weights", "tiny", "-n", workers)
             seconds.append(suite.seconds)
     ratio = min(took["1"]) / min(took["2"])
-    yield Figure("workers", f"{models} tiny models: one worker against two", ratio, "x", ">= 1.6")
-    yield Figure("workers", f"{models} tiny models on one worker", min(took["1"]), "s")
+    yield Figure("workers", f"{len(TINY + MORE_TINY)} tiny models: one worker against two", ratio, "x", ">= 1.6")
+    yield Figure("workers", f"{len(TINY + MORE_TINY)} tiny models on one worker", min(took["1"]), "s")
 
 
 def measure_memory(models: int = 60) -> Iterable[Figure]:

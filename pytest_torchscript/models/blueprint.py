@@ -137,7 +137,7 @@ def plan_module(
 def _transformers_config(module: nn.Module) -> Any:
     import sys
 
-    if "transformers" not in sys.modules:  # a module of theirs cannot exist without it
+    if "transformers.modeling_utils" not in sys.modules:  # a model of theirs cannot exist without it
         return None
     model_base = library_name("transformers", "PreTrainedModel", used_for="telling its models from others")
     config_base = library_name("transformers", "PreTrainedConfig", "PretrainedConfig", used_for="configurations")
