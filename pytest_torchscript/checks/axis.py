@@ -34,7 +34,8 @@ _HALVINGS = 3
 class Exploration:
     """One axis of a model, others at the anchor: the sizes that were tried, and what became of each.
 
-    ``needed`` are those without which no verdict is given; ``beyond`` those that there was no memory for.
+    ``needed`` are those without which no verdict is given; ``beyond`` those that there was no memory for; ``fed`` counts the
+    numbers of all inputs, of which the search has so many and no more.
     """
 
     lab: Lab
@@ -43,6 +44,7 @@ class Exploration:
     needed: set[int] = field(default_factory=set)
     beyond: dict[int, MachineFailure] = field(default_factory=dict)
     log: TrialLog = field(default_factory=TrialLog)
+    fed: int = 0
 
     def sizes(self, *statuses: str) -> list[int]:
         """Return the sizes with one of these outcomes, ascending."""
@@ -96,6 +98,8 @@ class Exploration:
         for size in listed:
             if suspicion.causes and len(self.sizes(RAISES)) >= _ENOUGH and size not in self.needed | whole:
                 continue  # the line is known: what is left is whether the artifact answers anywhere, and wrongly
+            if size not in self.needed and self.spent_by(size):
+                continue
             if self.ask(size).status == DIFFERS:
                 return
             if len(self.sizes(UNDECIDABLE)) >= _ENOUGH and not self.right:
@@ -128,8 +132,16 @@ class Exploration:
         """Try sizes that hypothesis draws from an axis, up to the first that fails."""
         settings = self.lab.settings
         for sizes in draw_sizes({axis.name: axis}, examples_wanted(settings, usual), settings.seed):
-            if self.ask(sizes[axis.name]).fails:
+            if not self.spent_by(sizes[axis.name]) and self.ask(sizes[axis.name]).fails:
                 break
+
+    def spent_by(self, size: int) -> bool:
+        """Whether one more size, beside those that are needed, is more than the search is worth: twice the most that is fed at
+        once."""
+        subject = self.lab.subject
+        wanted = {size, *(other for other in self.needed - self.trials.keys() if self.axis.allows(other))}
+        cost = sum(subject.fed({**self.lab.sizes, self.axis.name: other}) for other in wanted)
+        return self.fed + cost > 2 * subject.most_fed
 
     def ask(self, size: int) -> Trial:
         """Run both sides at one size, once. Where there was no room for a smaller one nothing is run."""
@@ -138,7 +150,9 @@ class Exploration:
         if self.beyond and size >= min(self.beyond):
             return Trial(BEYOND)
         try:
-            self.trials[size] = self.at(self.affordable(size))
+            sizes = self.affordable(size)
+            self.fed += self.lab.subject.fed(sizes)
+            self.trials[size] = self.at(sizes)
         except MachineFailure as failed:
             if not failed.no_room:
                 raise
@@ -208,7 +222,8 @@ def check_axis(lab: Lab, name: str) -> Finding:
         result.reason = f"declared fixed at {listed}" if axis.fixed is not None else f"declared in buckets of {listed}"
         return Finding.passed(result.reason, axis=result)
     suspicion = lab.evidence.suspect_axis(name)
-    found = Exploration(lab, axis)
+    within = lab.subject.affordable(name, suspicion.hints)
+    found = Exploration(lab, within)
     ended = ""
     try:
         found.explore(suspicion)
@@ -242,6 +257,8 @@ def check_axis(lab: Lab, name: str) -> Finding:
         )
     result.verdict = DYNAMIC
     lines = [f"note: {ended}; the sizes that a verdict needs were tried"] if ended else []
+    if within.last < axis.last and not refused:
+        lines.append(f"note: up to {name}={within.last}: what is fed beyond that costs more than its verdict is worth")
     if refused:
         taken = found.accepted
         lines.append(f"eager takes {name} from {taken[0]} to {taken[-1]}, and refused {refused}")

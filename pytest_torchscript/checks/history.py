@@ -98,7 +98,7 @@ def _small(lab: Lab) -> dict[str, int]:
 def _large(lab: Lab) -> dict[str, int]:
     """Return large sizes that are not dear: the ends of the axes, with as few rows as may be where other axes move."""
     moving = lab.spec.moving
-    sizes = {**lab.sizes, **{name: axis.last for name, axis in moving.items()}}
+    sizes = {**lab.sizes, **{name: lab.subject.affordable(name).last for name in moving}}
     if "batch" in moving and len(moving) > 1:
         sizes["batch"] = moving["batch"].first
     return within(_affordable(lab), sizes, moving)
@@ -230,7 +230,8 @@ class Used:
         sizes, moving = self.lab.sizes, self.lab.spec.moving
         yield sizes
         for name, axis in moving.items():
-            large = within(_affordable(self.lab), {**sizes, name: axis.last}, {name: axis})
+            last = self.lab.subject.affordable(name).last
+            large = within(_affordable(self.lab), {**sizes, name: last}, {name: axis})
             yield large if large != sizes else {**sizes, name: axis.neighbour(sizes[name])}
 
     def effect(self, found: Difference, place: Place) -> str:

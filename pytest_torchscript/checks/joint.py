@@ -50,7 +50,7 @@ def check_joint(lab: Lab) -> Finding:
 def _first_joint_failure(lab: Lab, axes: Mapping[str, Axis], log: TrialLog) -> tuple[dict[str, int] | None, int]:
     """Return the first joint sizes that fail, and how many eager took before."""
     smallest = {name: axis.first for name, axis in axes.items()}
-    largest = {name: axis.last for name, axis in axes.items()}
+    largest = {name: lab.subject.affordable(name).last for name in axes}
     # What the widest axis costs with one row: its own test goes no further either, and memory has an end.
     limit = max(*(volume({**lab.sizes, **smallest, name: size}) for name, size in largest.items()), CHEAP_VOLUME)
     tried = 0

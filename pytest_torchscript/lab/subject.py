@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,12 +31,14 @@ from pytest_torchscript.models.known_values import KnownValues
 from pytest_torchscript.models.resolve import LoadedModel
 from pytest_torchscript.outputs import tensor_leaves
 from pytest_torchscript.settings import Settings
-from pytest_torchscript.spec import InputSpec
+from pytest_torchscript.spec import Axis, InputSpec
 from pytest_torchscript.tracing.words import words_of
 
 Sizes = Mapping[str, int]
 Tensors = Mapping[str, torch.Tensor]
 
+#: A size is dear that feeds more numbers than this (28 pictures of 224 x 224), and more than so many times the example.
+MANY_NUMBERS, MANY_TIMES = 1 << 22, 4
 #: Which drawing of inputs is meant: what everything is traced with, and the first that the export has not seen.
 EXAMPLE, FRESH = 0, 1
 
@@ -243,6 +246,26 @@ class Subject:
         """Return inputs by position, where the model runs."""
         device = self.eager.device
         return tuple(inputs[name] if inputs[name].is_meta else inputs[name].to(device) for name in self.spec)
+
+    def fed(self, sizes: Sizes) -> int:
+        """Return how many numbers inputs of these sizes hold: what a forward pass costs, roughly."""
+        return sum(math.prod(tensor.shape(sizes)) for tensor in self.spec.values())
+
+    @property
+    def most_fed(self) -> int:
+        """So many numbers are fed at once at most, unless something is suspicious about more."""
+        return max(MANY_NUMBERS, MANY_TIMES * self.fed(self.sizes))
+
+    def affordable(self, name: str, hints: Iterable[int] = ()) -> Axis:
+        """Return an axis up to its end, or to where more than `most_fed` is fed, by one row where another axis is in question.
+        Hints lie within it."""
+        axis, batch = self.spec.axes[name], self.spec.moving.get("batch")
+        others = {**self.sizes, "batch": batch.first} if batch is not None and name != "batch" else self.sizes
+        if axis.sizes or self.fed({**others, name: axis.last}) <= self.most_fed:
+            return axis
+        sizes = range(axis.first, axis.last, axis.multiple_of)
+        cheap = [size for size in sizes if self.fed({**others, name: size}) <= self.most_fed]
+        return replace(axis, max=max([*cheap[-1:], self.sizes[name], *filter(axis.allows, hints)]))
 
     def refusal(self, sizes: Sizes) -> str:
         """Say why eager refuses inputs of these sizes; an empty string where it takes them."""

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript import Axis, OptionError, TensorSpec
+from pytest_torchscript.lab import subject
 from tests import toys
 from tests.asking import ask
 
@@ -152,3 +153,41 @@ def test_without_weights_shapes_alone_are_compared() -> None:
     fixed = ask(FrozenRows().to("meta"), "axis")
     assert fixed.weights == "meta"
     assert (fixed.axis("time").verdict, fixed.axis("batch").verdict) == ("fixed", "untested")
+
+
+class BranchesLate(nn.Module):
+    """Decides by its rows, far from where it is traced."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * 2 if x.shape[0] > 40 else x + 1
+
+
+class ReadsRows(nn.Module):
+    """Has its rows as a number, and answers rightly all the same: no graph tells which sizes are enough."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + 0 * int(x.shape[0])
+
+
+MANY_ROWS = {"x": TensorSpec("batch", 11, 4)}
+
+
+def test_dear_sizes_are_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "MANY_NUMBERS", 400)
+    found = ask(toys.Sound(), "axis", inputs=MANY_ROWS).exports[0]
+    check = next(item for item in found.checks if item.name == "axis[batch]")
+    assert (check.outcome, found.axes[0].verdict) == ("passed", "dynamic")
+    assert "note: up to batch=9" in check.message
+    assert max(found.axes[0].tried) == 9
+
+
+def test_a_branch_at_a_dear_size_is_tried_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "MANY_NUMBERS", 400)
+    assert ask(BranchesLate(), "axis", inputs=MANY_ROWS).exports[0].axes[0].counterexample["batch"] == 41
+
+
+def test_the_search_has_so_many_numbers_to_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_of_them = ask(ReadsRows(), "axis", inputs=MANY_ROWS).exports[0].axes[0].tried
+    monkeypatch.setattr(subject, "MANY_NUMBERS", 400)
+    tried = ask(ReadsRows(), "axis", inputs=MANY_ROWS).exports[0].axes[0].tried
+    assert 44 * sum(tried) <= 2 * 400 < 44 * sum(all_of_them)

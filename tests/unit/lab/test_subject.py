@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript import TensorSpec
+from pytest_torchscript import Axis, TensorSpec
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.lab.subject import EXAMPLE, FRESH, repeated
 from tests import toys
@@ -100,3 +100,19 @@ def test_a_variant_with_the_same_inputs_shares_what_eager_answered() -> None:
     moved = subject.variant(anchor={"batch": 2, "sequence": 5})
     assert moved.eager is subject.eager
     assert subject.variant(without=("attention_mask",)).eager is moved.variant(without=("attention_mask",)).eager
+
+
+def test_an_axis_ends_where_what_is_fed_grows_dear() -> None:
+    pictures = {"x": TensorSpec("batch", 3, 224, 224)}
+    subject = lab_of(toys.Sound(), inputs=pictures).subject
+    subject.anchor = {"batch": 2}
+    assert subject.affordable("batch").last == 27
+    assert subject.affordable("batch", hints=[40, 999]).last == 40
+    assert lab_of(toys.Masked(), inputs=toys.TEXT).subject.affordable("batch").last == 64
+
+
+def test_another_axis_is_measured_with_one_row() -> None:
+    subject = lab_of(toys.Sound(), inputs={"x": TensorSpec("batch", 3, Axis("height", max=4096), 512)}).subject
+    subject.anchor = {"batch": 8, "height": 512}
+    assert subject.affordable("height").last == 4096
+    assert subject.affordable("batch").last == 32
