@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pytest_torchscript.backends.base import Spent
 from pytest_torchscript.checks.finding import Finding
@@ -74,8 +74,7 @@ class Exploration:
         if not suspicion.few or not all(self.ask(size).status == AGREES for size in few):
             self.search(suspicion)
         elif few and axis.last - axis.first > NARROW:
-            # The dear half has its end tried.
-            self.draw(replace(axis, max=(axis.first + axis.last) // 2), usual=FEW)
+            self.draw(axis, usual=FEW)
 
     def search(self, suspicion: Suspicion) -> None:
         """Try sizes in ascending order, then what hypothesis draws; stop at the first wrong answer.
