@@ -188,11 +188,8 @@ class Used:
 
     def other_answer(self) -> Difference | None:
         """Call the module as it is now, and find sizes at which it answers otherwise than a fresh one."""
-        for sizes in (
-            _large(self.lab),
-            self.lab.sizes,
-            _small(self.lab),
-        ):  # what was met before shows most beside few values
+        # The small ones because what was met before (a largest value) shows most beside few.
+        for sizes in (_large(self.lab), self.lab.sizes, _small(self.lab)):
             inputs = self.lab.subject.draw(sizes, _AFTER)
             expected = self._expected(inputs)
             if expected is None:
