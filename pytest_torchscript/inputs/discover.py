@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from pytest_torchscript.errors import first_line
-from pytest_torchscript.inputs.declare import describe, read_inputs, with_role
+from pytest_torchscript.inputs.declare import Declared, describe, read_inputs, with_role
 from pytest_torchscript.inputs.layers import SPACE, Wanted, wanted_by
 from pytest_torchscript.inputs.propose import Place, find_axes, resized
 from pytest_torchscript.spec import Axis, Dim, InputSpec, TensorSpec, dim_name
@@ -520,6 +520,32 @@ def _with_size(guess: Guess, index: int, old: int, size: int) -> Guess:
     return replace(guess, sizes=(*guess.sizes[:index], size, *guess.sizes[index + 1 :]))
 
 
+def _axes_of(
+    plain: Declared, state: Search, named: Mapping[Place, str], fixed: set[Place]
+) -> tuple[dict[Place, Axis], bool]:
+    """Return the axes that move, and whether eager was asked about them: in time, where shapes alone allowed them."""
+    examples = plain.examples
+    by_shapes = False
+
+    def accepts(tensors: Mapping[str, torch.Tensor]) -> bool:
+        nonlocal by_shapes
+        if all(tensors[name] is example for name, example in examples.items()):
+            return True
+        if state.outline is not None:
+            said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
+            if state.outline is not None:  # it could tell
+                by_shapes = by_shapes or not said
+                return not said
+        return not state.refused(plain.form.build(tensors))
+
+    axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
+    refusal = state.refused(plain.form.build(_moved(examples, axes))) if by_shapes and axes else ""
+    if refusal and refusal != OVER:
+        state.outline = None  # shapes alone do not tell what eager refuses
+        return find_axes(accepts, examples, names=named, fixed=fixed, measured=False), True
+    return axes, refusal != OVER
+
+
 def described(guesses: Guesses, state: Search) -> InputSpec:
     """Return what was found as inputs: the axes that eager lets move, under the names that layers give them."""
     state.until, state.cut, state.taken = time.thread_time() + SECONDS_FOR_AXES, False, guesses
@@ -535,24 +561,7 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
         if owner[name].named(index)
     }
     fixed = {(name, index) for name in examples for index in owner[name].settled}
-    by_shapes = False
-
-    def accepts(tensors: Mapping[str, torch.Tensor]) -> bool:
-        nonlocal by_shapes
-        if all(tensors[name] is example for name, example in examples.items()):
-            return True
-        if state.outline is not None:
-            said = state.unfit(plain.form.build({name: tensor.to("meta") for name, tensor in tensors.items()}))
-            if state.outline is not None:  # it could tell
-                by_shapes = by_shapes or not said
-                return not said
-        return not state.refused(plain.form.build(tensors))
-
-    axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
-    unconfirmed = by_shapes and axes and state.refused(plain.form.build(_moved(examples, axes)))
-    if unconfirmed and unconfirmed != OVER:
-        state.outline = None  # shapes alone do not tell what eager refuses
-        axes = find_axes(accepts, examples, names=named, fixed=fixed, measured=False)
+    axes, confirmed = _axes_of(plain, state, named, fixed)
     shown: set[str] = set()
     inputs = {}
     notes = []
@@ -576,7 +585,7 @@ def described(guesses: Guesses, state: Search) -> InputSpec:
                 f"{name} reaches a {owner[name].layer}, which takes any number of dims: {shape} was tried; if you ship more, "
                 "say so, for nothing is known of an axis that is not there"
             )
-    if unconfirmed == OVER:
+    if not confirmed:
         notes.append("asking ended before eager was asked about the axes: they are what the model's shapes allow")
     elif state.cut:
         notes.append("asking ended before all was asked: sizes that were not asked about are taken for fixed")
