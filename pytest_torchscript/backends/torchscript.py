@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ from pytest_torchscript.common.silence import quiet
 
 
 class TorchScriptArtifact(Artifact):
-    """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager."""
+    """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager;
+    ``as_recorded``: it runs operation by operation, for torch's executor rewrites it in its first two calls, which take longer
+    than a dozen others."""
 
-    def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False, as_recorded: bool = False) -> None:
         self.module = module
         self.trace = module if traced else None
+        self.as_recorded = as_recorded
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
         """Run on tensors in the order they were traced in."""
-        with torch.no_grad():
+        with torch.no_grad(), jit.unoptimised() if self.as_recorded else nullcontext():
             return self.module(*tensors)
 
     def save(self, path: Path) -> None:
@@ -41,8 +44,10 @@ class TorchScriptBackend(Backend):
         """Trace the module on clones of the example."""
         with quiet():
             if request.passing:
+                on_cpu = all(tensor.device.type == "cpu" for tensor in request.example)  # elsewhere the executor fuses
                 with suppress(Exception):  # a scripted part has to stand in its place
-                    return TorchScriptArtifact(jit.trace_as_one(request.module, request.example), traced=True)
+                    traced = jit.trace_as_one(request.module, request.example)
+                    return TorchScriptArtifact(traced, traced=True, as_recorded=on_cpu)
             return TorchScriptArtifact(jit.trace(request.module, request.example), traced=True)
 
     def loader(self) -> str:

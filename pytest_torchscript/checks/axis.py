@@ -23,7 +23,7 @@ from pytest_torchscript.results import DIVERGES, DYNAMIC, ERROR, FIXED, STATIC, 
 from pytest_torchscript.spec import NARROW, Axis
 
 #: Sizes whose product is above this are run with one row: a wide range must not mean a wide cost.
-DEAR_VOLUME = 512
+DEAR_VOLUME = 256
 #: After so many sizes that tell nothing, and none that does, the others are not asked.
 _ENOUGH = 3
 #: Where memory ends, so many sizes between the last that ran and the first that did not are tried.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import Any
 
 import torch
@@ -73,6 +74,19 @@ def wait_for(device: torch.device) -> None:
     module: Any = getattr(torch, device.type, None)
     if device.type != "cpu" and hasattr(module, "synchronize"):
         module.synchronize()
+
+
+def set_up() -> list[str]:
+    """Return the kinds of devices that this process has set up: each of its threads has a stream of its own there."""
+    return [kind for kind in ("cuda", "xpu", "mtia") if getattr(sys.modules.get(f"torch.{kind}"), "is_initialized", bool)()]
+
+
+def seed_generators(seed: int) -> None:
+    """Do what torch.manual_seed does, which writes down the stack for each device that is not set up."""
+    if set_up():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def generators_of(device: torch.device) -> list[int]:

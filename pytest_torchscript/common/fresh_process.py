@@ -20,10 +20,14 @@ from pathlib import Path
 
 from pytest_torchscript.common.exchange import exchange
 
-#: Reads a line of JSON for each program, forks, and answers with the exit code of the child, negative for a signal.
+#: Reads a line of JSON for each program, forks, and answers with the exit code of the child, negative for a signal. What torch is
+#: made of no collector walks: it takes time, and every child would have to copy it.
 _SERVER = """
-import json, os, sys, traceback
+import gc, json, os, sys, traceback
+gc.disable()
 import torch
+gc.freeze()
+gc.enable()
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -49,12 +53,18 @@ for line in sys.stdin:
 
 
 class FreshProcess:
-    """Runs programs in fresh processes, one at a time. The server starts with the first, and again where it has died."""
+    """Runs programs in fresh processes, one at a time. The server starts with the first, where it was not asked for before, and
+    again where it has died."""
 
     def __init__(self, *, forks: bool = sys.platform == "linux") -> None:
         self.forks = forks
         self._server: subprocess.Popen[str] | None = None
         self._environment: Mapping[str, str] = {}
+
+    def start(self) -> None:
+        """Let the server import torch now, beside whatever is done until the first program comes."""
+        if self.forks:
+            self._running()
 
     def run(self, program: str, *arguments: str, seconds: float) -> str:
         """Run Python source with arguments; return what went wrong, in a line, or nothing."""

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from pytest_torchscript.common.libraries import any_scripted
+from pytest_torchscript.common.short_stack import on_short_stack
 from pytest_torchscript.errors import LibraryError
 from pytest_torchscript.versions import library_name
 
@@ -45,8 +47,9 @@ class _AsOne(torch.nn.Module):
 
 def trace_as_one(module: Any, example: tuple[Any, ...]) -> Any:
     """Trace a module without one of torch's script modules for each of its parts, which most of the time of tracing many parts
-    goes into. The trace answers as that of `trace` does; it has other names for the weights. Scripted parts are refused."""
-    return trace(_AsOne(module).train(module.training), example)
+    goes into, and from a short stack. The trace answers as that of `trace` does; it has other names for the weights. Scripted
+    parts are refused."""
+    return on_short_stack(lambda: trace(_AsOne(module).train(module.training), example))
 
 
 def record(module: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[str, torch.Tensor]]:
@@ -66,7 +69,7 @@ def record(module: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[st
 
     with torch.no_grad():
         inputs = (*(tensor.clone() for tensor in example), *weights.values())
-        graph, _ = create(called, inputs, lambda _: "", False, False)
+        graph, _ = on_short_stack(lambda: create(called, inputs, lambda _: "", False, False))
     inline(graph)
     return graph, weights
 
@@ -121,8 +124,7 @@ def forget_code() -> bool:
     except (LibraryError, ImportError, AttributeError):
         return False
     gc.collect()
-    scripted = torch.jit.ScriptModule
-    if classes or any(issubclass(type(each), scripted) for each in gc.get_objects()):
+    if classes or any_scripted():
         return False
     clear()
     recursive.concrete_type_store = types()  # it knows modules by the types that were dropped

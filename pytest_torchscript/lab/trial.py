@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pytest_torchscript.common.devices import generators_of, let_go, rounds_to_tf32
+from pytest_torchscript.common.devices import generators_of, let_go, rounds_to_tf32, seed_generators
 from pytest_torchscript.common.jit import unoptimised
 from pytest_torchscript.common.phases import COMPARE, phase, shapes_of
 from pytest_torchscript.common.room import free_memory
@@ -254,7 +254,7 @@ def run_artifact(
     """Call an artifact on clones where it takes them, from a seed, without gradients. Without weights it may be told, by
     ``using`` what eager knows, what the tensors would hold."""
     with torch.no_grad(), torch.random.fork_rng(devices=generators_of(device)):
-        torch.manual_seed(seed)
+        seed_generators(seed)
         taken = [tensor.clone() if tensor.is_meta else tensor.to(device, copy=True) for tensor in tensors]
         with using.knowing(taken) if using is not None else nullcontext():
             return artifact(*taken)

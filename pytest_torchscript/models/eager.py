@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from pytest_torchscript.common.copying import copy_module
-from pytest_torchscript.common.devices import generators_of
+from pytest_torchscript.common.devices import generators_of, seed_generators
 from pytest_torchscript.common.phases import Passes
 from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
@@ -115,7 +115,7 @@ class Eager:
         self.counted.begin("eager", inputs)
         tensors = [self.taken(inputs[name], at) for name in self.names]
         with torch.no_grad(), torch.random.fork_rng(devices=generators_of(self.device)):
-            torch.manual_seed(self.seed if seed is None else seed)
+            seed_generators(self.seed if seed is None else seed)
             before = torch.get_rng_state()
             answer = self._called(module, tensors)
             here = all(

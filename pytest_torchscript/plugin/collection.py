@@ -9,12 +9,14 @@ import importlib
 import os
 import types
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_torchscript.common.libraries import import_libraries
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import Error, OptionError, did_you_mean
 from pytest_torchscript.plugin import override
 from pytest_torchscript.plugin.compat import collector_id, settle_id
@@ -140,7 +142,10 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     config = session.config
     run, models = run_of(config), models_of(config)
     with _dropped(config):
-        nodes = [_planned(session, reference, run, models) for reference in _wanted_suites(config, run)]
+        references = list(_wanted_suites(config, run))
+        if references and not config.option.collectonly:
+            _import_libraries(config, run, references)
+        nodes = [_planned(session, reference, run, models) for reference in references]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
@@ -150,6 +155,21 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
     for node in nodes:
         items.extend(_expand(node, run.ids))
     warn_of_unmatched(config, nodes)
+
+
+def _import_libraries(config: pytest.Config, run: Run, references: Sequence[str]) -> None:
+    """Import what the models of this run take, unless they are checked in processes of their own."""
+    from pytest_torchscript.models.reference import FACTORY, parse_reference
+    from pytest_torchscript.plugin.processes import asks_for_isolation
+
+    if asks_for_isolation(config, run.settings):
+        return
+    kinds = set()
+    for reference in references:
+        with suppress(Error):  # told of where it is planned
+            kinds.add(parse_reference(reference).kind)
+    with quiet():
+        import_libraries(transformers=bool(kinds - {FACTORY}))
 
 
 @contextmanager

@@ -102,6 +102,8 @@ class Models:
             for key in list(self.loaded):
                 self._free(key)
         models = self.loaded.setdefault(source.key, {})
+        if "save_load" in self.selected.get((source.key, backend), ()):
+            self.fresh.start()
         if backend not in models:
             plan = self.plan(source)
             beside = next((lab for lab in models.values() if not isinstance(lab, Error)), None)

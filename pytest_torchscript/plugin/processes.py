@@ -23,15 +23,21 @@ LIMIT: pytest.StashKey[TimeLimit] = pytest.StashKey()
 
 def wants_isolation(config: pytest.Config, settings: Settings) -> bool:
     """Whether models with a reference are checked in processes of their own."""
-    if settings.isolate != "auto":
-        return settings.isolate == "on"
-    if settings.limited or _has_pytest_timeout(config):
-        return True
+    asked = asks_for_isolation(config, settings)
+    if asked or settings.isolate != "auto":
+        return asked
     from pytest_torchscript.backends.registry import backend_class
 
     # Traits that depend on options are a property of an instance, and none of those backends asks for it.
     traits = (backend_class(name, settings.own_backends).traits for name in settings.backends)
     return any(getattr(known, "isolate", False) for known in traits)
+
+
+def asks_for_isolation(config: pytest.Config, settings: Settings) -> bool:
+    """Whether the user's options want it, whatever the backends are: nothing is imported to tell."""
+    if settings.isolate != "auto":
+        return settings.isolate == "on"
+    return settings.limited or _has_pytest_timeout(config)
 
 
 def _has_pytest_timeout(config: pytest.Config) -> bool:

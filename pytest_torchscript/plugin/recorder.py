@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,10 @@ from pytest_torchscript.results import (
     from_plain,
     merge_models,
 )
+from pytest_torchscript.versions import installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_torchscript.plugin.options import Run
 
@@ -312,12 +313,10 @@ def environment() -> dict[str, str]:
     return {**versions, "python": platform.python_version(), "pytest": pytest.__version__}
 
 
-def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for package in packages:
-        try:
-            yield package, importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+@cache  # every test has them among its properties
+def _versions(packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    versions = ((package, installed_version(package)) for package in packages)
+    return tuple((package, version) for package, version in versions if version)
 
 
 def header(config: pytest.Config) -> str | None:

@@ -11,6 +11,7 @@ import sys
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.copying import copy_module
+from pytest_torchscript.common.short_stack import on_short_stack
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
 from pytest_torchscript.tracing.misread import Call, call_at, lines_are_off
@@ -68,11 +70,16 @@ def watch(trace: Trace) -> Seen:
             for way, weights in ((jit.record, len(trace.example)), (whole_trace, None)):
                 trace.derived["seen"] = seen = Seen(reach=Reach() if weights is None else Reach(weights=weights))
                 # A model may not bear the watch: what was seen until then still counts.
-                with suppress(Exception), quiet(), _Watch(seen):
-                    way(copy_module(trace.origin), trace.example)
+                with suppress(Exception), quiet():
+                    on_short_stack(partial(_watched, seen, way, trace))
                     seen.whole = True
                     break
     return trace.derived["seen"]  # type: ignore[no-any-return]
+
+
+def _watched(seen: Seen, way: Callable[..., Any], trace: Trace) -> None:
+    with _Watch(seen):
+        way(copy_module(trace.origin), trace.example)
 
 
 class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
