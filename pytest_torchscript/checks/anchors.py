@@ -27,8 +27,12 @@ def check_anchors(lab: Lab) -> Finding:
     """
     findings: list[AnchorFinding] = []
     known: dict[tuple[str, int, int], list[Cause]] = {}
-    tried = 0
+    tried = same = 0
     for sizes, without in other_anchors(lab):
+        moved = [name for name, size in sizes.items() if size != lab.sizes[name]]
+        if not without and all(lab.evidence.suspect_axis(name).unseen for name in moved):
+            same += 1
+            continue
         left = lab.spec.without(*without)
         other = lab.variant(spec=left, anchor={name: size for name, size in sizes.items() if name in left.axes})
         if not lab.backend.traits.torchscript and other.subject.refusal(other.sizes):
@@ -39,7 +43,7 @@ def check_anchors(lab: Lab) -> Finding:
             continue
         tried += 1
         findings.extend(_wrong_at(lab, other, without, known))
-    lines = [f"{tried} other anchors tried"]
+    lines = [f"{tried} other anchors tried" + (f", {same} known to give the same trace" if same else "")]
     for finding in findings:
         left_out = f" without {', '.join(finding.without)}" if finding.without else ""
         wrong = "is wrong" if finding.verdict == DIVERGES else "raises"

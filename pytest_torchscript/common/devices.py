@@ -78,7 +78,9 @@ def wait_for(device: torch.device) -> None:
 
 def set_up() -> list[str]:
     """Return the kinds of devices that this process has set up: each of its threads has a stream of its own there."""
-    return [kind for kind in ("cuda", "xpu", "mtia") if getattr(sys.modules.get(f"torch.{kind}"), "is_initialized", bool)()]
+    return [
+        kind for kind in ("cuda", "xpu", "mtia") if getattr(sys.modules.get(f"torch.{kind}"), "is_initialized", bool)()
+    ]
 
 
 def seed_generators(seed: int) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from pytest_torchscript.common.exchange import exchange
 
-#: Reads a line of JSON for each program, forks, and answers with the exit code of the child, negative for a signal. What torch is
-#: made of no collector walks: it takes time, and every child would have to copy it.
+#: Reads a line of JSON for each program, forks, and answers with the exit code of the child, negative for a signal. What torch
+#: is made of is kept from Python's collector: to walk it takes time, and every child would have to copy it.
 _SERVER = """
 import gc, json, os, sys, traceback
 gc.disable()

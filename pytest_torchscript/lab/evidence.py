@@ -53,6 +53,12 @@ class Suspicion:
         """Whether some branch may hang on the axis."""
         return bool(self.causes or self.hints) or not self.few
 
+    @property
+    def unseen(self) -> bool:
+        """Whether no size of the axis reaches Python, wherever other axes stand: it calls the same operations at all of them,
+        and any of them traced is the same program."""
+        return not self.deciding and self.alone
+
 
 @dataclass
 class Evidence:

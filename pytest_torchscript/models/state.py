@@ -27,6 +27,8 @@ _WHOLE = (
 )
 
 
+#: What parts may be found in.
+_HOLDERS = (nn.Module, dict, list, tuple)
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 #: What every module has for torch's own use: hooks do their work and keep nothing.
 _MACHINERY = frozenset(vars(nn.Module())) - {"training"}
@@ -50,6 +52,8 @@ def look_at(module: nn.Module, *, contents: bool = False, weights: bool = False)
     """Return what every part of a module holds. With ``contents`` also the numbers in its tensors, which an operation on
     ``.data`` or on a numpy array changes behind torch's back; those in parameters, which are many, with ``weights`` too."""
     seen: set[int] = set()
+    if weights == contents:  # at every call: whether each is a parameter need not be asked
+        return {place: _mark(value, contents, seen) for place, value in attributes(module)}
     return {
         place: _mark(value, weights if isinstance(value, nn.Parameter) else contents, seen)
         for place, value in attributes(module)
@@ -58,6 +62,8 @@ def look_at(module: nn.Module, *, contents: bool = False, weights: bool = False)
 
 def changes(before: State, after: State) -> list[Place]:
     """Return what is no longer as it was, in the order of the module's parts: other values, not other objects."""
+    if before.keys() == after.keys():
+        return [place for place, old in before.items() if not _alike(old, after[place])]
     places = dict.fromkeys([*before, *after])
     return [place for place in places if not _alike(before.get(place, _ABSENT), after.get(place, _ABSENT))]
 
@@ -78,10 +84,11 @@ def attributes(root: nn.Module) -> Iterator[tuple[Place, Any]]:
             yield from ((Place(path, name), tensor) for name, tensor in named)
             continue
         for name, value in vars(part).items():
-            if name in _REGISTRIES:
-                yield from ((Place(path, key), item) for key, item in value.items())
-            elif name not in _MACHINERY:
+            if name not in _MACHINERY:
                 yield Place(path, name), value
+            elif value and name in _REGISTRIES:
+                for key, item in value.items():
+                    yield Place(path, key), item
 
 
 def parts_of(root: nn.Module) -> dict[str, nn.Module]:
@@ -101,13 +108,13 @@ def parts_of(root: nn.Module) -> dict[str, nn.Module]:
             inner = [(f"{path}[{key!r}]", item) for key, item in value.items()]
         else:
             inner = [(f"{path}[{number}]", item) for number, item in enumerate(value)]
-        waiting += [(name, item) for name, item in inner if isinstance(item, (nn.Module, dict, list, tuple))][::-1]
+        waiting += [(name, item) for name, item in inner if isinstance(item, _HOLDERS)][::-1]
     return found
 
 
 def _inside(module: nn.Module, prefix: str) -> list[tuple[str, Any]]:
-    others = {name: value for name, value in vars(module).items() if name not in _MACHINERY}
-    return [(f"{prefix}{name}", value) for name, value in {**module._modules, **others}.items()]
+    held = [(name, value) for name, value in vars(module).items() if name not in _MACHINERY]
+    return [(prefix + name, value) for name, value in (*module._modules.items(), *held) if isinstance(value, _HOLDERS)]
 
 
 def put_back(module: nn.Module, place: Place, source: nn.Module) -> None:

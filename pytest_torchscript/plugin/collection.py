@@ -9,7 +9,7 @@ import importlib
 import os
 import types
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,17 +159,11 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
 
 def _import_libraries(config: pytest.Config, run: Run, references: Sequence[str]) -> None:
     """Import what the models of this run take, unless they are checked in processes of their own."""
-    from pytest_torchscript.models.reference import FACTORY, parse_reference
     from pytest_torchscript.plugin.processes import asks_for_isolation
 
-    if asks_for_isolation(config, run.settings):
-        return
-    kinds = set()
-    for reference in references:
-        with suppress(Error):  # told of where it is planned
-            kinds.add(parse_reference(reference).kind)
-    with quiet():
-        import_libraries(transformers=bool(kinds - {FACTORY}))
+    if not asks_for_isolation(config, run.settings):
+        with quiet():
+            import_libraries(transformers=any(":" not in reference for reference in references))  # a Hub id or a folder
 
 
 @contextmanager

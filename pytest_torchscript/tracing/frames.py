@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import linecache
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_torchscript.common.frames import is_machinery, is_model_file, is_tracer
@@ -36,15 +37,20 @@ def parse_range(text: str) -> Stack:
     """Return the frames of a node's source range, up to the call of the tracer; empty where torch recorded none."""
     frames: list[Frame] = []
     for line in text.splitlines():
-        match = _FRAME.match(line)
-        if match is None:
+        frame = _frame(line)
+        if frame is None:
             continue
-        frame = Frame(match["file"], int(match["line"]), match["function"])
         if is_tracer(frame.file):
             break
         frames.append(frame)
     scripted = (Frame(m["file"], int(m["line"]), m["function"] or "<scripted>") for m in _SCRIPTED.finditer(text))
     return tuple(frames) or tuple(scripted)
+
+
+@lru_cache(maxsize=1 << 14)  # most operations of a trace share most of their frames
+def _frame(line: str) -> Frame | None:
+    match = _FRAME.match(line)
+    return Frame(match["file"], int(match["line"]), match["function"]) if match is not None else None
 
 
 def live_stack(frame: FrameType | None, until: FrameType | None = None) -> Stack:

@@ -11,7 +11,8 @@ import sys
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 #: Calls that hand all that a tensor holds to numpy: what comes of it there is read by nobody else.
 HANDED_TO_NUMPY = frozenset(("numpy", "__array__"))
+#: How functions of torch ask whether somebody else carries them out.
+_QUESTIONS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+#: Where functions stand whose bodies read sizes of what they are given.
+_IN_PYTHON = ("torch.nn.functional", "torch.functional")
+_TENSORS = (torch.Tensor, torch.nn.Parameter)
 
 
 class Read(NamedTuple):
@@ -78,8 +84,9 @@ def watch(trace: Trace) -> Seen:
 
 
 def _watched(seen: Seen, way: Callable[..., Any], trace: Trace) -> None:
+    module = copy_module(trace.origin)
     with _Watch(seen):
-        way(copy_module(trace.origin), trace.example)
+        way(module, trace.example)
 
 
 class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
@@ -91,7 +98,12 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        inside = _without_question(func) if all(kind in _TENSORS for kind in types) else None
+        if inside is None:
+            result = func(*args, **(kwargs or {}))
+        else:
+            with self:
+                result = inside(*args, **(kwargs or {}))
         value = _plain(result)
         self.seen.reach.add(name_of(func), (args, tuple((kwargs or {}).values())), result)
         caller = caller_of(sys._getframe(1))
@@ -112,6 +124,19 @@ class _Watch(TorchFunctionMode):  # type: ignore[misc, unused-ignore]
             self.parsed = (*here, len(self.seen.reads))
         elif value is None and all(read.name == "__index__" for read in self.seen.reads[reads:]):
             del self.seen.reads[reads:]
+
+
+@lru_cache(maxsize=1 << 10)
+def _without_question(func: Any) -> Any:
+    """Return a function of torch's that is written in Python (``F.embedding``) made anew so that it does not ask for modes: its
+    body can be watched as the model's code is. None for any other, which shows nothing inside, or asks in another way."""
+    asked = [name for name in _QUESTIONS if isinstance(func, FunctionType) and name in func.__code__.co_names]
+    if not asked or func.__module__ not in _IN_PYTHON or func.__closure__:
+        return None
+    names = {**func.__globals__, **dict.fromkeys(asked, lambda *_tensors: False)}
+    made = FunctionType(func.__code__, names, func.__name__, func.__defaults__)
+    made.__kwdefaults__, made.__module__ = func.__kwdefaults__, func.__module__
+    return made
 
 
 def caller_of(frame: FrameType) -> FrameType:
