@@ -19,20 +19,25 @@ from pytest_torchscript.errors import MachineFailure, first_line
 from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
-from pytest_torchscript.lab.subject import EXAMPLE, Sizes, Subject
+from pytest_torchscript.lab.subject import EXAMPLE, MANY_TIMES, Sizes, Subject
 from pytest_torchscript.lab.trial import AGREES
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
-from pytest_torchscript.tracing.baked import find_baked
+from pytest_torchscript.spec import Axis
+from pytest_torchscript.tracing.baked import find_baked, same_record
 from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.reach import Reach, sizes_moved
 from pytest_torchscript.tracing.size_hints import neighbours, size_hints
-from pytest_torchscript.tracing.trace import Trace, WarnedLine, trace_module
+from pytest_torchscript.tracing.trace import Trace, WarnedLine, repeating, trace_module
 from pytest_torchscript.tracing.unlike_eager import UnlikeEager, unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 from pytest_torchscript.tracing.watch import watch
 from pytest_torchscript.tracing.words import places_of, spoken
+
+
+#: By so many steps axes are moved where all are moved at once.
+_STEPS = (2, 4, 7, 11, 16)
 
 
 @dataclass(frozen=True)
@@ -60,16 +65,36 @@ class Suspicion:
         return not self.deciding and self.alone
 
 
+def _few(reach: Reach, changed: set[int]) -> Suspicion | None:
+    """Return a suspicion of the numbers that the sizes of an axis are compared with; None where more follows from them."""
+    if reach.taken & changed:
+        return None
+    numbers = {number for size in changed & reach.compared.keys() for number in reach.compared[size]}
+    return Suspicion(hints=neighbours(numbers), few=True, alone=not changed & reach.together)
+
+
+def _moved_apart(main: Sizes, axes: Mapping[str, Axis]) -> dict[str, int]:
+    """Return another size for each axis, each so much further that no two sizes stay as far apart as they were; an axis that
+    cannot be moved so far has none."""
+    found = {}
+    for (name, axis), step in zip(axes.items(), _STEPS):
+        near = (main[name] + way * step * axis.multiple_of for way in (1, -1))
+        found.update({name: size for size in near if size > 0 and axis.allows(size)})
+    return found
+
+
 @dataclass
 class Evidence:
     """Traces of eager, made for comparison alone: whatever the backend, they tell what an export may have frozen.
 
-    No verdict rests on it. Where eager cannot be traced there are no causes, and no warnings.
+    No verdict rests on it. Where eager cannot be traced there are no causes, and no warnings. ``repeats``: two traces of the
+    model are known to be the same where nothing is otherwise.
     """
 
     subject: Subject
     export: Export
     bench: Bench
+    repeats: bool = False
     _suspected: dict[str, Suspicion] = field(default_factory=dict)
 
     def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
@@ -85,7 +110,8 @@ class Evidence:
     @cached_property
     def anchor(self) -> Trace:
         """The left side of every comparison."""
-        return self.trace(self.subject.inputs)
+        trace = self.trace(self.subject.inputs)
+        return repeating(trace) if self.repeats else trace
 
     @cached_property
     def untraced(self) -> str:
@@ -104,8 +130,30 @@ class Evidence:
     def suspect_axis(self, axis: str) -> Suspicion:
         """Compare the main trace with one where a single axis moved, once. Empty where the other size cannot be traced."""
         if axis not in self._suspected:
-            self._suspected[axis] = self._suspicion(axis)
+            self._suspected[axis] = self._by_one_trace.get(axis) or self._suspicion(axis)
         return self._suspected[axis]
+
+    @cached_property
+    def _by_one_trace(self) -> dict[str, Suspicion]:
+        """What is suspected of each axis where one trace with all of them moved tells: it records what the main one does, and
+        every size that Python saw became that of one axis. Of axes that are not in it a trace of their own tells."""
+        main, axes, reach = self.subject.sizes, self.subject.spec.moving, self.reach
+        sizes = {**main, **_moved_apart(main, axes)}
+        if len(axes) < 2 or any(sizes[name] == main[name] for name in axes) or reach is None or reach.values:
+            return {}
+        if self.subject.fed(sizes) > MANY_TIMES * self.subject.fed(main):  # pictures that grow by whole patches
+            return {}
+        moved = self._moved(sizes)
+        changed = sizes_moved(self.anchor, moved) if moved is not None and same_record(self.anchor, moved) else None
+        if changed is None:
+            return {}
+        seen = reach.taken | reach.compared.keys() | reach.together
+        told = {pair for pair in changed if pair[0] in seen}
+        if told - {(main[name], sizes[name]) for name in axes}:
+            return {}
+        found = {name: _few(reach, {main[name]} if (main[name], sizes[name]) in told else set()) for name in axes}
+        self.repeats = True
+        return {name: suspicion for name, suspicion in found.items() if suspicion is not None}
 
     def _suspicion(self, axis: str) -> Suspicion:
         main = self.subject.sizes
@@ -134,11 +182,10 @@ class Evidence:
     def _clear(self, moved: Trace) -> Suspicion | None:
         """Return a suspicion of the numbers that sizes are compared with which are others in a moved trace; None where that
         is not known, or where more than that follows from such sizes."""
-        reach, changed = self.reach, sizes_moved(self.anchor, moved)
-        if reach is None or reach.values or changed is None or reach.taken & changed:
+        changed = sizes_moved(self.anchor, moved)
+        if self.reach is None or self.reach.values or changed is None:
             return None
-        numbers = {number for size in changed & reach.compared.keys() for number in reach.compared[size]}
-        return Suspicion(hints=neighbours(numbers), few=True, alone=not changed & reach.together)
+        return _few(self.reach, {size for size, _ in changed})
 
     @property
     def unread(self) -> bool:

@@ -90,4 +90,6 @@ class Lab:
     def variant(self, **changes: Any) -> Lab:
         """Return a lab of its own for the same model fed or called otherwise, for one check: see `Subject.variant`."""
         subject = self.subject.variant(**changes)
-        return Lab(subject, self.backend, self.prefix, self.label, fresh=self.fresh, passing=True)
+        variant = Lab(subject, self.backend, self.prefix, self.label, fresh=self.fresh, passing=True)
+        variant.evidence.repeats = self.evidence.repeats
+        return variant

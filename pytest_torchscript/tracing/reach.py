@@ -180,14 +180,15 @@ def _numbers(value: Any) -> Iterator[int]:
         yield int(value)
 
 
-def sizes_moved(left: Trace, moved: Trace) -> set[int] | None:
-    """Return the sizes in one trace that are others in another of the same operations; None where they are not the same."""
-    found: set[int] = set()
+def sizes_moved(left: Trace, moved: Trace) -> set[tuple[int, int]] | None:
+    """Return the sizes in one trace that are others in another of the same operations, with what they became; None where the
+    operations are not the same."""
+    found: set[tuple[int, int]] = set()
     pairs = zip_longest(_outputs(left.graph), _outputs(moved.graph))
     for one, other in pairs:
-        if one is None or other is None or one[0] != other[0]:
+        if one is None or other is None or one[0] != other[0] or len(one[1]) != len(other[1]):
             return None
-        found.update(size for size, new in zip_longest(one[1], other[1]) if size is not None and size != new)
+        found.update((size, new) for size, new in zip(one[1], other[1]) if size != new)
     return found
 
 

@@ -60,6 +60,12 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     return Trace(graph, weights, tuple(warned), module, example)
 
 
+def repeating(trace: Trace) -> Trace:
+    """Return a trace that is taken for its own repetition: it is known that making it again would show nothing."""
+    trace.derived["again"] = trace
+    return trace
+
+
 def again_like(trace: Trace) -> Trace:
     """Return a second trace of what a trace was made of, made once; the trace itself where that cannot be had."""
     if "again" not in trace.derived:
