@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import torch
 
@@ -26,14 +26,15 @@ EdgeMaker = Callable[[TensorSpec, torch.Tensor, torch.Generator], Iterator[tuple
 _ONE_BY_ONE = 4
 
 
-def make_inputs(spec: InputSpec, sizes: Sizes, seed: int) -> Tensors:
-    """Return a fresh tensor for every input at the given sizes: equal for an equal seed, on every machine.
+def make_inputs(spec: InputSpec, sizes: Sizes, seed: int, *, only: Iterable[str] | None = None) -> Tensors:
+    """Return a fresh tensor for every input at the given sizes, or for some: equal for an equal seed, on every machine.
 
     Masks are right-padded, each row differently, the first one full; identifiers are mostly ordinary, seldom special.
     Raises InputError where a fill does, or where a bound leaves no value at these sizes.
     """
     shaped = spec.at(sizes)
-    return {name: draw(tensor, tensor.shape(sizes), generator_for(seed, name)) for name, tensor in shaped.items()}
+    names = shaped if only is None else only
+    return {name: draw(shaped[name], shaped[name].shape(sizes), generator_for(seed, name)) for name in names}
 
 
 def redraw(spec: InputSpec, inputs: Mapping[str, torch.Tensor], name: str, seed: int) -> Tensors:

@@ -35,7 +35,6 @@ from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 from pytest_torchscript.tracing.watch import watch
 from pytest_torchscript.tracing.words import places_of, spoken
 
-
 #: By so many steps axes are moved where all are moved at once.
 _STEPS = (2, 4, 7, 11, 16)
 
@@ -79,7 +78,8 @@ def _moved_apart(main: Sizes, axes: Mapping[str, Axis]) -> dict[str, int]:
     found = {}
     for (name, axis), step in zip(axes.items(), _STEPS):
         near = (main[name] + way * step * axis.multiple_of for way in (1, -1))
-        found.update({name: size for size in near if size > 0 and axis.allows(size)})
+        size = next((size for size in near if size > 0 and axis.allows(size)), None)
+        found.update({} if size is None else {name: size})
     return found
 
 

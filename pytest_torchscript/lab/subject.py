@@ -216,9 +216,10 @@ class Subject:
 
     def _kept(self, sizes: Sizes) -> dict[str, torch.Tensor]:
         """Return the example's inputs that these sizes do not touch: neither their shapes nor what may be drawn for them."""
-        seed = self.settings.seed
-        there, here = make_inputs(self.spec, sizes, seed), make_inputs(self.spec, self.sizes, seed)
-        return {name: self.inputs[name] for name in self.spec if torch.equal(there[name], here[name])}
+        seed, shaped, main = self.settings.seed, self.spec.at(sizes), self.sizes
+        still = [name for name, tensor in self.spec.items() if shaped[name].shape(sizes) == tensor.shape(main)]
+        there, here = (make_inputs(self.spec, each, seed, only=still) for each in (sizes, main))
+        return {name: self.inputs[name] for name in still if torch.equal(there[name], here[name])}
 
     def stretched(self, sizes: Sizes, *, late: bool = False) -> dict[str, torch.Tensor]:
         """Return the example at other sizes: every position is repeated as often as it takes, or some are left out.

@@ -54,7 +54,7 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     with warned_lines() as warned:
         try:
             graph, weights = jit.record(copy_module(module), example)
-        except Exception:
+        except (RuntimeError, TypeError):  # as torch refuses a part; what the model's code raises it would raise again
             warned.clear()
             graph, weights = whole_trace(copy_module(module), example)
     return Trace(graph, weights, tuple(warned), module, example)
