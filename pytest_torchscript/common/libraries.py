@@ -16,7 +16,7 @@ from typing import Any
 #: What every model takes; this package's checks import the rest of it.
 _LIBRARIES = ("torch", "hypothesis.strategies", "pytest_torchscript.checks")
 #: What each model of transformers imports, in the releases that have it; the last brings torch's compiler.
-_TRANSFORMERS = ("transformers", "transformers.modeling_utils", "transformers.masking_utils")
+_OF_TRANSFORMERS = ("transformers.modeling_utils", "transformers.masking_utils")
 
 
 def import_libraries(*, transformers: bool) -> None:
@@ -25,7 +25,7 @@ def import_libraries(*, transformers: bool) -> None:
     Nothing where all was imported before: whoever did that has objects that may become garbage. What cannot be imported is
     told of where it is used. What is garbage by now is dropped first.
     """
-    names = (*_LIBRARIES, *(_TRANSFORMERS if transformers else ()))
+    names = (*_LIBRARIES, *(("transformers",) if transformers else ()))
     if all(name in sys.modules for name in names):
         return
     torch_was_there = "torch" in sys.modules
@@ -33,7 +33,7 @@ def import_libraries(*, transformers: bool) -> None:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for name in names:
+        for name in (*names, *(_OF_TRANSFORMERS if transformers else ())):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
         if not (torch_was_there and any_scripted()):

@@ -19,3 +19,10 @@ def test_a_worse_trace_is_told() -> None:
     finding = result.exports[0].anchor_findings[0]
     assert (finding.anchor, finding.axis, finding.verdict) == ({"batch": 2, "time": 1}, "time", "diverges")
     assert "x.shape[1] > 1" in finding.causes[0].source
+
+
+def test_no_trace_is_made_where_no_size_of_the_axis_reaches_python() -> None:
+    assert answer(ask(toys.Sound(), "anchors")).message.startswith(
+        "0 other anchors tried, 3 known to give the same trace"
+    )
+    assert answer(ask(toys.WorseAtOne(), "anchors")).message.startswith("2 other anchors tried, 1 known")

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pytest_torchscript.common.devices import found, generators_of, let_go, rounds_to_tf32, there, wait_for
+from pytest_torchscript.common.devices import (
+    found,
+    generators_of,
+    let_go,
+    rounds_to_tf32,
+    seed_generators,
+    set_up,
+    there,
+    wait_for,
+)
 from pytest_torchscript.errors import OptionError
 
 
@@ -20,6 +29,24 @@ def test_one_that_is_not_there(name: str) -> None:
     with pytest.raises(OptionError, match=f"device '{name}' is not there .+ finds cpu") as caught:
         found(name)
     assert caught.value.hint.startswith("give one of these")
+
+
+@pytest.mark.parametrize("devices", [[], ["cuda"]], ids=["the CPU alone", "a device beside it"])
+def test_generators_are_seeded_as_torch_does(monkeypatch: pytest.MonkeyPatch, devices: list[str]) -> None:
+    monkeypatch.setattr("pytest_torchscript.common.devices.set_up", lambda: devices)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        expected = torch.rand(3)
+        seed_generators(7)
+        assert torch.equal(torch.rand(3), expected)
+        assert torch.initial_seed() == 7
+
+
+def test_a_device_is_set_up_where_torch_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    assert "cuda" not in set_up()
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    assert "cuda" in set_up()
 
 
 @pytest.mark.parametrize("name", ["cpu", "meta"])

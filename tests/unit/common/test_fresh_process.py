@@ -103,3 +103,21 @@ def test_programs_see_the_environment_of_their_time(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LATER", "second")
     assert fresh.run(program, "second", seconds=60) == ""
     fresh.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no fork to be trusted here")
+def test_it_may_start_before_the_first_program(tmp_path: Path) -> None:
+    process = FreshProcess()
+    process.start()
+    server = process._server
+    assert server is not None
+    assert process.run("", seconds=60) == ""
+    process.start()
+    assert process._server is server
+    process.close()
+
+
+def test_where_nothing_forks_nothing_starts() -> None:
+    process = FreshProcess(forks=False)
+    process.start()
+    assert process._server is None

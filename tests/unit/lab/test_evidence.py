@@ -203,3 +203,70 @@ def test_nothing_is_clear_where_python_takes_the_size_or_where_the_export_is_no_
     untried = lab_of(toys.Sound()).evidence
     assert untried.reach is None
     assert not untried.unread
+
+
+class Table(nn.Module):
+    """Compares one size of each axis, and neither with the other."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] > 40:
+            x = x * 2
+        if y.shape[1] > 50:
+            y = y * 3
+        return x.sum(1) + y.sum(1)
+
+
+BOTH = {"x": TensorSpec("batch", "left", 4), "y": TensorSpec("batch", "right", 4)}
+
+
+def traces(model: nn.Module, inputs: dict[str, TensorSpec]) -> tuple[dict[str, Suspicion], int]:
+    """Return what is suspected of each axis, and how many traces of eager were made to tell."""
+    lab = lab_of(model, inputs=inputs)
+    lab.export.artifact  # noqa: B018 - as above
+    made = []
+    trace = lab.evidence.trace
+    lab.evidence.trace = lambda inputs: made.append(trace(inputs)) or made[-1]  # type: ignore[method-assign, func-returns-value]
+    return {name: lab.evidence.suspect_axis(name) for name in lab.spec.moving}, len(made)
+
+
+def test_one_trace_tells_of_all_axes_where_every_size_that_was_read_is_one_of_theirs() -> None:
+    found, made = traces(Table(), BOTH)
+    assert made == 2  # that at the anchor, and one
+    assert (found["batch"].unseen, found["left"].unseen) == (True, False)
+    assert (found["left"].hints, found["right"].hints) == ((39, 40, 41), (49, 50, 51))
+
+
+class Sum(Table):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        both = torch.cat([x, y], 1)
+        return both * 2 if both.shape[1] > 40 else both
+
+
+class Frozen(Table):
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return super().forward(x, y) / int(x.shape[1])
+
+
+@pytest.mark.parametrize("model", [Sum, Frozen])
+def test_else_each_axis_has_a_trace_of_its_own(model: type[nn.Module]) -> None:
+    found, made = traces(model(), BOTH)
+    assert made >= 4
+    assert found["batch"].unseen
+    if model is Sum:
+        assert found["left"].hints == found["right"].hints == (39, 40, 41)
+    else:
+        assert found["left"].causes
+        assert found["right"].hints == (49, 50, 51)
+
+
+class Difference(nn.Module):
+    """Freezes how far two sizes are apart."""
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (x.sum(1) + y.sum(1)) * (int(x.shape[1]) - int(y.shape[1]))
+
+
+def test_axes_do_not_stay_as_far_apart_as_they_were() -> None:
+    found, _ = traces(Difference(), BOTH)
+    assert found["left"].causes
+    assert found["right"].causes

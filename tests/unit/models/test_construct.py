@@ -94,6 +94,22 @@ def test_many_zeros_are_a_parameter_and_not_allocated_either() -> None:
     assert module.third == [0.0] * 7
 
 
+def test_what_fills_weights_is_left_out_where_there_are_none() -> None:
+    filled = []
+
+    class Fills(nn.Module):
+        def __init__(self, config: object) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(3, 3))
+            filled.append(nn.init.normal_(self.weight) is self.weight)
+            filled.append(nn.init.kaiming_uniform_(tensor=self.weight) is self.weight)
+            filled.append(not self.weight.is_meta and bool(self.weight.isfinite().all()))
+
+    build(Fills, Config(), meta=True)
+    build(Fills, Config())
+    assert filled == [True, True, False, True, True, True]
+
+
 def test_meta_holds_no_weights() -> None:
     from transformers import BertConfig, BertModel
 

@@ -41,6 +41,35 @@ def test_a_watch_is_made_once_and_only_of_what_is_known() -> None:
     assert watch(Trace(made.graph)).reads == []
 
 
+class Looks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(7, 4, padding_idx=1)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.table(ids)
+
+
+def test_what_torch_reads_in_its_own_functions_is_seen() -> None:
+    """F.embedding asks whether the padding is in the table: of the table's size, which the tracer warns of."""
+    made = trace_module(Looks(), (torch.zeros(2, 3, dtype=torch.int64),))
+    (warned,) = made.warnings
+    seen = watch(made)
+    assert (warned.file, warned.line) in {(read.stack[0].file, read.stack[0].line) for read in seen.reads}
+    assert (dict(seen.reach.compared), seen.reach.taken, seen.reach.values) == ({7: {1}}, set(), False)
+
+
+class Grouped(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.group_norm(x, 1)
+
+
+def test_numbers_that_torch_takes_in_its_own_functions_are_seen() -> None:
+    """F.group_norm asks whether a group has more than one number: that is the product of all sizes."""
+    seen = watch(trace_module(Grouped(), (torch.zeros(2, 3, 12),)))
+    assert seen.reach.taken >= {2, 3, 12}
+
+
 class Shy(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if torch.overrides.has_torch_function((x,)) or torch.overrides._get_current_function_mode_stack():
