@@ -10,6 +10,7 @@ import copy
 import types
 from collections import ChainMap, OrderedDict
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -20,6 +21,9 @@ from pytest_torchscript.common.silence import quiet
 
 #: Never copied, and never asked whether they can be.
 _ATOMS = (bool, int, float, complex, str, bytes, type(None), type, types.FunctionType, types.ModuleType, torch.dtype)
+#: The same, where the exact class is asked for first: most of what a module holds is one of these, or an empty dict.
+_PLAIN = frozenset(_ATOMS)
+_DICTS = (dict, OrderedDict)
 
 
 #: What modules may be found in.
@@ -59,24 +63,27 @@ def copy_module(module: Any, *, share: bool = True) -> Any:
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
     """Return what `copy.deepcopy` returns. Modules and their dicts, which are most of a model, are copied without it: that
     takes half its time."""
-    if isinstance(value, _ATOMS):
+    kind: Any = type(value)
+    if kind in _PLAIN or isinstance(value, _ATOMS):
         return value
     if id(value) in memo:
         return memo[id(value)]
-    if type(value) in (dict, OrderedDict):
-        made = memo[id(value)] = type(value)()
+    if kind in _DICTS:
+        made = memo[id(value)] = kind()
         for key, item in value.items():
-            made[key if isinstance(key, _ATOMS) else copy.deepcopy(key, memo)] = _copied(item, memo)
+            copied = item if type(item) in _PLAIN else _copied(item, memo)
+            made[key if isinstance(key, _ATOMS) else copy.deepcopy(key, memo)] = copied
         return made
-    if isinstance(value, nn.Module) and _is_only_its_attributes(type(value)):
-        made = memo[id(value)] = object.__new__(type(value))
+    if isinstance(value, nn.Module) and _is_only_its_attributes(kind):
+        made = memo[id(value)] = object.__new__(kind)
         held = vars(made)
         for name, item in vars(value).items():
-            held[name] = _copied(item, memo)
+            held[name] = item if type(item) in _PLAIN else _copied(item, memo)
         return made
     return copy.deepcopy(value, memo)
 
 
+@lru_cache(maxsize=1 << 12)
 def _is_only_its_attributes(kind: type) -> bool:
     """Whether a class of modules is copied by copying the attributes of an object, and has no way of its own."""
     own = (vars(base) for base in kind.__mro__ if base not in (object, nn.Module))
@@ -148,7 +155,7 @@ def every_module(root: Any) -> Iterator[Any]:
 
 
 def _held(values: Any) -> list[Any]:
-    held = [value for value in values if isinstance(value, _HOLDERS)]
+    held = [value for value in values if type(value) not in _PLAIN and isinstance(value, _HOLDERS)]
     return [value for value in held if isinstance(value, nn.Module) or value][::-1]
 
 
@@ -174,7 +181,8 @@ def _tensors(value: Any, depth: int = 3) -> Iterator[torch.Tensor]:
         yield value
     elif depth and isinstance(value, (dict, list, tuple)) and value:
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item, depth - 1)
+            if type(item) not in _PLAIN:
+                yield from _tensors(item, depth - 1)
 
 
 def _copied_script(module: Any, share: bool) -> Any:

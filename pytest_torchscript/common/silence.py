@@ -11,7 +11,7 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 #: Loggers that speak while a model is fetched, built or called.
@@ -40,8 +40,7 @@ def quiet(*, told: Callable[[str], None] | None = None, category: type[Warning] 
         warnings.simplefilter("ignore")
         if told is not None:
             stack.enter_context(_heard(told, category))
-        for name in _LOGGERS:
-            stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL + 1))
+        stack.enter_context(_at_level(_LOGGERS, logging.CRITICAL + 1))
         stack.enter_context(_no_transformers_bars())
         stack.enter_context(_no_hub_bars())
         yield
@@ -53,8 +52,7 @@ def mute() -> Iterator[None]:
     nowhere = io.StringIO()
     with contextlib.ExitStack() as stack:
         stack.enter_context(quiet())
-        for name in ("torch", *_of_their_own_level()):
-            stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL + 1))
+        stack.enter_context(_at_level(("torch", *_of_their_own_level()), logging.CRITICAL + 1))
         stack.enter_context(contextlib.redirect_stdout(nowhere))
         stack.enter_context(contextlib.redirect_stderr(nowhere))
         yield
@@ -82,16 +80,22 @@ def _heard(told: Callable[[str], None], category: type[Warning]) -> Iterator[Non
 
 
 @contextlib.contextmanager
-def _level(logger: logging.Logger, level: int) -> Iterator[None]:
-    before = logger.level
-    if before == level:  # setting it makes every logger of the process forget what it is enabled for
-        yield
-        return
-    logger.setLevel(level)
+def _at_level(names: Iterable[str], level: int) -> Iterator[None]:
+    before = {logger: logger.level for logger in map(logging.getLogger, names) if logger.level != level}
+    _set_levels(dict.fromkeys(before, level))
     try:
         yield
     finally:
-        logger.setLevel(before)
+        _set_levels(before)
+
+
+def _set_levels(levels: Mapping[logging.Logger, int]) -> None:
+    """Set the levels of some loggers. Only the last is told by its method, which makes every logger of the process forget what
+    it is enabled for: a third of a millisecond for ten."""
+    for logger, level in levels.items():
+        logger.level = level
+    for logger, level in list(levels.items())[-1:]:
+        logger.setLevel(level)
 
 
 @contextlib.contextmanager
