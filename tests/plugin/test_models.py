@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from plugin_runs import Run
@@ -22,6 +23,7 @@ def bert():
 #: Counts, and asks for inputs by the hook where told to.
 COUNTING = """
 import json
+import sys
 from pytest_torchscript.lab import plan
 from pytest_torchscript.models import reference
 
@@ -138,3 +140,23 @@ def test_after_some_models_torch_is_asked_to_drop_their_code(run_apart: Run, pyt
     models = [word for width in range(1, 6) for word in ("--torchscript-model", f"nets:make({width})")]
     run_apart(*models, "-k", "trace").assert_outcomes(passed=5)
     assert (pytester.path / "asked.txt").read_text() == "2"
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="no fork to be trusted here")
+@pytest.mark.parametrize(("wanted", "started"), [("trace or save_load", "True"), ("trace", "False")])
+def test_the_process_for_saved_files_starts_with_the_first_model(
+    run: Run, pytester: pytest.Pytester, wanted: str, started: str
+) -> None:
+    pytester.makeconftest(
+        """
+        from pathlib import Path
+        from pytest_torchscript.plugin.models import models_of
+
+        def pytest_runtest_teardown(item):
+            if "test_trace" in item.nodeid:
+                Path("started.txt").write_text(str(models_of(item.config).fresh._server is not None))
+        """
+    )
+    run("--torchscript-model", "zoo:good", "-k", wanted).assert_outcomes(passed=len(wanted.split(" or ")))
+    assert (pytester.path / "started.txt").read_text() == started
