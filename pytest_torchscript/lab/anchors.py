@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -12,6 +13,10 @@ from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
 
 #: Tells why a model refuses these sizes; an empty string where it takes them.
 Refusal = Callable[[Mapping[str, int]], str]
+
+
+#: An example of more numbers than this (six pictures of 224 x 224) has the smallest batch, whatever else has that size.
+_DEAR = 1 << 20
 
 
 def is_prime(number: int) -> bool:
@@ -99,6 +104,8 @@ def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int
         sizes = dict(base)
         for name, axis in free.items():
             sizes[name] = choose(axis, set(sizes.values()))
+        if "batch" in free and fed(spec, sizes) > _DEAR:  # every pass of every check pays for it
+            sizes["batch"] = min(anchor_candidates(free["batch"], ()))
         return {name: sizes[name] for name in spec.axes}
 
     def awkward(axis: Axis, taken: set[int]) -> int:
@@ -117,6 +124,11 @@ def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int
     yield fill(lambda axis, _: axis.first)
     # Not the largest batch as well: it costs much and makes no model take a length that it refuses.
     yield fill(lambda axis, taken: awkward(axis, taken) if axis.name == "batch" else axis.last)
+
+
+def fed(spec: InputSpec, sizes: Mapping[str, int]) -> int:
+    """Return how many numbers inputs of these sizes hold: what a forward pass costs, roughly."""
+    return sum(math.prod(tensor.shape(sizes)) for tensor in spec.values())
 
 
 def _multiple(axis: Axis, step: int) -> int:

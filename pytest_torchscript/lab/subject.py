@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from pytest_torchscript.form import Form, type_name
 from pytest_torchscript.inputs.caches import called_names, pack_for
 from pytest_torchscript.inputs.draw import is_drawn_freely, is_float, is_mask
 from pytest_torchscript.inputs.values import make_inputs
-from pytest_torchscript.lab.anchors import Refusal, choose_anchor
+from pytest_torchscript.lab.anchors import Refusal, choose_anchor, fed
 from pytest_torchscript.lab.overflow import HALF, Overflow, overflow_of, refused_place
 from pytest_torchscript.lab.steadiness import Steadiness, steadiness_of
 from pytest_torchscript.models.answers import FOR_ONE, LIMIT, Answers
@@ -250,7 +249,7 @@ class Subject:
 
     def fed(self, sizes: Sizes) -> int:
         """Return how many numbers inputs of these sizes hold: what a forward pass costs, roughly."""
-        return sum(math.prod(tensor.shape(sizes)) for tensor in self.spec.values())
+        return fed(self.spec, sizes)
 
     @property
     def most_fed(self) -> int:

@@ -42,3 +42,13 @@ def test_an_anchor_that_eager_never_takes_is_an_error_in_its_own_words() -> None
 def test_an_anchor_of_a_narrow_axis_lies_inside_it() -> None:
     assert next(anchor_candidates(Axis("time", min=4, max=4), ())) == 4
     assert next(anchor_candidates(Axis("time", min=1, max=5), ())) == 5
+
+
+def test_a_dear_example_has_the_smallest_batch() -> None:
+    def batch(width: int, **requested: int) -> int:
+        spec = InputSpec({"pixels": TensorSpec("batch", 3, 224, width)})
+        return choose_anchor(spec, lambda _: "", avoid={2, 3}, requested=requested)["batch"]
+
+    assert batch(224) == 5
+    assert batch(448) == 2
+    assert batch(448, batch=7) == 7
