@@ -117,8 +117,10 @@ def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int
     def multiple(step: int, axis: Axis, taken: set[int]) -> int:
         return awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step)
 
-    yield fill(awkward)
-    yield fill(typical)
+    first = [fill(awkward), fill(typical)]
+    if fed(spec, first[0]) > _DEAR / 2:  # sides that differ may be twice as long
+        first.sort(key=lambda sizes: fed(spec, sizes))
+    yield from first
     for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only
         yield fill(functools.partial(multiple, step))
     yield fill(lambda axis, _: axis.first)

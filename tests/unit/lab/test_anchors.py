@@ -52,3 +52,16 @@ def test_a_dear_example_has_the_smallest_batch() -> None:
     assert batch(224) == 5
     assert batch(448) == 2
     assert batch(448, batch=7) == 7
+
+
+def test_sides_that_differ_are_tried_last_where_they_are_dear() -> None:
+    sides = [
+        Axis(name, min=side, max=2 * side, multiple_of=side, typical=side)
+        for name, side in (("height", 224), ("width", 224))
+    ]
+    dear = InputSpec({"pixels": TensorSpec(Axis("batch", typical=2), 3, *sides)})
+    assert choose_anchor(dear, lambda _: "") == {"batch": 2, "height": 224, "width": 224}
+    assert choose_anchor(dear, lambda sizes: "" if sizes["height"] > 300 else "short")["height"] == 448
+    small = [Axis(name, min=32, max=64, multiple_of=32, typical=32) for name in ("height", "width")]
+    sizes = choose_anchor(InputSpec({"pixels": TensorSpec("batch", 3, *small)}), lambda _: "")
+    assert sizes["height"] != sizes["width"]
