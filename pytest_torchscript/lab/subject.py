@@ -36,8 +36,8 @@ from pytest_torchscript.tracing.words import words_of
 Sizes = Mapping[str, int]
 Tensors = Mapping[str, torch.Tensor]
 
-#: A size is dear that feeds more numbers than this (28 pictures of 224 x 224), and more than so many times the example.
-MANY_NUMBERS, MANY_TIMES = 1 << 22, 4
+#: A size is dear that feeds more numbers than this (17 pictures of 224 x 224), and more than so many times the example.
+MANY_NUMBERS, MANY_TIMES = 5 << 19, 4
 #: Which drawing of inputs is meant: what everything is traced with, and the first that the export has not seen.
 EXAMPLE, FRESH = 0, 1
 
