@@ -62,9 +62,10 @@ class FreshProcess:
         self._environment: Mapping[str, str] = {}
 
     def start(self) -> None:
-        """Let the server import torch now, beside whatever is done until the first program comes."""
+        """Let the server import torch now, beside whatever is done until the first program comes: that tells if it cannot."""
         if self.forks:
-            self._running()
+            with contextlib.suppress(OSError):
+                self._running()
 
     def run(self, program: str, *arguments: str, seconds: float) -> str:
         """Run Python source with arguments; return what went wrong, in a line, or nothing."""

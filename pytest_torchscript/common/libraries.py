@@ -34,7 +34,7 @@ def import_libraries(*, transformers: bool) -> None:
     gc.disable()
     try:
         for name in (*names, *(_OF_TRANSFORMERS if transformers else ())):
-            with contextlib.suppress(ImportError):
+            with contextlib.suppress(Exception):  # a broken library may raise anything
                 importlib.import_module(name)
         if not (torch_was_there and any_scripted()):
             gc.freeze()

@@ -121,3 +121,12 @@ def test_where_nothing_forks_nothing_starts() -> None:
     process = FreshProcess(forks=False)
     process.start()
     assert process._server is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no fork to be trusted here")
+def test_a_server_that_cannot_start_is_told_of_by_the_first_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = FreshProcess()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    process.start()
+    with pytest.raises(OSError, match="nowhere"):
+        process.run("", seconds=60)

@@ -66,6 +66,12 @@ def test_a_scripted_module_of_the_users_stays_where_it_is_found(scripted: str, k
     assert printed(f"import torch\n{scripted}") == ["dropped", kept, "dropped", "True False"]
 
 
+def test_a_broken_library_is_told_of_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "transformers.py").write_text("raise RuntimeError('made for another torch')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert printed(transformers=True)[1] == "True True False"
+
+
 def test_a_collector_that_was_off_stays_off() -> None:
     assert printed("gc.disable()")[1] == "True False False"
 
