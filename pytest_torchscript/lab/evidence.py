@@ -20,7 +20,7 @@ from pytest_torchscript.lab.bench import Bench
 from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import EXAMPLE, MANY_TIMES, Sizes, Subject
-from pytest_torchscript.lab.trial import AGREES
+from pytest_torchscript.lab.trial import AGREES, artifact_error
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
 from pytest_torchscript.spec import Axis
@@ -281,7 +281,7 @@ class Evidence:
                     expected, changed = traced(*inputs), change(traced.eval())
                     compared = [compare_outputs(changed(*inputs), expected, closeness="optimised") for _ in range(3)]
             except Exception as error:
-                return first_line(error)
+                return artifact_error(error)
             told = [describe(comparison)[0] for comparison in compared if comparison.status == DIFFERENT]
             return told[0] if told else ""
 
