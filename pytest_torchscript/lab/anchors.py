@@ -15,8 +15,8 @@ from pytest_torchscript.spec import Axis, InputSpec, TensorSpec, dim_name
 Refusal = Callable[[Mapping[str, int]], str]
 
 
-#: An example of more numbers than this (six pictures of 224 x 224) has the smallest batch, whatever else has that size.
-_DEAR = 1 << 20
+#: An example of more numbers than this (three pictures of 224 x 224) has the smallest batch, whatever else has that size.
+_DEAR = 1 << 19
 
 
 def is_prime(number: int) -> bool:
@@ -118,7 +118,7 @@ def proposals(spec: InputSpec, avoid: Iterable[int], requested: Mapping[str, int
         return awkward(axis, taken) if axis.name == "batch" else _multiple(axis, step)
 
     first = [fill(awkward), fill(typical)]
-    if fed(spec, first[0]) > _DEAR / 2:  # sides that differ may be twice as long
+    if fed(spec, first[0]) > _DEAR:  # sides that differ may be twice as long
         first.sort(key=lambda sizes: fed(spec, sizes))
     yield from first
     for step in (2, 4, 8, 16, 32, 64, 128):  # a model that takes multiples only

@@ -49,9 +49,9 @@ def test_a_dear_example_has_the_smallest_batch() -> None:
         spec = InputSpec({"pixels": TensorSpec("batch", 3, 224, width)})
         return choose_anchor(spec, lambda _: "", avoid={2, 3}, requested=requested)["batch"]
 
-    assert batch(224) == 5
-    assert batch(448) == 2
-    assert batch(448, batch=7) == 7
+    assert batch(112) == 5
+    assert batch(224) == 2
+    assert batch(224, batch=7) == 7
 
 
 def test_sides_that_differ_are_tried_last_where_they_are_dear() -> None:
