@@ -15,7 +15,7 @@ from pytest_torchscript.checks.registry import AXIS, check
 from pytest_torchscript.compare.messages import describe
 from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.draw import EXAMPLES, FEW, draw_sizes, examples_wanted
-from pytest_torchscript.lab.evidence import Suspicion
+from pytest_torchscript.lab.evidence import Suspicion, is_branch
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.sizes import format_sizes, smallest_failing, volume
 from pytest_torchscript.lab.trial import AGREES, BEYOND, DIFFERS, RAISES, REFUSED, UNDECIDABLE, Trial, TrialLog
@@ -317,9 +317,13 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
     near = min(found.sizes(AGREES), key=lambda size: abs(size - smallest[axis.name]), default=None)
     evidence[0] += f"; nearest size that agrees: {axis.name}={near}" if near is not None else ""
     then = "pad" if padding_helps(lab, axis.name) else "feed it that size alone"
-    usual = (
-        f"read the size from the tensor, without int() or float(), or declare --torchscript-axis {anchor} and {then}"
+    branch = bool(result.causes) and is_branch(result.causes[0])
+    keep = (
+        "a branch on the size was frozen: put it into a function under torch.jit.script"
+        if branch
+        else "read the size from the tensor, without int() or float()"
     )
+    usual = f"{keep}, or declare --torchscript-axis {anchor} and {then}"
     return Finding.failed(
         f"axis {axis.name!r} {wrong}: {lab.made} at {anchor}, {verb} at {format_sizes(smallest)}",
         [*evidence, *trial.late, *lab.evidence.places(result.causes)],

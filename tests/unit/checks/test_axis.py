@@ -191,3 +191,37 @@ def test_the_search_has_so_many_numbers_to_feed(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(subject, "MANY_NUMBERS", 400)
     tried = ask(ReadsRows(), "axis", inputs=MANY_ROWS).exports[0].axes[0].tried
     assert 44 * sum(tried) <= 2 * 400 < 44 * sum(all_of_them)
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [
+        (toys.Needle, "a branch on the size was frozen: put it into a function under torch.jit.script, or declare"),
+        (toys.FrozenMean, "read the size from the tensor, without int() or float(), or declare"),
+    ],
+)
+def test_a_branch_and_a_number_are_mended_in_different_ways(model: type[nn.Module], advice: str) -> None:
+    (failure,) = ask(model(), "axis").failures
+    assert f"hint: {advice} --torchscript-axis time=11" in failure.message
+
+
+def doubled_if_long(x: torch.Tensor) -> torch.Tensor:
+    if x.shape[1] > 20:
+        x = x * 2
+    return x
+
+
+class Scripted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.doubled = torch.jit.script(doubled_if_long)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.doubled(x)  # type: ignore[no-any-return, unused-ignore]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated:DeprecationWarning")
+def test_a_branch_that_is_scripted_moves() -> None:
+    found = ask(Scripted(), "axis").axis("time")
+    assert found.verdict == "dynamic"
+    assert min(found.tried) < 20 < max(found.tried)
