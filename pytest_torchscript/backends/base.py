@@ -225,7 +225,8 @@ class ExportRequest:
 
     ``dims`` holds for each input its dims by axis name, so that a fixed-shape artifact can name the axis it refuses;
     ``axes`` has the ranges of those axes. ``answer`` returns what eager answers to the example, nested as the model has it.
-    ``passing``: the artifact is called a few times and dropped, so that it may be made in a cheaper way that answers alike.
+    ``recorded``, where the artifact is called a few times and dropped: returns the graph that torch's tracer makes of the
+    module at the example, and the weights that it takes after that. What is made of it answers alike and may be cheaper.
     """
 
     module: nn.Module
@@ -234,7 +235,7 @@ class ExportRequest:
     dims: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
     axes: Mapping[str, Axis] = field(default_factory=dict)
     answer: Callable[[], Any] | None = None
-    passing: bool = False
+    recorded: Callable[[], tuple[Any, Mapping[str, torch.Tensor]]] | None = None
 
     def clones(self) -> tuple[torch.Tensor, ...]:
         """Return the example, for whoever may write into it."""

@@ -20,8 +20,9 @@ from typing import Any
 import torch
 
 from pytest_torchscript.backends.base import ExportRequest
-from pytest_torchscript.backends.torchscript import TorchScriptBackend
+from pytest_torchscript.common import jit
 from pytest_torchscript.common.hashing import bytes_of
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import OptionError
 
 CACHE_VERSION = 1
@@ -71,7 +72,8 @@ def weights_hash(module: torch.nn.Module) -> str:
 
 def graph_hash(request: ExportRequest) -> str:
     """Return a hash of a CPU trace: its operators and constants, without file names and line numbers."""
-    graph: Any = TorchScriptBackend().export(request).module.inlined_graph
+    with quiet():
+        graph: Any = jit.trace(request.module, request.example).inlined_graph
     digest = hashlib.sha256(re.sub(r"#.*|, scope: \S+|\.___torch_mangle_\d+", "", str(graph)).encode())
     for node in graph.findAllNodes("prim::Constant"):
         if node.hasAttribute("value") and node.kindOf("value") == "t":

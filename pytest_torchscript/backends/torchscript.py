@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,15 @@ from pytest_torchscript.common.silence import quiet
 
 
 class TorchScriptArtifact(Artifact):
-    """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager;
-    ``as_recorded``: it runs operation by operation, for torch's executor rewrites it in its first two calls, which take longer
-    than a dozen others."""
+    """A ScriptModule, as traced or as loaded. ``trace`` is the module where it is what the tracer recorded of eager."""
 
-    def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False, as_recorded: bool = False) -> None:
+    def __init__(self, module: torch.jit.ScriptModule, *, traced: bool = False) -> None:
         self.module = module
         self.trace = module if traced else None
-        self.as_recorded = as_recorded
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
         """Run on tensors in the order they were traced in."""
-        with torch.no_grad(), jit.unoptimised() if self.as_recorded else nullcontext():
+        with torch.no_grad():
             return self.module(*tensors)
 
     def save(self, path: Path) -> None:
@@ -34,20 +32,33 @@ class TorchScriptArtifact(Artifact):
             torch.jit.save(self.module, str(path))
 
 
+class RecordedArtifact(Artifact):
+    """What the tracer recorded, called without a module around it. ``optimised`` False: it runs operation by operation, for
+    torch's executor rewrites it in its first two calls, which take longer than a dozen others."""
+
+    def __init__(self, graph: Any, weights: Mapping[str, torch.Tensor], *, optimised: bool) -> None:
+        self.trace = jit.function_of(graph, weights.values())
+        self.optimised = optimised
+
+    def __call__(self, *tensors: torch.Tensor) -> Any:
+        """Run on tensors in the order they were traced in."""
+        with torch.no_grad(), nullcontext() if self.optimised else jit.unoptimised():
+            return self.trace(*tensors)
+
+
 class TorchScriptBackend(Backend):
     """Traces with torch.jit.trace, without gradients and without its own checker."""
 
     name = "torchscript"
     traits = Traits(saves=True, torchscript=True)
 
-    def export(self, request: ExportRequest) -> TorchScriptArtifact:
+    def export(self, request: ExportRequest) -> Artifact:
         """Trace the module on clones of the example."""
         with quiet():
-            if request.passing:
+            if request.recorded is not None:
                 on_cpu = all(tensor.device.type == "cpu" for tensor in request.example)  # elsewhere the executor fuses
                 with suppress(Exception):  # a scripted part has to stand in its place
-                    traced = jit.trace_as_one(request.module, request.example)
-                    return TorchScriptArtifact(traced, traced=True, as_recorded=on_cpu)
+                    return RecordedArtifact(*request.recorded(), optimised=not on_cpu)
             return TorchScriptArtifact(jit.trace(request.module, request.example), traced=True)
 
     def loader(self) -> str:

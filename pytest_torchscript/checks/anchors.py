@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_torchscript.checks.finding import Finding
 from pytest_torchscript.checks.needs import COMPARED, MOVES, OUTPUTS, REEXPORTS
@@ -27,12 +27,15 @@ def check_anchors(lab: Lab) -> Finding:
     """
     findings: list[AnchorFinding] = []
     known: dict[tuple[str, int, int], list[Cause]] = {}
+    programs = [lab.sizes]
     tried = same = 0
     for sizes, without in other_anchors(lab):
-        moved = [name for name, size in sizes.items() if size != lab.sizes[name]]
-        if not without and all(lab.evidence.suspect_axis(name).unseen for name in moved):
-            same += 1
-            continue
+        if not without:
+            program = _traced_alike(lab, sizes)
+            if program in programs:
+                same += 1
+                continue
+            programs.append(program)
         left = lab.spec.without(*without)
         other = lab.variant(spec=left, anchor={name: size for name, size in sizes.items() if name in left.axes})
         if not lab.backend.traits.torchscript and other.subject.refusal(other.sizes):
@@ -77,6 +80,13 @@ def other_anchors(lab: Lab) -> Iterator[Anchor]:
         if anchor not in seen:
             seen.append(anchor)
             yield anchor
+
+
+def _traced_alike(lab: Lab, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the sizes nearest to the main anchor that are known to give the same trace as these."""
+    main, suspect = lab.sizes, lab.evidence.suspect_axis
+    moved = {name: size for name, size in sizes.items() if size != main[name]}
+    return {**main, **{name: size for name, size in moved.items() if not suspect(name).same_program(main[name], size)}}
 
 
 def _wrong_at(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,28 +30,6 @@ def trace(module: Any, example: tuple[Any, ...], *, strict: bool = False) -> Any
         return tracer(module, cloned, check_trace=False, strict=strict)
 
 
-class _AsOne(torch.nn.Module):
-    """A module whose weights are its own and whose parts are not seen."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        super().__init__()
-        self.call = module.__call__
-        for number, parameter in enumerate(module.parameters()):
-            self.register_parameter(f"parameter_{number}", parameter)
-        for number, buffer in enumerate(module.buffers()):
-            self.register_buffer(f"buffer_{number}", buffer)
-
-    def forward(self, *tensors: torch.Tensor) -> Any:
-        return self.call(*tensors)
-
-
-def trace_as_one(module: Any, example: tuple[Any, ...]) -> Any:
-    """Trace a module without one of torch's script modules for each of its parts, which most of the time of tracing many parts
-    goes into, and from a short stack. The trace answers as that of `trace` does; it has other names for the weights. Scripted
-    parts are refused."""
-    return on_short_stack(lambda: trace(_AsOne(module).train(module.training), example))
-
-
 def record(module: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[str, torch.Tensor]]:
     """Return the graph that tracing a module gives, and the weights that are its inputs after the example's, by their paths.
 
@@ -63,15 +41,33 @@ def record(module: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[st
     inline = library_name("torch._C", "_jit_pass_inline", used_for="the graphs that are compared")
     weights = dict((*module.named_parameters(), *module.named_buffers()))
 
+    # The forward of a module without hooks is all that its call does, and each of torch's frames around it costs every
+    # operation.
+    call = module if _hooked(module) else module.forward
+
     def called(*inputs: Any) -> Any:
         with _scopes_of(module):
-            return module(*inputs[: len(example)])
+            return call(*inputs[: len(example)])
 
     with torch.no_grad():
         inputs = (*(tensor.clone() for tensor in example), *weights.values())
         graph, _ = on_short_stack(lambda: create(called, inputs, lambda _: "", False, False))
     inline(graph)
     return graph, weights
+
+
+def _hooked(module: Any) -> bool:
+    """Whether a call of a module may be more than its forward."""
+    hooks = (held for name, held in vars(module).items() if name.endswith("_hooks"))
+    return type(module).__call__ is not torch.nn.Module.__call__ or any(hooks)
+
+
+def function_of(graph: Any, weights: Iterable[torch.Tensor]) -> Callable[..., Any]:
+    """Return what a recorded graph computes of its example's inputs, as `record` gives graph and weights. It answers as the
+    trace of the module does, and goes when it is dropped, where torch keeps the code of modules."""
+    create = library_name("torch._C", "_create_function_from_graph", used_for="exports that are called a few times")
+    function, held = create("forward", graph.copy()), tuple(weights)
+    return lambda *tensors: function(*tensors, *held)
 
 
 @contextmanager

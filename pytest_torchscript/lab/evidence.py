@@ -21,7 +21,6 @@ from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import EXAMPLE, MANY_TIMES, Sizes, Subject
 from pytest_torchscript.lab.trial import AGREES, artifact_error
-from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
 from pytest_torchscript.spec import Axis
 from pytest_torchscript.tracing.baked import find_baked, same_record
@@ -29,7 +28,7 @@ from pytest_torchscript.tracing.first_operation import first_operation
 from pytest_torchscript.tracing.misread import lines_are_off
 from pytest_torchscript.tracing.reach import Reach, sizes_moved
 from pytest_torchscript.tracing.size_hints import neighbours, size_hints
-from pytest_torchscript.tracing.trace import Trace, WarnedLine, repeating, trace_module
+from pytest_torchscript.tracing.trace import Trace, WarnedLine, repeating, trace_copy
 from pytest_torchscript.tracing.unlike_eager import UnlikeEager, unlike_eager
 from pytest_torchscript.tracing.warnings import error_cause, warning_causes
 from pytest_torchscript.tracing.watch import watch
@@ -57,11 +56,11 @@ class Suspicion:
         """Whether some branch may hang on the axis."""
         return bool(self.causes or self.hints) or not self.few
 
-    @property
-    def unseen(self) -> bool:
-        """Whether no size of the axis reaches Python, wherever other axes stand: it calls the same operations at all of them,
-        and any of them traced is the same program."""
-        return not self.deciding and self.alone
+    def same_program(self, size: int, other: int) -> bool:
+        """Whether the same operations are called at two sizes of the axis, wherever other axes stand, so that either of them
+        traced is the same program: nothing that Python asks is answered otherwise."""
+        between = range(min(size, other), max(size, other) + 1)
+        return self.few and self.alone and not self.causes and not any(hint in between for hint in self.hints)
 
 
 def _few(reach: Reach, changed: set[int]) -> Suspicion | None:
@@ -88,30 +87,33 @@ class Evidence:
     """Traces of eager, made for comparison alone: whatever the backend, they tell what an export may have frozen.
 
     No verdict rests on it. Where eager cannot be traced there are no causes, and no warnings. ``repeats``: two traces of the
-    model are known to be the same where nothing is otherwise.
+    model are known to be the same where nothing is otherwise. ``main`` is that of the model's main anchor, where this is
+    another.
     """
 
     subject: Subject
     export: Export
     bench: Bench
     repeats: bool = False
+    main: Evidence | None = None
     _suspected: dict[str, Suspicion] = field(default_factory=dict)
 
     def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
         """Trace a fresh copy. What torch raises passes through."""
         with phase(TRACE, shapes_of(inputs)):
-            return trace_module(self._untouched, self.subject.ordered(inputs))
-
-    @cached_property
-    def _untouched(self) -> Positional:
-        """What every trace is made of a copy of."""
-        return self.subject.eager.copy()
+            return trace_copy(self.subject.eager.copy, self.subject.ordered(inputs))
 
     @cached_property
     def anchor(self) -> Trace:
         """The left side of every comparison."""
         trace = self.trace(self.subject.inputs)
         return repeating(trace) if self.repeats else trace
+
+    def recorded(self, inputs: Mapping[str, torch.Tensor]) -> tuple[Any, Mapping[str, torch.Tensor]]:
+        """Return the graph of a trace, and the weights it takes: the left side of every comparison where it is of the
+        example."""
+        trace = self.anchor if inputs is self.subject.inputs else self.trace(inputs)
+        return trace.graph, trace.weights
 
     @cached_property
     def untraced(self) -> str:
@@ -171,6 +173,14 @@ class Evidence:
     def _moved(self, sizes: Sizes) -> Trace | None:
         if dict(sizes) == self.subject.sizes or self.untraced:
             return None
+        main = self.main
+        if (
+            main is not None
+            and main.subject.eager is self.subject.eager
+            and dict(sizes) == main.subject.sizes
+            and main.unread
+        ):
+            return main.anchor  # its values are others, and none of them reaches Python
         try:
             return self.trace(self.subject.moved(sizes, EXAMPLE))
         except (Exception, MachineFailure):

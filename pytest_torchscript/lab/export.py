@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,13 +19,14 @@ from pytest_torchscript.spec import dim_name
 
 @dataclass
 class Export:
-    """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for;
-    ``passing``: exports are called a few times and dropped."""
+    """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for.
+    ``recorded``, where exports are called a few times and dropped, returns what torch's tracer records at inputs: a graph and
+    the weights it takes."""
 
     subject: Subject
     backend: Backend
     made: Artifact | Exception | MachineFailure | None = None
-    passing: bool = False
+    recorded: Callable[[Tensors], tuple[Any, Mapping[str, torch.Tensor]]] | None = None
 
     @property
     def artifact(self) -> Artifact:
@@ -82,4 +85,5 @@ class Export:
             example = tuple(tensor.to(self.device) for tensor in example)
             module = self.subject.eager.copy(share=False).to(self.device)
         axes, eager = self.subject.spec.axes, self.subject.eager
-        return ExportRequest(module, example, names, dims, axes, lambda: eager(inputs), self.passing)
+        recorded = None if self.recorded is None else partial(self.recorded, inputs)
+        return ExportRequest(module, example, names, dims, axes, lambda: eager(inputs), recorded)

@@ -31,7 +31,7 @@ class Lab:
     questions were answered, and which check tells of one that is not ``selected``; ``begun`` are the checks, and their
     axes, that had their share of a backend's budget; ``unavailable`` counts the checks in a row that its backend was not
     there for, and ``lost`` says why nothing more can be asked. ``fresh`` runs what needs a process of its own, for several
-    labs. ``passing``: what is exported is called a few times and dropped.
+    labs. ``main`` is the lab of the same model whose exports stay, where those of this one are called a few times and dropped.
     """
 
     subject: Subject
@@ -46,15 +46,18 @@ class Lab:
     lost: str = ""
     unready: Exception | MachineFailure | None = None
     fresh: FreshProcess = field(default_factory=FreshProcess)
-    passing: bool = False
+    main: Lab | None = None
     export: Export = field(init=False)
     bench: Bench = field(init=False)
     evidence: Evidence = field(init=False)
 
     def __post_init__(self) -> None:
-        self.export = Export(self.subject, self.backend, passing=self.passing)
+        self.export = Export(self.subject, self.backend)
         self.bench = Bench(self.subject, self.export)
         self.evidence = Evidence(self.subject, self.export, self.bench)
+        if self.main is not None:
+            self.export.recorded = self.evidence.recorded
+            self.evidence.repeats, self.evidence.main = self.main.evidence.repeats, self.main.evidence
         self.bench.unread = lambda: self.evidence.unread
 
     @cached_property
@@ -90,6 +93,4 @@ class Lab:
     def variant(self, **changes: Any) -> Lab:
         """Return a lab of its own for the same model fed or called otherwise, for one check: see `Subject.variant`."""
         subject = self.subject.variant(**changes)
-        variant = Lab(subject, self.backend, self.prefix, self.label, fresh=self.fresh, passing=True)
-        variant.evidence.repeats = self.evidence.repeats
-        return variant
+        return Lab(subject, self.backend, self.prefix, self.label, fresh=self.fresh, main=self)

@@ -98,7 +98,8 @@ class Reach:
     """The sizes, as they are in the example, that Python saw; ``values``: it saw what tensors hold, or may have.
 
     ``taken`` are sizes that it has as numbers, or that something it has follows from. Of others it knows how they compare:
-    ``compared`` has the numbers they are compared with, and ``together`` those that are compared with one another.
+    ``compared`` has the numbers they are compared with, and ``together`` those that are compared with one another, or divided
+    by a number, so that what is asked is answered otherwise at every few sizes.
     ``weights`` tells which inputs of the graph, from this one on, are weights.
     """
 
@@ -139,7 +140,7 @@ class Reach:
         known: set[int] = set()
         sizes: set[int] = set()
         numbers: set[int] = set()
-        sums = False
+        sums = divides = False
         while waiting and not self.values:
             value = waiting.pop()
             if value.unique() in known:
@@ -159,11 +160,12 @@ class Reach:
             elif kind != "prim::GetAttr":
                 waiting.extend(node.inputs())
             sums |= kind in _SUMS
+            divides |= kind == "aten::remainder"
         if sums:
             numbers |= {number for one in numbers for two in numbers for number in (one + two, one - two)}
         for size in sizes if decides else ():
             self.compared[size].update(numbers, sizes - {size})
-        self.together.update(sizes if len(sizes) > 1 else ())
+        self.together.update(sizes if len(sizes) > 1 or divides else ())
         self.taken.update(() if decides else sizes)
 
 

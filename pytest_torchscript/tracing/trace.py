@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +18,7 @@ from pytest_torchscript.tracing.frames import Frame, live_stack, model_stack
 from pytest_torchscript.versions import library_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ class WarnedLine:
 class Trace:
     """What the tracer recorded of a module: the graph, inlined, the weights by their paths, and what it warned of.
 
-    ``origin`` and ``example`` let the same trace be made again; ``derived`` holds what was worked out from it, once.
+    ``fresh`` makes a copy of what was traced; with the ``example`` the same trace can be made again. ``derived`` holds what was
+    worked out from it, once.
     """
 
     graph: Any
     weights: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
     warnings: tuple[WarnedLine, ...] = ()
-    origin: nn.Module | None = field(default=None, repr=False, compare=False)
+    fresh: Callable[[], nn.Module] | None = field(default=None, repr=False, compare=False)
     example: tuple[torch.Tensor, ...] = field(default=(), repr=False, compare=False)
     derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -51,13 +53,18 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     A copy of the module is traced that shares its weights: what the forward pass keeps on the module (a cache, a
     counter) starts afresh in every trace and never reaches the module given. What torch raises comes through unchanged.
     """
+    return trace_copy(partial(copy_module, module), example)
+
+
+def trace_copy(fresh: Callable[[], nn.Module], example: tuple[torch.Tensor, ...]) -> Trace:
+    """Record the trace of what `fresh` makes, as `trace_module` does."""
     with warned_lines() as warned:
         try:
-            graph, weights = jit.record(copy_module(module), example)
+            graph, weights = jit.record(fresh(), example)
         except (RuntimeError, TypeError):  # as torch refuses a part; what the model's code raises it would raise again
             warned.clear()
-            graph, weights = whole_trace(copy_module(module), example)
-    return Trace(graph, weights, tuple(warned), module, example)
+            graph, weights = whole_trace(fresh(), example)
+    return Trace(graph, weights, tuple(warned), fresh, example)
 
 
 def repeating(trace: Trace) -> Trace:
@@ -70,9 +77,9 @@ def again_like(trace: Trace) -> Trace:
     """Return a second trace of what a trace was made of, made once; the trace itself where that cannot be had."""
     if "again" not in trace.derived:
         trace.derived["again"] = trace
-        if trace.origin is not None:
+        if trace.fresh is not None:
             with suppress(Exception):
-                trace.derived["again"] = trace_module(trace.origin, trace.example)
+                trace.derived["again"] = trace_copy(trace.fresh, trace.example)
     return trace.derived["again"]  # type: ignore[no-any-return]
 
 

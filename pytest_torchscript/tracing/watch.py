@@ -19,7 +19,6 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from pytest_torchscript.common import jit
-from pytest_torchscript.common.copying import copy_module
 from pytest_torchscript.common.short_stack import on_short_stack
 from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.tracing.frames import Stack, live_stack, model_stack
@@ -72,7 +71,7 @@ def watch(trace: Trace) -> Seen:
     """Trace again, once, what `trace` was made of; empty where that is not known or fails this time."""
     if "seen" not in trace.derived:
         trace.derived["seen"] = seen = Seen()
-        if trace.origin is not None:
+        if trace.fresh is not None:
             for way, weights in ((jit.record, len(trace.example)), (whole_trace, None)):
                 trace.derived["seen"] = seen = Seen(reach=Reach() if weights is None else Reach(weights=weights))
                 # A model may not bear the watch: what was seen until then still counts.
@@ -84,7 +83,8 @@ def watch(trace: Trace) -> Seen:
 
 
 def _watched(seen: Seen, way: Callable[..., Any], trace: Trace) -> None:
-    module = copy_module(trace.origin)
+    assert trace.fresh is not None
+    module = trace.fresh()
     with _Watch(seen):
         way(module, trace.example)
 

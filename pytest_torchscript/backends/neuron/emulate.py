@@ -6,6 +6,7 @@ result of it calls it emulated.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def emulate(request: ExportRequest, *, backend: str, dynamic_batch: bool = False
     """Trace a request on the CPU and fix its shapes."""
     shapes = ArtifactShapes.of(request, dynamic_batch=dynamic_batch)
     shapes.check(request.example)
-    return EmulatedArtifact(TorchScriptBackend().export(request), shapes, backend=backend)
+    whole = replace(request, recorded=None)  # it may be saved
+    return EmulatedArtifact(TorchScriptBackend().export(whole), shapes, backend=backend)
 
 
 def load_emulated(path: Path, request: ExportRequest, *, backend: str, dynamic_batch: bool = False) -> EmulatedArtifact:

@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from pytest_torchscript.backends.base import ExportRequest
-from pytest_torchscript.backends.torchscript import TorchScriptBackend, load_torchscript
+from pytest_torchscript.backends.torchscript import (
+    RecordedArtifact,
+    TorchScriptArtifact,
+    TorchScriptBackend,
+    load_torchscript,
+)
+from pytest_torchscript.common import jit
 from pytest_torchscript.common.silence import quiet
 from tests import toys
 
@@ -21,6 +27,7 @@ def request_of(model: torch.nn.Module) -> ExportRequest:
 def test_a_trace_is_told_from_a_file(tmp_path: Path) -> None:
     request = request_of(toys.Sound())
     artifact = TorchScriptBackend().export(request)
+    assert isinstance(artifact, TorchScriptArtifact)
     assert artifact.trace is artifact.module
     artifact.save(tmp_path / "saved.pt")
     loaded = load_torchscript(tmp_path / "saved.pt")
@@ -29,16 +36,21 @@ def test_a_trace_is_told_from_a_file(tmp_path: Path) -> None:
     assert not artifact(*request.example).requires_grad
 
 
-def test_what_is_dropped_soon_is_traced_without_its_parts(tmp_path: Path) -> None:
+def test_what_is_dropped_soon_is_made_of_what_was_recorded() -> None:
     whole = request_of(toys.Sound())
-    passing = replace(whole, passing=True)
-    traced, brief = (TorchScriptBackend().export(request) for request in (whole, passing))
-    assert list(traced.module.children())
-    assert not list(brief.module.children())
+    recorded = replace(whole, recorded=lambda: jit.record(toys.Sound().eval(), whole.example))
+    traced, brief = (TorchScriptBackend().export(request) for request in (whole, recorded))
+    assert isinstance(traced, TorchScriptArtifact)
+    assert isinstance(brief, RecordedArtifact)
     assert torch.equal(traced(*whole.example), brief(*whole.example))
+    assert not brief(*whole.example).requires_grad
+
+
+def test_what_cannot_be_recorded_is_traced() -> None:
     with quiet():
-        scripted = torch.jit.script(toys.Sound().eval())
-    assert list(TorchScriptBackend().export(replace(passing, module=torch.nn.Sequential(scripted))).module.children())
+        whole = request_of(torch.nn.Sequential(torch.jit.script(toys.Sound().eval())))
+        recorded = replace(whole, recorded=lambda: jit.record(whole.module, whole.example))
+    assert isinstance(TorchScriptBackend().export(recorded), TorchScriptArtifact)
 
 
 def test_the_example_stays_as_it_was() -> None:

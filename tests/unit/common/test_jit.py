@@ -14,6 +14,7 @@ from torch import nn
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.common.silence import quiet
+from pytest_torchscript.tracing.frames import model_stack
 from pytest_torchscript.tracing.graph import read_graph
 
 
@@ -105,7 +106,8 @@ class Layers(nn.Module):
 
 def operations(graph: object, weights: dict[str, torch.Tensor]) -> list[object]:
     recording = read_graph(graph, weights)
-    return [(each.kind, each.scope, each.stack, each.arguments) for each in recording.operations if each.live]
+    live = [each for each in recording.operations if each.live]
+    return [(each.kind, each.scope, model_stack(each.stack), each.arguments) for each in live]
 
 
 def test_what_is_recorded_is_what_a_trace_holds() -> None:
@@ -123,15 +125,34 @@ def test_a_scripted_part_is_traced_and_not_recorded() -> None:
     with quiet():
         module = nn.Sequential(torch.jit.script(nn.Linear(2, 2)))
         assert jit.trace(module, (torch.ones(1, 2),))(torch.ones(3, 2)).shape == (3, 2)
-        for way in (jit.record, jit.trace_as_one):
-            with pytest.raises(RuntimeError):
-                way(module, (torch.ones(1, 2),))
+        with pytest.raises(RuntimeError):
+            jit.record(module, (torch.ones(1, 2),))
 
 
-def test_a_trace_as_one_answers_as_the_trace_of_all_parts() -> None:
+def test_what_was_recorded_answers_as_the_trace_does() -> None:
     module, x = Layers(), torch.rand(5, 3)
     with quiet():
-        whole, one = (way(module, (torch.ones(2, 3),)) for way in (jit.trace, jit.trace_as_one))
-    assert torch.equal(whole(x), one(x))
-    assert [part for part, _ in one.named_children()] == []
-    assert one.training == module.training
+        traced = jit.trace(module, (torch.ones(2, 3),))
+        graph, weights = jit.record(module, (torch.ones(2, 3),))
+    recorded, nodes = jit.function_of(graph, weights.values()), str(graph)
+    assert torch.equal(traced(x), recorded(x))
+    with torch.no_grad(), jit.unoptimised():
+        assert torch.equal(traced(x), recorded(x))
+        module.scale.mul_(2)  # its weights are the module's own
+        assert torch.equal(module(x[:2]), recorded(x[:2]))
+    assert str(graph) == nodes
+
+
+class Hooked(Layers):
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return super().__call__(x) + 1
+
+
+def test_hooks_and_what_a_class_does_when_called_are_recorded() -> None:
+    doubled = Layers()
+    doubled.register_forward_hook(lambda _module, _inputs, output: output * 2)
+    x = torch.rand(2, 3)
+    for module in (doubled, Hooked()):
+        with quiet():
+            graph, weights = jit.record(module, (x,))
+        assert torch.equal(jit.function_of(graph, weights.values())(x), module(x))

@@ -73,6 +73,8 @@ def test_sizes_that_are_compared_bring_the_numbers_they_are_compared_with() -> N
     assert found.together == set()
     found = reach(lambda x: x + 1 if x.shape[1] > x.shape[0] else x)
     assert (found.compared, found.together) == ({11: {2}, 2: {11}}, {2, 11})
+    found = reach(lambda x: x + 1 if x.shape[1] % 8 == 0 else x)
+    assert (set(found.compared), found.together) == ({11}, {11})  # it is a multiple at every few sizes
 
 
 @pytest.mark.parametrize(
