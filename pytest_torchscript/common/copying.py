@@ -24,6 +24,7 @@ _ATOMS = (bool, int, float, complex, str, bytes, type(None), type, types.Functio
 #: The same, where the exact class is asked for first: most of what a module holds is one of these, or an empty dict.
 _PLAIN = frozenset(_ATOMS)
 _DICTS = (dict, OrderedDict)
+_EMPTY = frozenset((*_DICTS, set))
 
 
 #: What modules may be found in.
@@ -78,7 +79,12 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         made = memo[id(value)] = object.__new__(kind)
         held = vars(made)
         for name, item in vars(value).items():
-            held[name] = item if type(item) in _PLAIN else _copied(item, memo)
+            if type(item) in _PLAIN:
+                held[name] = item
+            elif type(item) in _EMPTY and not item and id(item) not in memo:  # hooks that there are none of
+                held[name] = memo[id(item)] = type(item)()
+            else:
+                held[name] = _copied(item, memo)
         return made
     return copy.deepcopy(value, memo)
 
@@ -97,9 +103,9 @@ def _rebind(held: dict[Any, Any], copied: dict[int, Any], made_here: set[int]) -
     Only in dicts that were ``made_here``, each once: others are the original's own.
     """
     for name, value in list(held.items()):
-        if isinstance(value, types.FunctionType):
+        if type(value) is types.FunctionType:
             held[name] = _rebound(value, copied)
-        elif isinstance(value, dict) and value and id(value) in made_here:
+        elif type(value) not in _PLAIN and isinstance(value, dict) and value and id(value) in made_here:
             made_here.discard(id(value))
             _rebind(value, copied, made_here)
 
@@ -181,7 +187,7 @@ def _tensors(value: Any, depth: int = 3) -> Iterator[torch.Tensor]:
         yield value
     elif depth and isinstance(value, (dict, list, tuple)) and value:
         for item in value.values() if isinstance(value, dict) else value:
-            if type(item) not in _PLAIN:
+            if type(item) not in _PLAIN and (type(item) not in _EMPTY or item):
                 yield from _tensors(item, depth - 1)
 
 

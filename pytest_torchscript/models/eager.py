@@ -22,7 +22,7 @@ from pytest_torchscript.models.answers import Answers, key_of
 from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.models.layer_by_layer import layer_by_layer
 from pytest_torchscript.models.placing import device_of, dtype_of, in_dtype
-from pytest_torchscript.models.state import changes, look_at
+from pytest_torchscript.models.state import Glance, changes, look_at
 from pytest_torchscript.models.weights import KeptWeights, are_many, bytes_of_weights
 
 Tensors = Mapping[str, torch.Tensor]
@@ -56,7 +56,7 @@ class Eager:
         self._working = copy_module(module)
         #: The copy that every call so far was made on, where none has changed it.
         self.used: Positional | None = None
-        self._state = look_at(self._working)
+        self._state, self._glance = look_at(self._working), Glance(self._working)
         self.seed = seed
         self.passes = 0
         self.drew = False
@@ -102,10 +102,12 @@ class Eager:
             self.used = self._working
             return self.run(self._working, inputs, seed=seed)
         finally:
-            before, self._state = self._state, look_at(self._working)
-            if not self.shares or changes(before, self._state):
-                self._working, self.used = self.copy(), None
-                self._state = look_at(self._working)
+            if not (self.shares and self._glance.same()):
+                before, self._state = self._state, look_at(self._working)
+                if not self.shares or changes(before, self._state):
+                    self._working, self.used = self.copy(), None
+                    self._state = look_at(self._working)
+                self._glance = Glance(self._working)
 
     def run(
         self, module: Positional, inputs: Tensors, *, seed: int | None = None, at: torch.device | None = None

@@ -7,6 +7,7 @@ attribute that was replaced by an equal one has not changed.
 from __future__ import annotations
 
 import itertools
+import operator
 import random
 import types
 from collections import deque
@@ -60,6 +61,39 @@ def look_at(module: nn.Module, *, contents: bool = False, weights: bool = False)
     }
 
 
+class Glance:
+    """Tells whether a module may hold something else than when this was made, in a quarter of the time that two looks take: all
+    that it holds must be the same objects still, and what can change within must not have."""
+
+    def __init__(self, module: nn.Module) -> None:
+        parts = parts_of(module).values()
+        self._scripted = any(isinstance(part, torch.jit.ScriptModule) for part in parts)
+        dicts = [] if self._scripted else [held for part in parts for held in (vars(part), *_registries(part))]
+        self._held = [(held, list(held), list(held.values())) for held in dicts]
+        found = [(name, value) for held in dicts for name, value in held.items() if type(value) not in _PLAIN]
+        self._changing = [value for name, value in found if name not in _MACHINERY and not isinstance(value, _WHOLE)]
+        self._marks = self._look()
+
+    def _look(self) -> list[Any]:
+        seen: set[int] = set()
+        return [_mark(value, False, seen) for value in self._changing]
+
+    def same(self) -> bool:
+        """Whether it is certain that nothing has changed: then a look would find all as it was."""
+        return (
+            not self._scripted
+            and all(
+                list(held) == names and all(map(operator.is_, held.values(), values))
+                for held, names, values in self._held
+            )
+            and all(map(_alike, self._marks, self._look()))
+        )
+
+
+def _registries(part: nn.Module) -> list[dict[str, Any]]:
+    return [vars(part)[registry] for registry in _REGISTRIES]
+
+
 def changes(before: State, after: State) -> list[Place]:
     """Return what is no longer as it was, in the order of the module's parts: other values, not other objects."""
     if before.keys() == after.keys():
@@ -70,7 +104,7 @@ def changes(before: State, after: State) -> list[Place]:
 
 def look_at_one(part: nn.Module, name: str, *, contents: bool = False) -> Any:
     """Return what `look_at` says of one attribute of one part."""
-    for held in (vars(part), *(vars(part)[registry] for registry in _REGISTRIES)):
+    for held in (vars(part), *_registries(part)):
         if name in held:
             return _mark(held[name], contents, set())
     return _ABSENT

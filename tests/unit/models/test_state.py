@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from pytest_torchscript.models.state import Place, changes, look_at, put_back
+from pytest_torchscript.models.state import Glance, Place, changes, look_at, put_back
 
 #: torch.jit.script and quantized tensors are deprecated, and used.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -114,6 +114,33 @@ def test_what_is_equal_has_not_changed(kind: str) -> None:
     before = look_at(module)
     NO_CHANGES[kind](module)
     assert changes(before, look_at(module)) == []
+
+
+def without_script() -> Module:
+    module = Module()
+    del module.script
+    return module
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CHANGES if kind != "a scripted part"])
+def test_a_glance_takes_no_change_for_none(kind: str) -> None:
+    module = without_script()
+    glance = Glance(module)
+    assert glance.same()
+    CHANGES[kind][0](module)
+    assert not glance.same()
+
+
+@pytest.mark.parametrize("kind", NO_CHANGES)
+def test_a_glance_is_certain_where_the_objects_are_the_same(kind: str) -> None:
+    module = without_script()
+    glance = Glance(module)
+    NO_CHANGES[kind](module)
+    assert glance.same() == (kind in ("nothing", "a call", "an equal number", "an equal list", "a hook"))
+
+
+def test_a_glance_is_never_certain_of_scripted_parts() -> None:
+    assert not Glance(Module()).same()
 
 
 def test_nan_is_equal_to_itself() -> None:
