@@ -21,6 +21,7 @@ from pytest_torchscript.lab.export import Export
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import EXAMPLE, MANY_TIMES, Sizes, Subject
 from pytest_torchscript.lab.trial import AGREES, artifact_error
+from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.results import Cause
 from pytest_torchscript.spec import Axis
 from pytest_torchscript.tracing.baked import find_baked, same_record
@@ -96,23 +97,29 @@ class Evidence:
     bench: Bench
     repeats: bool = False
     main: Evidence | None = None
+    _anchor: Trace | None = None
     _suspected: dict[str, Suspicion] = field(default_factory=dict)
 
-    def trace(self, inputs: Mapping[str, torch.Tensor]) -> Trace:
-        """Trace a fresh copy. What torch raises passes through."""
+    def trace(self, inputs: Mapping[str, torch.Tensor], copy: Positional | None = None) -> Trace:
+        """Trace a fresh copy; one that is given is used up. What torch raises passes through."""
         with phase(TRACE, shapes_of(inputs)):
-            return trace_copy(self.subject.eager.copy, self.subject.ordered(inputs))
+            return trace_copy(self.subject.eager.copy, self.subject.ordered(inputs), copy)
 
-    @cached_property
+    @property
     def anchor(self) -> Trace:
         """The left side of every comparison."""
-        trace = self.trace(self.subject.inputs)
-        return repeating(trace) if self.repeats else trace
+        return self._at_the_anchor()
 
-    def recorded(self, inputs: Mapping[str, torch.Tensor]) -> tuple[Any, Mapping[str, torch.Tensor]]:
+    def _at_the_anchor(self, copy: Positional | None = None) -> Trace:
+        if self._anchor is None:
+            trace = self.trace(self.subject.inputs, copy)
+            self._anchor = repeating(trace) if self.repeats else trace
+        return self._anchor
+
+    def recorded(self, copy: Positional, inputs: Mapping[str, torch.Tensor]) -> tuple[Any, Mapping[str, torch.Tensor]]:
         """Return the graph of a trace, and the weights it takes: the left side of every comparison where it is of the
-        example."""
-        trace = self.anchor if inputs is self.subject.inputs else self.trace(inputs)
+        example. The copy given may be used up."""
+        trace = self._at_the_anchor(copy) if inputs is self.subject.inputs else self.trace(inputs, copy)
         return trace.graph, trace.weights
 
     @cached_property

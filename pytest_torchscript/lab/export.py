@@ -14,19 +14,20 @@ from pytest_torchscript.common.phases import EXPORT, phase, shapes_of
 from pytest_torchscript.errors import MachineFailure
 from pytest_torchscript.lab.running import running
 from pytest_torchscript.lab.subject import Sizes, Subject, Tensors
+from pytest_torchscript.models.calling import Positional
 from pytest_torchscript.spec import dim_name
 
 
 @dataclass
 class Export:
     """One subject through one backend. ``made`` is what became of the export at the main anchor, once it was asked for.
-    ``recorded``, where exports are called a few times and dropped, returns what torch's tracer records at inputs: a graph and
-    the weights it takes."""
+    ``recorded``, where exports are called a few times and dropped, returns what torch's tracer records of a copy of the model
+    at inputs: a graph and the weights it takes."""
 
     subject: Subject
     backend: Backend
     made: Artifact | Exception | MachineFailure | None = None
-    recorded: Callable[[Tensors], tuple[Any, Mapping[str, torch.Tensor]]] | None = None
+    recorded: Callable[[Positional, Tensors], tuple[Any, Mapping[str, torch.Tensor]]] | None = None
 
     @property
     def artifact(self) -> Artifact:
@@ -85,5 +86,6 @@ class Export:
             example = tuple(tensor.to(self.device) for tensor in example)
             module = self.subject.eager.copy(share=False).to(self.device)
         axes, eager = self.subject.spec.axes, self.subject.eager
-        recorded = None if self.recorded is None else partial(self.recorded, inputs)
+        here = self.recorded if self.device == eager.device else None
+        recorded = partial(here, module, inputs) if here is not None else None
         return ExportRequest(module, example, names, dims, axes, lambda: eager(inputs), recorded)

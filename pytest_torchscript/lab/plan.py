@@ -178,7 +178,7 @@ def make_plan(
     spec = _in_its_dtype(spec, blueprint, settings)
     given = [leaf.device for _, leaf in tensor_leaves(blueprint.inputs if inputs is None else inputs)]
     examples_on = next((str(device) for device in given if device.type not in ("cpu", "meta")), None)
-    return ModelPlan(label, blueprint, spec, settings, f"torchscript::{label}", examples_on)
+    return ModelPlan(label, replace(blueprint, twin=None), spec, settings, f"torchscript::{label}", examples_on)
 
 
 def resolve_inputs(

@@ -47,6 +47,8 @@ class Twin:
         """The twin. Raises ModelError where it cannot be built."""
         config, model_class = self.blueprint.config, self.blueprint.model_class
         assert model_class is not None
+        if self.blueprint.twin is not None:
+            return self.blueprint.twin
         return build(model_class, config if self.blueprint.weights == TINY else shrink_config(config, model_class))
 
     def rows(self, method: str, arguments: Mapping[str, Any]) -> int:

@@ -24,7 +24,7 @@ from pytest_torchscript.models.factory import call_factory
 from pytest_torchscript.models.functions import name_of
 from pytest_torchscript.models.holes import filled
 from pytest_torchscript.models.reference import DIRECTORY, FACTORY, Reference, expand
-from pytest_torchscript.models.shrink import Fault, shrink_config
+from pytest_torchscript.models.shrink import Fault, shrink
 from pytest_torchscript.models.tasks import (
     DEFAULT,
     checkpoint_task,
@@ -48,7 +48,8 @@ class Blueprint:
     """What will be built. ``weights`` are those really used; ``directory`` holds checkpoint files on this machine.
 
     ``module`` and ``inputs`` are what a factory returned. ``fetch`` is the Hub id whose weights must still be fetched;
-    ``fall_back`` says that failing to do so is no error but makes the weights up.
+    ``fall_back`` says that failing to do so is no error but makes the weights up. ``twin`` is a module of the configuration
+    that was built to shrink it, which nobody has called; it is for planning, and let go after.
     """
 
     reference: str
@@ -62,6 +63,7 @@ class Blueprint:
     inputs: Any = None
     fetch: str | None = None
     fall_back: bool = False
+    twin: nn.Module | None = None
 
     @property
     def class_name(self) -> str:
@@ -285,12 +287,13 @@ def _finish(blueprint: Blueprint, settings: Settings, fault: FaultOf | None = No
         notes = (*notes, *_head_note(config, model_class))
     # What is filled is built, to see whether it can be.
     if blueprint.weights in (TINY, RANDOM) and not _too_many_layers(config):
-        config, said = filled(config, model_class)
+        config, said = filled(config, model_class, shallow=blueprint.weights == TINY)
         notes = (*notes, *said)
+    twin = None
     if blueprint.weights == TINY:
-        config = shrink_config(config, model_class, fault(task) if fault is not None else None)
+        config, twin = shrink(config, model_class, fault(task) if fault is not None else None)
     _require_layers(blueprint.reference, config)
-    return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes)
+    return replace(blueprint, task=task, config=config, model_class=model_class, notes=notes, twin=twin)
 
 
 #: Of the models there are none has a tenth of this.

@@ -15,6 +15,7 @@ from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import NoMetaError, build, sub_configs
 from pytest_torchscript.models.shrink import apply
+from pytest_torchscript.models.shrink_rules import is_depth, propose
 
 _EXPERTS, _CHOSEN, _WINDOW = 8, 2, 128
 #: Steps to predict, and ids of a vocabulary, where nothing says how many.
@@ -105,17 +106,18 @@ _HOLES: tuple[Any, ...] = (None, [], ())
 _IDS = {"pad_token_id": 0, "mask_token_id": 1}
 
 
-def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
+def filled(config: Any, model_class: type[Any], *, shallow: bool = False) -> tuple[Any, tuple[str, ...]]:
     """Return a configuration that its class can be built and called from, and a note of what was put into it.
 
-    The same configuration comes back where nothing is missing, or where nothing known helps.
+    The same configuration comes back where nothing is missing, or where nothing known helps. ``shallow``: whether it can be
+    built is seen on few of its layers, for no more will be.
     """
     found, said = _put_in(config, _TO_RUN)
     for name, value_for in _ABSENT.items():
         if not hasattr(found, name) and _reads(model_class, name) and (value := value_for(found)) is not None:
             setattr(found, name, value)
             said.append(f"{name}={value}")
-    if not _builds(found, model_class):
+    if not (shallow and _builds(_of_few_layers(found), model_class)) and not _builds(found, model_class):
         tables = [{name: _TO_BUILD[name]} for name in _missing(found)]
         for table in [*tables, {**_TO_BUILD, **_TO_RUN}]:  # one that is enough, else all
             more, told = _put_in(found, table)
@@ -124,6 +126,10 @@ def filled(config: Any, model_class: type[Any]) -> tuple[Any, tuple[str, ...]]:
                 break
     note = f"the configuration leaves at None, or empty, what the model needs, and was filled: {', '.join(said)}"
     return (apply(found, ()), (note,)) if said else (config, ())
+
+
+def _of_few_layers(config: Any) -> Any:
+    return apply(config, [change for change in propose(config) if is_depth(change)])
 
 
 def _reads(model_class: type[Any], name: str) -> bool:

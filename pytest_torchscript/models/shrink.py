@@ -11,7 +11,7 @@ import functools
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from torch import nn
 
@@ -35,11 +35,28 @@ _SECONDS = 12.0
 Fault = Callable[[nn.Module], Optional[str]]
 
 
+class Shrunk(NamedTuple):
+    """A configuration, and the module that was built from it to see whether it runs; None where none was."""
+
+    config: Any
+    module: nn.Module | None = None
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights of the module are."""
+        return 0 if self.module is None else sum(parameter.numel() for parameter in self.module.parameters())
+
+
 def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = None) -> Any:
-    """Return the tiny configuration of the same architecture, for a class that is built from it.
+    """Return the tiny configuration of the same architecture: see `shrink`."""
+    return shrink(config, model_class, fault).config
+
+
+def shrink(config: Any, model_class: type[Any], fault: Fault | None = None) -> Shrunk:
+    """Return the tiny configuration of the same architecture, for a class that is built from it, and its module.
 
     ``fault`` tells why a built model does not run, where it does not; by default the probe does, which knows the main input.
-    Raises ModelError where not even the configuration as it was can be built.
+    Neither calls the module itself. Raises ModelError where not even the configuration as it was can be built.
     """
     asked = fault or functools.partial(probe_error, seed=SEED)
     tried: list[list[Change]] = []
@@ -58,19 +75,20 @@ def shrink_config(config: Any, model_class: type[Any], fault: Fault | None = Non
         found = _tried(config, candidate, model_class, run) if time.thread_time() < until else None
         if found is not None:
             return found
-    found = _one_by_one(
+    last = _one_by_one(
         config, changes, model_class, run if time.thread_time() < until else None, until=until + _SECONDS
     )
-    if _parameters(found, (), model_class) <= _QUICK:
-        return found
+    if _parameters(last, (), model_class) <= _QUICK:
+        return Shrunk(last)
     # Nothing small runs: the smallest that builds shows at least what eager says of it.
-    return next((small for each in candidates if (small := _tried(config, each, model_class, None)) is not None), found)
+    small = (_tried(config, each, model_class, None) for each in candidates)
+    return next((each for each in small if each is not None), Shrunk(last))
 
 
-def _narrowed(config: Any, way: Mapping[str, Any], found: Any, model_class: type[Any], fault: Fault) -> Any:
+def _narrowed(config: Any, way: Mapping[str, Any], found: Shrunk, model_class: type[Any], fault: Fault) -> Shrunk:
     """Return what was found, or the same with narrower layers where its model is larger than a tiny one may be."""
     for more in NARROWER:
-        if _parameters(found, (), model_class) <= _TINY:
+        if found.parameters <= _TINY:
             break
         found = _tried(config, propose(config, **way, **more), model_class, fault) or found
     return found
@@ -106,7 +124,14 @@ def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) 
     """Return the size of the model that a change makes, counted without allocating it."""
     try:
         with quiet():
-            module = build(model_class, apply(config, changes), meta=True)
+            return _parameters_of(apply(config, changes), model_class)
+    except Exception:  # a configuration may refuse its values in any way
+        return _IMPOSSIBLE
+
+
+def _parameters_of(config: Any, model_class: type[Any]) -> int:
+    try:
+        module = build(model_class, config, meta=True)
     except NoMetaError:
         return 0  # not known: a try will tell
     except Exception:  # a constructor may refuse its values in any way
@@ -116,17 +141,17 @@ def _parameters(config: Any, changes: Sequence[Change], model_class: type[Any]) 
 
 def _tried(
     config: Any, changes: Sequence[Change], model_class: type[Any], fault: Fault | None, *, limit: int = _QUICK
-) -> Any | None:
+) -> Shrunk | None:
     """Return the changed configuration where its model is small, builds and (with ``fault``) runs, else None."""
-    if _parameters(config, changes, model_class) > limit:
-        return None
-    with quiet():
-        changed = apply(config, changes)
     try:
+        with quiet():
+            changed = apply(config, changes)
+        if _parameters_of(changed, model_class) > limit:
+            return None
         module = build(model_class, changed)
-    except Exception:  # not every fault shows without values
+    except Exception:  # a configuration may refuse its values in any way, and not every fault shows without values
         return None
-    return None if fault is not None and fault(module) else changed
+    return None if fault is not None and fault(module) else Shrunk(changed, module)
 
 
 def apply(config: Any, changes: Sequence[Change], path: tuple[str, ...] = ()) -> Any:

@@ -56,11 +56,13 @@ def trace_module(module: nn.Module, example: tuple[torch.Tensor, ...]) -> Trace:
     return trace_copy(partial(copy_module, module), example)
 
 
-def trace_copy(fresh: Callable[[], nn.Module], example: tuple[torch.Tensor, ...]) -> Trace:
-    """Record the trace of what `fresh` makes, as `trace_module` does."""
+def trace_copy(
+    fresh: Callable[[], nn.Module], example: tuple[torch.Tensor, ...], made: nn.Module | None = None
+) -> Trace:
+    """Record the trace of what `fresh` makes, as `trace_module` does; of one that was `made` already, and is used up."""
     with warned_lines() as warned:
         try:
-            graph, weights = jit.record(fresh(), example)
+            graph, weights = jit.record(fresh() if made is None else made, example)
         except (RuntimeError, TypeError):  # as torch refuses a part; what the model's code raises it would raise again
             warned.clear()
             graph, weights = whole_trace(fresh(), example)

@@ -225,7 +225,7 @@ def traces(model: nn.Module, inputs: dict[str, TensorSpec]) -> tuple[dict[str, S
     lab.export.artifact  # noqa: B018 - as above
     made = []
     trace = lab.evidence.trace
-    lab.evidence.trace = lambda inputs: made.append(trace(inputs)) or made[-1]  # type: ignore[method-assign, func-returns-value]
+    lab.evidence.trace = lambda inputs, copy=None: made.append(trace(inputs, copy)) or made[-1]  # type: ignore[method-assign, func-returns-value]
     return {name: lab.evidence.suspect_axis(name) for name in lab.spec.moving}, len(made)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel, PretrainedConfig, PreTrainedModel
 
-from pytest_torchscript.lab.plan import resolve_inputs
+from pytest_torchscript.lab.plan import make_plan, resolve_inputs
 from pytest_torchscript.lab.twin import Twin, fault_of
 from pytest_torchscript.models.blueprint import TINY, Blueprint
 from pytest_torchscript.settings import Settings
@@ -136,6 +136,13 @@ def test_it_is_smaller_unless_the_model_is_tiny_already_and_built_once() -> None
     assert made.module is made.module
     assert type(made.module).__name__ == "BertModel"
     assert twin("tiny").module.config.hidden_size == CONFIG["hidden_size"]
+
+
+def test_the_module_that_shrinking_built_is_taken_and_no_plan_keeps_it() -> None:
+    made = bert()
+    blueprint = Blueprint("bert", config=made.config, model_class=BertModel, weights=TINY, twin=made)
+    assert Twin(blueprint).module is made
+    assert make_plan("bert-base-uncased", Settings(weights=TINY)).blueprint.twin is None
 
 
 def test_it_says_how_many_rows_of_features_there_are_and_raises_what_the_model_raises() -> None:

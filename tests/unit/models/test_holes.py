@@ -109,3 +109,17 @@ def test_a_list_that_is_left_empty_is_filled_and_what_is_computed_of_it_is_compu
     assert (config.projector_scale_factors, config.levels) == ([1.0], 1)
     assert notes[0].endswith(": projector_scale_factors=1.0")
     assert filled(LevelsConfig([2.0]), Plain)[1] == ()
+
+
+def test_few_layers_show_whether_a_class_is_built_where_no_more_will_be() -> None:
+    built: list[int] = []
+
+    class Deep(Holey):
+        def __init__(self, config: Any) -> None:
+            built.append(config.num_hidden_layers)
+            super().__init__(config)
+
+    assert filled(HoleyConfig(num_hidden_layers=40, head_dim=8), Deep, shallow=True)[1] == ()
+    assert built
+    assert max(built) < 40
+    assert filled(HoleyConfig(num_hidden_layers=40), Deep, shallow=True)[0].head_dim == 8

@@ -8,7 +8,7 @@ from shrunk import config_of, shrunk
 from pytest_torchscript.errors import ModelError
 from pytest_torchscript.models.construct import build
 from pytest_torchscript.models.resolve import count_parameters
-from pytest_torchscript.models.shrink import shrink_config
+from pytest_torchscript.models.shrink import shrink, shrink_config
 from pytest_torchscript.models.tasks import model_class_for
 
 TEXT = ["Albert", "Bert", "Bloom", "Canine", "CodeGen", "ConvBert", "Deberta", "DebertaV2", "DistilBert", "Electra",
@@ -106,3 +106,13 @@ def test_a_configuration_that_builds_nothing_says_so() -> None:
 
     with pytest.raises(ModelError, match="never"):
         shrink_config(BertConfig(), Never)
+
+
+def test_the_module_that_showed_it_is_handed_on() -> None:
+    from transformers import BertConfig, BertModel
+
+    asked: list[Any] = []
+    config, module = shrink(BertConfig(), BertModel, lambda module: asked.append(module))  # type: ignore[func-returns-value]
+    assert module is asked[-1]
+    assert module is not None
+    assert module.embeddings.word_embeddings.weight.shape == (config.vocab_size, config.hidden_size)
