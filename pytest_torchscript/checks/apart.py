@@ -19,12 +19,15 @@ from typing import Any, BinaryIO
 from pytest_torchscript.backends.base import Backend
 from pytest_torchscript.checks.obstacles import or_error, require_backend, unless_error
 from pytest_torchscript.checks.run import feed, run_check
+from pytest_torchscript.common.libraries import import_libraries
 from pytest_torchscript.common.phases import shapes_of
+from pytest_torchscript.common.silence import quiet
 from pytest_torchscript.errors import BackendError, Error
 from pytest_torchscript.isolation import wire
 from pytest_torchscript.lab.lab import Lab
 from pytest_torchscript.lab.plan import ModelPlan, make_plan
 from pytest_torchscript.models.blueprint import Blueprint
+from pytest_torchscript.models.reference import FACTORY, Reference, parse_reference
 from pytest_torchscript.results import to_plain
 from pytest_torchscript.settings import Settings
 
@@ -35,7 +38,7 @@ Tell = Callable[[Mapping[str, Any]], None]
 class Held:
     """One model of this process: its plan and its labs by backend, or why they could not be had."""
 
-    reference: Any
+    reference: Reference | str
     label: str
     settings: Settings
     hooks: tuple[tuple[wire.Brought, tuple[str, ...]], ...]
@@ -48,13 +51,14 @@ class Held:
     def plan(self) -> ModelPlan:
         """Return the plan of the model. Raises the engine's errors, and no others."""
         if self._plan is None:
-            self._plan = or_error(
-                lambda: make_plan(
-                    self.reference, self.settings, name=self.label, offline=self.offline, ask=self._hooked_inputs
-                ),
-                self.label,
-            )
+            self._plan = or_error(self._planned, self.label)
         return unless_error(self._plan)
+
+    def _planned(self) -> ModelPlan:
+        reference = parse_reference(self.reference) if isinstance(self.reference, str) else self.reference
+        with quiet():
+            import_libraries(transformers=reference.kind != FACTORY)
+        return make_plan(reference, self.settings, name=self.label, offline=self.offline, ask=self._hooked_inputs)
 
     def try_out(self) -> ModelPlan:
         """Return the plan; a model of the user's own, which is there already, is built and fed as well."""

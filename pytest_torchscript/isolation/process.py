@@ -26,8 +26,17 @@ from pytest_torchscript.errors import Error, cut
 from pytest_torchscript.isolation import wire
 from pytest_torchscript.isolation.memory import resident
 
-#: The program of the other process: the path of this one, so that it imports what this one would.
-_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); from {module} import main; main()"
+#: The program of the other process: the path of this one, so that it imports what this one would. Python's collector stays away
+#: from what is imported, which is never garbage: see common/libraries.py.
+_PROGRAM = """
+import gc, json, sys
+sys.path[:] = json.loads(sys.argv.pop())
+gc.disable()
+from {module} import main
+gc.freeze()
+gc.enable()
+main()
+"""
 #: How often its memory is looked at, in seconds.
 _LOOK = 0.02
 #: So much of what it printed last is kept, in bytes.

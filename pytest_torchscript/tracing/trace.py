@@ -63,7 +63,9 @@ def trace_copy(
     with warned_lines() as warned:
         try:
             graph, weights = jit.record(fresh() if made is None else made, example)
-        except (RuntimeError, TypeError):  # as torch refuses a part; what the model's code raises it would raise again
+        except (
+            Exception
+        ):  # torch refuses a part, or the model needs the thread it was called in, as handlers of signals do
             warned.clear()
             graph, weights = whole_trace(fresh(), example)
     return Trace(graph, weights, tuple(warned), fresh, example)

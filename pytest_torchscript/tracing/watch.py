@@ -72,14 +72,20 @@ def watch(trace: Trace) -> Seen:
     if "seen" not in trace.derived:
         trace.derived["seen"] = seen = Seen()
         if trace.fresh is not None:
-            for way, weights in ((jit.record, len(trace.example)), (whole_trace, None)):
-                trace.derived["seen"] = seen = Seen(reach=Reach() if weights is None else Reach(weights=weights))
+            recorded = (jit.record, Reach(weights=len(trace.example)), on_short_stack)
+            whole = (whole_trace, Reach(), _here)
+            for way, reach, carried_out in (recorded, whole):
+                trace.derived["seen"] = seen = Seen(reach=reach)
                 # A model may not bear the watch: what was seen until then still counts.
                 with suppress(Exception), quiet():
-                    on_short_stack(partial(_watched, seen, way, trace))
+                    carried_out(partial(_watched, seen, way, trace))
                     seen.whole = True
                     break
     return trace.derived["seen"]  # type: ignore[no-any-return]
+
+
+def _here(call: Callable[[], None]) -> None:
+    call()
 
 
 def _watched(seen: Seen, way: Callable[..., Any], trace: Trace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import warnings
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from pytest_torchscript.common import jit
 from pytest_torchscript.tracing.trace import trace_module, warned_lines
+from pytest_torchscript.tracing.watch import watch
 
 
 class Remembers(nn.Module):
@@ -79,6 +81,24 @@ def test_a_warning_without_a_line_of_the_model_has_none() -> None:
     with warned_lines() as notes, pytest.raises(RuntimeError):
         jit.trace(module, (torch.ones(1),))
     assert [(note.file, note.line) for note in notes] == [("", 0)]
+
+
+class Handles(nn.Module):
+    """Needs the main thread."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return x / length(x) if x.shape[1] > 3 else x
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def test_a_model_that_needs_the_main_thread_is_traced_there_and_watched() -> None:
+    trace = trace_module(Handles(), (torch.ones(2, 4),))
+    assert "aten::div" in str(trace.graph)
+    assert watch(trace).whole
+    assert watch(trace).reach.compared == {4: {3}}
 
 
 class Raises(nn.Module):
