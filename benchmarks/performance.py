@@ -3,7 +3,8 @@
 ========  ==============================================================================================
 passes    seconds of all checks against the model's own largest forward pass (one row, the ends of all other axes)
 tiny      seconds a tiny model of one run, imports left out
-workers   two workers of xdist against one, on sixteen tiny models, in turns
+workers   two workers of xdist against one, in turns: on sixteen tiny models of sixteen architectures, and on sixteen of the
+          smallest, which are checked in a second each, where what each worker imports weighs most
 memory    the peak of each check against the weights; a configuration larger than the machine without weights;
           what is held after the last of many models against what was held after the tenth
 verdicts  forward passes to the verdicts of the corpus: ours, every size in turn, torch.jit.trace(check_inputs=…) and
@@ -45,8 +46,12 @@ TINY = (
     *("bert-base-uncased", "roberta-base", "distilbert-base-uncased", "albert-base-v2"),
     *("gpt2", "google/vit-base-patch16-224", "google/electra-small-discriminator", "t5-small"),
 )
-#: As many again, so that two workers have something to share.
-MORE_TINY = (
+#: As many again, so that two workers have something to share: of other architectures, and of the same.
+OTHERS = (
+    *("facebook/bart-base", "EleutherAI/pythia-70m", "meta-llama/Llama-3.2-1B", "openai/clip-vit-base-patch32"),
+    *("openai/whisper-tiny", "facebook/wav2vec2-base", "microsoft/resnet-50", "facebook/convnext-tiny-224"),
+)
+ALIKE = (
     *("bert-base-cased", "roberta-large", "distilroberta-base", "albert-large-v2"),
     *("gpt2-medium", "google/vit-large-patch16-224", "google/electra-base-discriminator", "facebook/bart-base"),
 )
@@ -193,14 +198,18 @@ def measure_tiny() -> Iterable[Figure]:
 
 def measure_workers(turns: int = 2) -> Iterable[Figure]:
     """Yield how much faster two workers are than one, of runs that take turns: the best of each."""
-    took: dict[str, list[float]] = {"1": [], "2": []}
-    for _ in range(turns):
-        for workers, seconds in took.items():
-            suite, _ = run_suite((*TINY, *MORE_TINY), "--torchscript-weights", "tiny", "-n", workers)
-            seconds.append(suite.seconds)
-    ratio = min(took["1"]) / min(took["2"])
-    yield Figure("workers", f"{len(TINY + MORE_TINY)} tiny models: one worker against two", ratio, "x", ">= 1.6")
-    yield Figure("workers", f"{len(TINY + MORE_TINY)} tiny models on one worker", min(took["1"]), "s")
+    for what, models, bound in (
+        ("tiny models of as many architectures", (*TINY, *OTHERS), ">= 1.6"),
+        ("of the smallest models", (*TINY, *ALIKE), ""),
+    ):
+        took: dict[str, list[float]] = {"1": [], "2": []}
+        for _ in range(turns):
+            for workers, seconds in took.items():
+                suite, _ = run_suite(models, "--torchscript-weights", "tiny", "-n", workers)
+                seconds.append(suite.seconds)
+        one, two = min(took["1"]), min(took["2"])
+        yield Figure("workers", f"{len(models)} {what}: one worker against two", one / two, "x", bound)
+        yield Figure("workers", f"{len(models)} {what} on one worker", one, "s")
 
 
 def measure_memory(models: int = 60) -> Iterable[Figure]:

@@ -1,5 +1,6 @@
 """How long tests of the suite will take, so that workers of xdist are given the longest models first: from the last run, as
-pytest's cache has it, else from what a model's configuration says of its size. And how many threads a worker may use.
+pytest's cache has it, else from what a model's configuration says of its size and its parts. And how many threads a worker
+may use.
 
 Imports nothing heavy: xdist's controller loads no model.
 """
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,15 @@ _SMALL, _PARAMETER = 0.1, 2.3e-8
 #: How configurations call the width of a model, its number of layers, and its vocabulary.
 _WIDTH = ("hidden_size", "d_model", "n_embd", "dim")
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers", "decoder_layers")
+#: Words in the names of what a configuration states, and how many times as long its models take, shrunk or not: attention in
+#: windows has many sizes worth trying, pictures and sounds are large, and a decoder is a second model. Measured on the 87
+#: architectures of docs/architectures.md, where a text encoder takes 1.7 s, Whisper 6, Swin 16 and BigBird-Pegasus 16.
+_SLOWER = (
+    (re.compile(r"window|block_size|^local_|detection_tokens"), 4.0),
+    (re.compile(r"^depths$|_stages$"), 3.0),
+    (re.compile(r"^image_size$|^num_channels$|mel_bins$|^conv_kernel$"), 2.0),
+    (re.compile(r"decoder_layers$|^decoder_start_token_id$"), 2.0),
+)
 #: What tells torch how many threads to use; where one is set, the user has decided.
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -46,19 +58,40 @@ class Costs:
         if suite_id is None:
             return 0.0
         if suite_id.reference not in self.guessed:
-            parameters = 0 if self.weights in ("tiny", "meta") else parameters_of(suite_id.reference)
-            self.guessed[suite_id.reference] = _SMALL + _PARAMETER * parameters
+            config = configuration_of(suite_id.reference)
+            parameters = 0 if self.weights in ("tiny", "meta") else parameters_of(config)
+            self.guessed[suite_id.reference] = _SMALL * slowness_of(config) + _PARAMETER * parameters
         return self.guessed[suite_id.reference]
 
 
-def parameters_of(reference: str) -> int:
-    """Return about how many parameters a model has, by the width and depth in its configuration; 0 where there is none."""
+def configuration_of(reference: str) -> dict[str, Any]:
+    """Return the configuration of a model as it is written down; empty where none is at hand."""
     from pytest_torchscript.models.bundled import bundled_config
 
     config: Any = None
     with contextlib.suppress(OSError, ValueError):
         config = json.loads((Path(reference) / "config.json").read_text(encoding="utf-8"))
-    config = config if isinstance(config, dict) else bundled_config(reference) or {}
+    return config if isinstance(config, dict) else bundled_config(reference) or {}
+
+
+def slowness_of(config: Mapping[str, Any]) -> float:
+    """Return how many times as long as a plain text encoder a model of a configuration takes, by what the configuration
+    states."""
+    stated = list(_stated(config))
+    return math.prod(factor for words, factor in _SLOWER if any(words.search(name) for name in stated))
+
+
+def _stated(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in config.items():
+        if value:
+            yield name
+        if isinstance(value, dict):
+            yield from _stated(value)
+
+
+def parameters_of(config: Mapping[str, Any]) -> int:
+    """Return about how many parameters a model has, by the width and depth in its configuration; 0 where these are not
+    there."""
     width = max([0, *(config[name] for name in _WIDTH if isinstance(config.get(name), int))])
     layers = sum(config[name] for name in _LAYERS if isinstance(config.get(name), int))
     words = config.get("vocab_size")

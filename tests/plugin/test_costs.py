@@ -11,19 +11,38 @@ import pytest
 from plugin_runs import Run
 
 from pytest_torchscript.plugin import costs
-from pytest_torchscript.plugin.costs import Costs, parameters_of, remember, share_threads
+from pytest_torchscript.plugin.costs import (
+    Costs,
+    configuration_of,
+    parameters_of,
+    remember,
+    share_threads,
+    slowness_of,
+)
 
 BERT = "torchscript::bert-base-uncased::test_trace"
 
 
 def test_a_configuration_tells_about_how_many_parameters(tmp_path: Path) -> None:
-    assert 0.9 < parameters_of("bert-base-uncased") / 109e6 < 1.1
+    def parameters(reference: str) -> int:
+        return parameters_of(configuration_of(reference))
+
+    assert 0.9 < parameters("bert-base-uncased") / 109e6 < 1.1
     (tmp_path / "config.json").write_text(json.dumps({"d_model": 10, "encoder_layers": 2, "decoder_layers": 1}))
-    assert parameters_of(str(tmp_path)) == 12 * 3 * 100
+    assert parameters(str(tmp_path)) == 12 * 3 * 100
     for text in ("[]", "{", '{"hidden_size": "wide", "vocab_size": null}'):
         (tmp_path / "config.json").write_text(text)
-        assert parameters_of(str(tmp_path)) == 0
-    assert parameters_of("zoo:good") == 0
+        assert parameters(str(tmp_path)) == 0
+    assert parameters("zoo:good") == 0
+
+
+def test_windows_pictures_sounds_and_decoders_take_longer_though_all_are_tiny() -> None:
+    order = ["bert-base-uncased", "t5-small", "openai/whisper-tiny", "microsoft/swin-tiny-patch4-window7-224"]
+    guessed = [Costs({}, "tiny").of([f"torchscript::{name}::test_trace"]) for name in order]
+    assert guessed == sorted(guessed)
+    assert len(set(guessed)) == len(order)
+    assert slowness_of({"sliding_window": None, "text_config": {"sliding_window": 8}}) == 4
+    assert slowness_of({"sliding_window": None}) == slowness_of({}) == 1
 
 
 def test_what_a_test_took_last_time_counts_more_than_a_guess() -> None:
