@@ -207,6 +207,15 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker where the workers of this run write what they have planned."""
+    if RUN in node.config.stash:
+        from pytest_torchscript.plugin.outlines import give_folder
+
+        give_folder(node.config, node)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each model on one worker."""
     if RUN not in config.stash:

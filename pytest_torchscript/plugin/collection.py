@@ -11,6 +11,7 @@ import types
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,9 +24,10 @@ from pytest_torchscript.plugin.compat import collector_id, settle_id
 from pytest_torchscript.plugin.models import Models, ModelSource, conftest_key, models_of, reference_source
 from pytest_torchscript.plugin.names import CONFTEST, MODEL_FIXTURE, MODEL_KEY, PLACE, PREFIX, SUITE_FIXTURE
 from pytest_torchscript.plugin.options import run_of
+from pytest_torchscript.plugin.outlines import Outlines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from pytest_torchscript.plugin.ids import SuiteId
@@ -145,7 +147,10 @@ def add_suites(session: pytest.Session, items: list[pytest.Item]) -> None:
         references = list(_wanted_suites(config, run))
         if references and not config.option.collectonly:
             _import_libraries(config, run, references)
-        nodes = [_planned(session, reference, run, models) for reference in references]
+        outlines, planned = Outlines.of(config), {}
+        for number in outlines.order(len(references)):
+            planned[number] = _planned(session, references[number], run, partial(_outline, models, outlines, number))
+        nodes = [planned[number] for number in range(len(references))]
     if wants_conftest(config, run):
         nodes.append(_from_conftest(session))
     if not hasattr(config, "workerinput"):  # its controller has done it, and can end the run properly
@@ -181,14 +186,25 @@ def _dropped(config: pytest.Config) -> Iterator[None]:
         capture.read_global_capture()
 
 
-def _planned(session: pytest.Session, reference: str, run: Run, models: Models) -> TorchScriptModel:
+def _planned(
+    session: pytest.Session, reference: str, run: Run, outline: Callable[[ModelSource], Outline]
+) -> TorchScriptModel:
     node = TorchScriptModel.for_reference(session, reference)
     node.source = reference_source(reference, run)
     try:
-        node.contents = Contents.of(models.outline(node.source))
+        node.contents = Contents.of(outline(node.source))
     except Error as error:
         node.error = error
     return node
+
+
+def _outline(models: Models, outlines: Outlines, number: int, source: ModelSource) -> Outline:
+    """Return the outline of a model, from another worker where that has planned it. Raises the engine's errors."""
+    found = outlines.find(number)
+    if found is None:
+        found = models.outline(source)
+        outlines.keep(number, found)
+    return found
 
 
 def _from_conftest(session: pytest.Session) -> TorchScriptModel:
