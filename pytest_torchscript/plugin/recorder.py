@@ -107,6 +107,8 @@ class Recorder:
     problems: list[str] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
     report: RunReport = field(default_factory=RunReport)
+    _tests: dict[str, dict[str, None]] = field(default_factory=dict)
+    _texts: dict[str, tuple[ModelResult, str]] = field(default_factory=dict)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -124,6 +126,9 @@ class Recorder:
             found = self._suite_pieces(report, payload, found)
         elif not found:
             found = [own_piece(report, payload)]
+        for piece in (*self.ended.get(report.nodeid, ()), *found):
+            self._tests.setdefault(piece.model, {})[report.nodeid] = None
+            self._texts.pop(piece.model, None)
         self.ended[report.nodeid] = found
         if suite is not None and hasattr(report, "torchscript_place"):
             self.places[suite.test.partition("[")[0]] = report.torchscript_place
@@ -161,14 +166,25 @@ class Recorder:
         return RunReport(environment(), merge_models(pieces), complete)
 
     def write_journal(self) -> None:
-        """Write what is known by now to the JSON reports. What cannot be written now is told of at the end, if then too."""
-        from pytest_torchscript.report.writers import write_report
+        """Write what is known by now to the JSON reports: models that have not changed since the last time are text already.
+        What cannot be written now is told of at the end, if then too."""
+        from pytest_torchscript.report.writers import write_made
 
         paths = [path for path in self.run.reports if path.suffix.lower() == ".json"]
-        report = self.joined(complete=False) if paths else RunReport()
         for path in paths:
             with contextlib.suppress(Error):
-                write_report(path, report)
+                write_made(path, self._journal)
+
+    def _journal(self) -> bytes:
+        from pytest_torchscript.report.json_report import model_text, to_journal
+
+        for name in self._tests.keys() - self._texts.keys():
+            nodeids = sorted(self._tests[name], key=self._order)
+            pieces = [piece for nodeid in nodeids for piece in self.ended[nodeid] if piece.model == name]
+            self._texts.update((name, (model, model_text(model))) for model in merge_models(pieces))
+        order = sorted(self._texts, key=lambda name: self._order(next(iter(self._tests[name]))))
+        models, texts = zip(*(self._texts[name] for name in order)) if order else ((), ())
+        return to_journal(RunReport(environment(), list(models), False), texts)
 
     def finish(self, *, complete: bool) -> None:
         """Join everything into one record and write it wherever the user wanted it, once."""

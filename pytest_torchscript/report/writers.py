@@ -85,9 +85,14 @@ def _is_ours(place: Path) -> bool:
 
 def write_report(path: str | os.PathLike[str], report: RunReport) -> None:
     """Write a report, in one step: whoever reads the file meanwhile finds a whole one. OptionError where that fails."""
+    write_made(path, lambda: writer_for(path)(report))
+
+
+def write_made(path: str | os.PathLike[str], make: Callable[[], bytes]) -> None:
+    """Write what is made as a report is written."""
     place = Path(path).resolve()
     try:
-        data = writer_for(path)(report)
+        data = make()
         if not os.access(place.parent, os.W_OK) or (place.exists() and not place.is_file()):
             place.write_bytes(data)
             return

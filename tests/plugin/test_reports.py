@@ -29,6 +29,32 @@ def test_the_journal_has_every_finished_test(run: Run, pytester: pytest.Pytester
     assert read_report(pytester.path)["complete"] is True
 
 
+def test_the_journal_is_the_record_though_only_what_changed_is_made_anew(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(
+        """
+        import pathlib
+        import pytest_torchscript.report.json_report as made
+
+        model_text = made.model_text
+        texts = []
+        made.model_text = lambda model: texts.append(model.model) or model_text(model)
+
+        def pytest_unconfigure(config):
+            pathlib.Path("texts.txt").write_text("\\n".join(texts))
+            made.model_text = model_text
+
+        def pytest_torchscript_report(config, report):
+            pathlib.Path("journal.json").write_bytes(pathlib.Path("out.json").read_bytes())
+        """
+    )
+    models = ("--torchscript-model=zoo:good", "--torchscript-model=zoo:bad")
+    run(*models, "-k", "trace or outputs or time", "--torchscript-report=out.json")
+    assert (pytester.path / "texts.txt").read_text().splitlines() == ["zoo:good"] * 3 + ["zoo:bad"] * 3
+    journal, report = (read_report(pytester.path, name) for name in ("journal.json", "out.json"))
+    assert (journal.pop("complete"), report.pop("complete")) == (False, True)
+    assert journal == report
+
+
 def test_a_run_without_reports_writes_none(run: Run, pytester: pytest.Pytester) -> None:
     run("torchscript::zoo:good::test_trace").assert_outcomes(passed=1)
     assert list(pytester.path.glob("*.json")) == []
