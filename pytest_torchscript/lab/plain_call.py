@@ -105,7 +105,7 @@ def _placed(
         for name, parameter in parameters.items()
         if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     }
-    while values and _same(parameters[last := next(reversed(values))].default, values[last]):
+    while values and _same(parameters[(last := next(reversed(values)))].default, values[last]):
         values.pop(last)
     return list(values.values()), by_name
 
