@@ -17,7 +17,7 @@ import nox
 from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "stack"]
+nox.options.sessions = ["lint", "syntax", "stack"]
 nox.options.error_on_missing_interpreters = False
 
 PACKAGE = "pytest_torchscript"
@@ -30,6 +30,11 @@ PARALLEL = ("-n", "2")
 #: The package of each model server that tests/servers start; a file of constraints of that name holds what it needs.
 SERVERS = {"triton": "nvidia-pytriton", "mlserver": "mlserver"}
 THREADS = {"OMP_NUM_THREADS": "1"}
+COMPILES = """
+import pathlib, sys
+for path in (path for folder in sys.argv[1:] for path in sorted(pathlib.Path(folder).rglob("*.py"))):
+    compile(path.read_text(encoding="utf-8"), str(path), "exec")
+"""
 
 
 @nox.session(python="3.11")
@@ -39,6 +44,12 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("mypy")
+
+
+@nox.session(python="3.9")
+def syntax(session: nox.Session) -> None:
+    """Compile everything with the oldest Python: what it cannot read neither ruff nor mypy finds, nor any newer stack."""
+    session.run("python", "-c", COMPILES, PACKAGE, "tests")
 
 
 @nox.session(python=list(STACKS))
