@@ -190,7 +190,8 @@ def test_the_search_has_so_many_numbers_to_feed(monkeypatch: pytest.MonkeyPatch)
     all_of_them = ask(ReadsRows(), "axis", inputs=MANY_ROWS).exports[0].axes[0].tried
     monkeypatch.setattr(subject, "MANY_NUMBERS", 400)
     tried = ask(ReadsRows(), "axis", inputs=MANY_ROWS).exports[0].axes[0].tried
-    assert 44 * sum(tried) <= 2 * 400 < 44 * sum(all_of_them)
+    searched = set(tried) - {1, 9}  # the ends are tried whatever they cost
+    assert 44 * sum(searched) <= 2 * 400 < 44 * sum(all_of_them)
 
 
 @pytest.mark.parametrize(
