@@ -103,7 +103,7 @@ def write_made(path: str | os.PathLike[str], make: Callable[[], bytes]) -> None:
             os.chmod(name, place.stat().st_mode & 0o7777 if place.exists() else 0o666 & ~_umask())  # noqa: PTH101
             os.replace(name, place)  # noqa: PTH105
         except BaseException:
-            Path(name).unlink()
+            Path(name).unlink(missing_ok=True)  # an interrupt may come when it has its place already
             raise
     except Exception as error:
         raise OptionError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,18 @@ def test_code_in_notes_and_inputs_found_keep_their_lines() -> None:
     assert "> it takes its flat form:\n\n```python\nclass Flat:\n    def forward(self, x): return x\n```\n" in text
     assert f"```python\n{INPUTS}\n```" in text
     assert json.loads(write(report, ".json"))["models"][0]["inputs_found"] == INPUTS
+
+
+def test_an_interrupt_right_after_a_report_has_its_place_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def interrupted(source: str, target: Path) -> None:
+        replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(tmp_path / "out.json", RunReport())
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
