@@ -321,7 +321,7 @@ def _failure(found: Exploration, suspicion: Suspicion, result: AxisResult) -> Fi
     keep = (
         "a branch on the size was frozen: put it into a function under torch.jit.script"
         if branch
-        else "read the size from the tensor, without int() or float()"
+        else "read the size from the tensor, without int(), float() or len()"
     )
     usual = f"{keep}, or declare --torchscript-axis {anchor} and {then}"
     return Finding.failed(

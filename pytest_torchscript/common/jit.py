@@ -40,7 +40,6 @@ def record(module: Any, example: tuple[torch.Tensor, ...]) -> tuple[Any, dict[st
     create = library_name("torch._C", "_create_graph_by_tracing", used_for="the graphs that are compared")
     inline = library_name("torch._C", "_jit_pass_inline", used_for="the graphs that are compared")
     weights = dict((*module.named_parameters(), *module.named_buffers()))
-
     # The forward of a module without hooks is all that its call does, and each of torch's frames around it costs every
     # operation.
     call = module if _hooked(module) else module.forward

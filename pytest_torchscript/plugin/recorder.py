@@ -162,8 +162,10 @@ class Recorder:
 
     def joined(self, *, complete: bool) -> RunReport:
         """Return everything that is known by now as one record."""
-        pieces = [piece for nodeid in sorted(self.ended, key=self._order) for piece in self.ended[nodeid]]
-        return RunReport(environment(), merge_models(pieces), complete)
+        return RunReport(environment(), self._merged(self.ended), complete)
+
+    def _merged(self, nodeids: Iterable[str]) -> list[ModelResult]:
+        return merge_models(piece for nodeid in sorted(nodeids, key=self._order) for piece in self.ended[nodeid])
 
     def write_journal(self) -> None:
         """Write what is known by now to the JSON reports: models that have not changed since the last time are text already.
@@ -179,12 +181,11 @@ class Recorder:
         from pytest_torchscript.report.json_report import model_text, to_journal
 
         for name in self._tests.keys() - self._texts.keys():
-            nodeids = sorted(self._tests[name], key=self._order)
-            pieces = [piece for nodeid in nodeids for piece in self.ended[nodeid] if piece.model == name]
-            self._texts.update((name, (model, model_text(model))) for model in merge_models(pieces))
+            models = [model for model in self._merged(self._tests[name]) if model.model == name]
+            self._texts.update((name, (model, model_text(model))) for model in models)
         order = sorted(self._texts, key=lambda name: self._order(next(iter(self._tests[name]))))
-        models, texts = zip(*(self._texts[name] for name in order)) if order else ((), ())
-        return to_journal(RunReport(environment(), list(models), False), texts)
+        known = RunReport(environment(), [self._texts[name][0] for name in order], complete=False)
+        return to_journal(known, (self._texts[name][1] for name in order))
 
     def finish(self, *, complete: bool) -> None:
         """Join everything into one record and write it wherever the user wanted it, once."""

@@ -63,9 +63,8 @@ def trace_copy(
     with warned_lines() as warned:
         try:
             graph, weights = jit.record(fresh() if made is None else made, example)
-        except (
-            Exception
-        ):  # torch refuses a part, or the model needs the thread it was called in, as handlers of signals do
+        except Exception:
+            # torch refuses a part, or the model needs the thread it was called in, as one that sets handlers of signals.
             warned.clear()
             graph, weights = whole_trace(fresh(), example)
     return Trace(graph, weights, tuple(warned), fresh, example)

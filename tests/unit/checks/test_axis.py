@@ -198,7 +198,7 @@ def test_the_search_has_so_many_numbers_to_feed(monkeypatch: pytest.MonkeyPatch)
     ("model", "advice"),
     [
         (toys.Needle, "a branch on the size was frozen: put it into a function under torch.jit.script, or declare"),
-        (toys.FrozenMean, "read the size from the tensor, without int() or float(), or declare"),
+        (toys.FrozenMean, "read the size from the tensor, without int(), float() or len(), or declare"),
     ],
 )
 def test_a_branch_and_a_number_are_mended_in_different_ways(model: type[nn.Module], advice: str) -> None:
